@@ -1,0 +1,106 @@
+/* base/arena.c - chunks in a list, a pointer that moves. */
+#include "base/arena.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t size; /* of data */
+    size_t used;
+    size_t unused_; /* keeps data on a 16-octet boundary */
+    uint8_t data[];
+};
+_Static_assert(sizeof(struct arena_chunk) % 16 == 0, "data is 16-octet aligned");
+
+void arena_init(struct arena *arena, struct mem *mem, size_t chunk_bytes, size_t limit_bytes) {
+    *arena = (struct arena){.mem = mem, .chunk_bytes = chunk_bytes, .limit_bytes = limit_bytes};
+}
+
+static void free_chunks(struct arena *arena, struct arena_chunk *chunk) {
+    while (chunk != NULL) {
+        struct arena_chunk *next = chunk->next;
+        mem_free(arena->mem, chunk, sizeof *chunk + chunk->size);
+        chunk = next;
+    }
+}
+
+void arena_reset(struct arena *arena) {
+    arena->used_bytes = 0;
+    struct arena_chunk *first = arena->first;
+    if (first == NULL) return;
+    free_chunks(arena, first->next);
+    first->next = NULL;
+    first->used = 0;
+    arena->last = first;
+}
+
+void arena_release(struct arena *arena) {
+    free_chunks(arena, arena->first);
+    arena->first = arena->last = NULL;
+    arena->used_bytes = 0;
+}
+
+static struct arena_chunk *add_chunk(struct arena *arena, size_t bytes) {
+    size_t size = bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes;
+    struct arena_chunk *chunk = mem_alloc(arena->mem, sizeof *chunk + size);
+    if (chunk == NULL) return NULL;
+    chunk->next = NULL;
+    chunk->size = size;
+    chunk->used = 0;
+    if (arena->last != NULL) {
+        arena->last->next = chunk;
+    } else {
+        arena->first = chunk;
+    }
+    arena->last = chunk;
+    return chunk;
+}
+
+void *arena_alloc(struct arena *arena, size_t bytes) {
+    if (bytes > SIZE_MAX / 2) return NULL;
+    size_t rounded = (bytes + 15) & ~(size_t)15;
+    if (rounded == 0) rounded = 16;
+    if (arena->limit_bytes != 0 && rounded > arena->limit_bytes - MIN(arena->used_bytes, arena->limit_bytes)) {
+        return NULL;
+    }
+    struct arena_chunk *chunk = arena->last;
+    if (chunk == NULL || chunk->size - chunk->used < rounded) {
+        chunk = add_chunk(arena, rounded);
+        if (chunk == NULL) return NULL;
+    }
+    void *ptr = chunk->data + chunk->used;
+    chunk->used += rounded;
+    arena->used_bytes += rounded;
+    return memset(ptr, 0, rounded);
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size) {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
+    return arena_alloc(arena, bytes);
+}
+
+struct bytes arena_bytes(struct arena *arena, struct bytes b) {
+    if (b.ptr == NULL) return b;
+    uint8_t *copy = arena_alloc(arena, b.len + 1);
+    if (copy == NULL) return BYTES_NULL;
+    memcpy(copy, b.ptr, b.len);
+    return (struct bytes){copy, b.len};
+}
+
+struct str arena_str(struct arena *arena, struct str s) {
+    struct bytes copy = arena_bytes(arena, (struct bytes){(const uint8_t *)s.ptr, s.len});
+    return (struct str){(const char *)copy.ptr, copy.len};
+}
+
+struct str arena_printf(struct arena *arena, const char *format, ...) {
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *text = len >= 0 ? arena_alloc(arena, (size_t)len + 1) : NULL;
+    if (text != NULL) (void)vsnprintf(text, (size_t)len + 1, format, again); /* measured above */
+    va_end(again);
+    return text != NULL ? (struct str){text, (size_t)len} : STR_NULL;
+}
