@@ -1,0 +1,275 @@
+/* base/job.c - fibers on ucontext, one stack each, and the awaited forms of the seam's operations. */
+#include "base/job.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/limits.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#define SWITCH_START(save, bottom, size) __sanitizer_start_switch_fiber((save), (bottom), (size))
+#define SWITCH_FINISH(save, bottom, size) __sanitizer_finish_switch_fiber((save), (bottom), (size))
+#else
+#define SWITCH_START(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
+#define SWITCH_FINISH(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define STACK_BYTES (4 * LIMIT_JOB_STACK_BYTES) /* red zones make frames larger */
+#else
+#define STACK_BYTES LIMIT_JOB_STACK_BYTES
+#endif
+
+enum job_state { JOB_IDLE, JOB_WAITING, JOB_RUNNING, JOB_SUSPENDED };
+
+struct job {
+    struct list link; /* in jobs->waiting or jobs->idle */
+    struct jobs *jobs;
+    job_fn *fn;
+    void *argument;
+    struct io_op op;
+    struct io_timer timer;
+    ucontext_t context;
+    ucontext_t caller; /* whoever resumed it last: the shard's loop, or another job that started it */
+    uint8_t *mapping;  /* guard page, then the stack */
+    enum job_state state;
+    bool finished;
+    /* For AddressSanitizer: the fake stacks of both while they are away, and the caller's stack. */
+    void *fake_stack, *caller_fake_stack;
+    const void *caller_bottom;
+    size_t caller_bytes;
+};
+
+static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+void jobs_init(struct jobs *jobs, struct io *io, uint32_t limit_count) {
+    *jobs = (struct jobs){.io = io, .limit_count = limit_count};
+    list_init(&jobs->waiting);
+    list_init(&jobs->idle);
+}
+
+static void job_free(struct job *job) {
+    struct mem *mem = job->jobs->io->mem;
+    if (job->mapping != NULL) {
+        (void)munmap(job->mapping, STACK_BYTES + page_bytes()); /* ours since mmap: cannot fail */
+        mem_uncharge(mem, STACK_BYTES);
+    }
+    MEM_FREE(mem, job);
+}
+
+void jobs_release(struct jobs *jobs) {
+    ASSERT(jobs->running_count == 0 && list_is_empty(&jobs->waiting));
+    for (struct list *node; (node = list_pop_front(&jobs->idle)) != NULL;) {
+        job_free(CONTAINER_OF(node, struct job, link));
+    }
+}
+
+struct io *job_io(struct job *job) { return job->jobs->io; }
+struct mem *job_mem(struct job *job) { return job->jobs->io->mem; }
+
+static void switch_to_job(struct job *job) {
+    job->state = JOB_RUNNING;
+    SWITCH_START(&job->caller_fake_stack, job->mapping + page_bytes(), STACK_BYTES);
+    ASSERT(swapcontext(&job->caller, &job->context) == 0);
+    SWITCH_FINISH(job->caller_fake_stack, NULL, NULL);
+}
+
+static void switch_to_caller(struct job *job) {
+    SWITCH_START(job->finished ? NULL : &job->fake_stack, job->caller_bottom, job->caller_bytes);
+    ASSERT(swapcontext(&job->context, &job->caller) == 0);
+    SWITCH_FINISH(job->fake_stack, &job->caller_bottom, &job->caller_bytes);
+}
+
+static void job_main(unsigned low, unsigned high) {
+    struct job *job = (struct job *)((uintptr_t)high << 32 | low);
+    SWITCH_FINISH(NULL, &job->caller_bottom, &job->caller_bytes);
+    job->fn(job, job->argument);
+    job->finished = true;
+    switch_to_caller(job);
+    UNREACHABLE();
+}
+
+static void prepare_stack(struct job *job) {
+    if (job->mapping == NULL) {
+        size_t guard = page_bytes();
+        job->mapping = mmap(NULL, STACK_BYTES + guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        ASSERT(job->mapping != MAP_FAILED);
+        ASSERT(mprotect(job->mapping + guard, STACK_BYTES, PROT_READ | PROT_WRITE) == 0);
+        (void)mem_charge(job->jobs->io->mem, STACK_BYTES); /* counted; at most LIMIT_JOBS of them */
+    }
+    ASSERT(getcontext(&job->context) == 0);
+    job->context.uc_stack.ss_sp = job->mapping + page_bytes();
+    job->context.uc_stack.ss_size = STACK_BYTES;
+    job->context.uc_link = NULL;
+    uintptr_t self = (uintptr_t)job;
+    makecontext(&job->context, (void (*)(void))job_main, 2, (unsigned)self, (unsigned)(self >> 32));
+}
+
+/* Runs the job until it waits or ends; what ended makes room for the next in line. */
+static void resume(struct job *job) {
+    struct jobs *jobs = job->jobs;
+    switch_to_job(job);
+    while (job->finished) {
+        jobs->running_count--;
+        job->state = JOB_IDLE;
+        list_push_back(&jobs->idle, &job->link);
+        struct list *next = list_pop_front(&jobs->waiting);
+        if (next == NULL) return;
+        job = CONTAINER_OF(next, struct job, link);
+        job->finished = false;
+        jobs->running_count++;
+        prepare_stack(job);
+        switch_to_job(job);
+    }
+}
+
+static void op_done(struct io_op *op) { resume(CONTAINER_OF(op, struct job, op)); }
+static void timer_fired(struct io_timer *timer) { resume(CONTAINER_OF(timer, struct job, timer)); }
+
+void job_start(struct jobs *jobs, job_fn *fn, void *argument) {
+    struct list *node = list_pop_front(&jobs->idle);
+    struct job *job = node != NULL ? CONTAINER_OF(node, struct job, link) : MEM_NEW(jobs->io->mem, struct job);
+    job->jobs = jobs;
+    job->fn = fn;
+    job->argument = argument;
+    job->finished = false;
+    job->op = (struct io_op){.done = op_done};
+    job->timer = (struct io_timer){.fire = timer_fired};
+    if (jobs->running_count >= jobs->limit_count) {
+        job->state = JOB_WAITING;
+        list_push_back(&jobs->waiting, &job->link);
+        return;
+    }
+    jobs->running_count++;
+    prepare_stack(job);
+    resume(job);
+}
+
+void job_suspend(struct job *job) {
+    job->state = JOB_SUSPENDED;
+    switch_to_caller(job);
+}
+
+void job_wake(struct job *job) {
+    ASSERT(job->state == JOB_SUSPENDED);
+    resume(job);
+}
+
+struct io_op *job_op(struct job *job) { return &job->op; }
+
+int64_t job_wait(struct job *job, bool finished) {
+    if (!finished) job_suspend(job);
+    return job->op.result;
+}
+
+void job_sleep_until(struct job *job, uint64_t at_us) {
+    io_timer_set(job_io(job), &job->timer, at_us);
+    job_suspend(job);
+}
+
+void job_yield(struct job *job) { job_sleep_until(job, 0); }
+
+enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode, int *ret_fd) {
+    int64_t fd = job_wait(job, io_open(job_io(job), &job->op, path, flags, mode));
+    if (fd < 0) return status_from_errno(fd);
+    *ret_fd = (int)fd;
+    return ST_OK;
+}
+
+enum status job_read_some(struct job *job, int fd, void *buf, size_t len, uint64_t offset, size_t *ret_len) {
+    int64_t got = job_wait(job, io_read(job_io(job), &job->op, fd, buf, len, offset, 0));
+    if (got < 0) return status_from_errno(got);
+    *ret_len = (size_t)got;
+    return ST_OK;
+}
+
+enum status job_read(struct job *job, int fd, void *buf, size_t len, uint64_t offset) {
+    size_t got = 0;
+    enum status st = job_read_some(job, fd, buf, len, offset, &got);
+    if (st != ST_OK) return st;
+    return got == len ? ST_OK : ST_SHORT;
+}
+
+enum status job_write(struct job *job, int fd, const void *buf, size_t len, uint64_t offset) {
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
+    return status_from_errno(job_wait(job, io_write(job_io(job), &job->op, fd, &iov, 1, offset, 0, NULL)));
+}
+
+enum status job_sync(struct job *job, int fd, unsigned flags) {
+    return status_from_errno(job_wait(job, io_sync(job_io(job), &job->op, fd, flags)));
+}
+enum status job_truncate(struct job *job, int fd, uint64_t size_bytes) {
+    return status_from_errno(job_wait(job, io_truncate(job_io(job), &job->op, fd, size_bytes)));
+}
+enum status job_rename(struct job *job, const char *from, const char *to) {
+    return status_from_errno(job_wait(job, io_rename(job_io(job), &job->op, from, to)));
+}
+enum status job_unlink(struct job *job, const char *path) {
+    return status_from_errno(job_wait(job, io_unlink(job_io(job), &job->op, path)));
+}
+enum status job_mkdir(struct job *job, const char *path, unsigned mode) {
+    return status_from_errno(job_wait(job, io_mkdir(job_io(job), &job->op, path, mode)));
+}
+enum status job_rmdir(struct job *job, const char *path) {
+    return status_from_errno(job_wait(job, io_rmdir(job_io(job), &job->op, path)));
+}
+enum status job_list(struct job *job, const char *path, struct io_listing *ret_listing) {
+    return status_from_errno(job_wait(job, io_list(job_io(job), &job->op, path, ret_listing)));
+}
+enum status job_stat(struct job *job, const char *path, struct io_stat *ret_stat) {
+    return status_from_errno(job_wait(job, io_stat(job_io(job), &job->op, path, ret_stat)));
+}
+enum status job_lock(struct job *job, int fd) {
+    return status_from_errno(job_wait(job, io_lock(job_io(job), &job->op, fd)));
+}
+enum status job_dir_sync(struct job *job, const char *path) {
+    return status_from_errno(job_wait(job, io_dir_sync(job_io(job), &job->op, path)));
+}
+void job_close(struct job *job, int fd) { (void)job_wait(job, io_close(job_io(job), &job->op, fd)); }
+int64_t job_work(struct job *job, int64_t (*fn)(void *), void *argument) {
+    return job_wait(job, io_work(job_io(job), &job->op, fn, argument));
+}
+
+enum status job_read_file(struct job *job, const char *path, size_t limit_bytes, char **ret_data, size_t *ret_len) {
+    struct io_stat stat;
+    enum status st = job_stat(job, path, &stat);
+    if (st != ST_OK) return st;
+    if (stat.size_bytes > limit_bytes) return ST_TOO_LARGE;
+    size_t size = (size_t)stat.size_bytes;
+    char *data = mem_alloc(job_mem(job), size + 1);
+    if (data == NULL) return ST_NOMEM;
+    int fd = -1;
+    st = job_open(job, path, IO_READ, 0, &fd);
+    if (st == ST_OK) {
+        st = job_read(job, fd, data, size, 0);
+        job_close(job, fd);
+    }
+    if (st != ST_OK) {
+        mem_free(job_mem(job), data, size + 1);
+        return st;
+    }
+    data[size] = '\0';
+    *ret_data = data;
+    *ret_len = size;
+    return ST_OK;
+}
+
+enum status job_replace_file(struct job *job, const char *dir, const char *path, const void *data, size_t len,
+                             unsigned mode) {
+    char temporary[LIMIT_PATH_BYTES];
+    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
+    if (length < 0 || (size_t)length >= sizeof temporary) return ST_TOO_LARGE;
+    int fd = -1;
+    enum status st = job_open(job, temporary, IO_WRITE | IO_CREATE | IO_TRUNCATE, mode, &fd);
+    if (st != ST_OK) return st;
+    st = job_write(job, fd, data, len, 0);
+    if (st == ST_OK) st = job_sync(job, fd, IO_ALL);
+    job_close(job, fd);
+    if (st == ST_OK) st = job_rename(job, temporary, path);
+    if (st == ST_OK) st = job_dir_sync(job, dir);
+    return st;
+}
