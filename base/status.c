@@ -21,6 +21,7 @@ static const char *const names[] = {
     [ST_CANCELLED] = "cancelled",
     [ST_TIMEOUT] = "timed out",
     [ST_STALE] = "stale",
+    [ST_DENIED] = "permission denied",
 };
 _Static_assert(sizeof names / sizeof names[0] == ST_COUNT, "every status has a name");
 
@@ -36,19 +37,28 @@ enum status status_from_errno(int64_t result) {
     case EEXIST:
     case ENOTEMPTY: return ST_EXISTS;
     case ENOMEM:
+    case EMFILE: /* descriptors are a budget too; no device is broken */
+    case ENFILE:
     case ENOBUFS: return ST_NOMEM;
     case ENOSPC:
     case EDQUOT: return ST_NO_SPACE;
-    case EAGAIN:
     case EACCES:
+    case EPERM: return ST_DENIED;
+    case EFBIG: return ST_TOO_LARGE;
+    case EAGAIN:
     case EBUSY: return ST_BUSY;
     case ECANCELED: return ST_CANCELLED;
     case ETIMEDOUT: return ST_TIMEOUT;
     case ECONNRESET:
     case ECONNREFUSED:
+    case ECONNABORTED:
+    case EHOSTUNREACH:
+    case ENETUNREACH:
     case EPIPE:
     case ENOTCONN: return ST_CLOSED;
-    case EINVAL: return ST_INVALID;
+    case EINVAL:
+    case EISDIR:
+    case ENAMETOOLONG: return ST_INVALID;
     default: return ST_IO;
     }
 }

@@ -26,6 +26,7 @@ enum status {
     ST_CANCELLED,   /* given up before it finished */
     ST_TIMEOUT,     /* a deadline passed */
     ST_STALE,       /* an epoch, version or sequence older than what is held */
+    ST_DENIED,      /* the process has no permission */
     ST_COUNT
 };
 

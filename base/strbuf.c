@@ -18,9 +18,12 @@ void strbuf_clear(struct strbuf *sb) {
 static bool reserve(struct strbuf *sb, size_t more) {
     if (sb->failed) return false;
     if (sb->capacity - sb->len > more) return true; /* one octet stays for the terminator */
+    char *data = NULL;
     size_t capacity = MAX(sb->capacity * 2, (size_t)128);
-    while (capacity - sb->len <= more) capacity *= 2;
-    char *data = mem_resize(sb->mem, sb->data, sb->capacity, capacity);
+    if (more < SIZE_MAX / 4) { /* beyond it doubling would wrap around */
+        while (capacity - sb->len <= more) capacity *= 2;
+        data = mem_resize(sb->mem, sb->data, sb->capacity, capacity);
+    }
     if (data == NULL) {
         sb->failed = true;
         return false;
