@@ -60,7 +60,8 @@ void *arena_alloc(struct arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 2) return NULL;
     size_t rounded = (bytes + 15) & ~(size_t)15;
     if (rounded == 0) rounded = 16;
-    if (arena->limit_bytes != 0 && rounded > arena->limit_bytes - MIN(arena->used_bytes, arena->limit_bytes)) {
+    if (arena->limit_bytes != 0 &&
+        rounded > arena->limit_bytes - MIN(arena->used_bytes, arena->limit_bytes)) {
         return NULL;
     }
     struct arena_chunk *chunk = arena->last;

@@ -20,14 +20,16 @@ void arena_init(struct arena *arena, struct mem *mem, size_t chunk_bytes, size_t
 void arena_reset(struct arena *arena);
 /** Returns all memory; the arena may be initialised again. */
 void arena_release(struct arena *arena);
-/** Zeroed, 16-octet aligned; NULL when a limit refuses. bytes == 0 gives a unique non-NULL pointer. */
+/** Zeroed, 16-octet aligned; NULL when a limit refuses. None asked: still a unique pointer. */
 void *arena_alloc(struct arena *arena, size_t bytes);
 /** count * size with overflow check. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
-/** A copy, terminated by a NUL that is not counted; a null str stays null. ptr == NULL && s.ptr != NULL: no memory. */
+/** A copy, terminated by a NUL that is not counted; a null str stays null.
+ *  A null result for one that was not null: no memory. */
 struct str arena_str(struct arena *arena, struct str s);
 struct bytes arena_bytes(struct arena *arena, struct bytes b);
 /** Formatted text in the arena; {NULL, 0} when there is no memory. */
-struct str arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct str arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))

@@ -1,6 +1,6 @@
-/* base/banned.h - force-included into every layer above base: calls that would go past the seam (base/io.h), past
- * the counted allocators (base/mem.h) or past the clocks that are handed in do not compile.
- * broker/reactor/ and tools/ are outside it. */
+/* base/banned.h - force-included into every layer above base: calls that would go past the seam
+ * (base/io.h), past the counted allocators (base/mem.h) or past the clocks that are handed in do
+ * not compile. broker/reactor/ and tools/ are outside it. */
 #pragma once
 #include <stdio.h>
 #include <stdlib.h>

@@ -18,7 +18,8 @@ uint64_t hash_bytes(const void *ptr, size_t len, uint64_t seed) {
     return h ^ h >> 32;
 }
 
-static const char base64url[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char base64url[64] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 void uuid_format(struct uuid u, char text[UUID_TEXT_BYTES + 1]) {
     unsigned bits = 0, held = 0;
@@ -76,7 +77,7 @@ bool str_to_int64(struct str text, int64_t *ret_value) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9') return false;
         int digit = text.ptr[i] - '0';
         if (__builtin_mul_overflow(value, 10, &value)) return false;
-        if (__builtin_sub_overflow(value, digit, &value)) return false; /* negative holds INT64_MIN */
+        if (__builtin_sub_overflow(value, digit, &value)) return false; /* holds INT64_MIN */
     }
     if (!negative && __builtin_sub_overflow(0, value, &value)) return false;
     *ret_value = value;
@@ -110,7 +111,8 @@ bool str_is_utf8(struct str s) {
             code = code << 6 | (p[i + k] & 0x3f);
         }
         static const uint32_t smallest[] = {0, 0x80, 0x800, 0x10000};
-        if (code < smallest[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
+        if (code < smallest[extra] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+            return false;
         i += extra + 1;
     }
     return true;

@@ -1,6 +1,6 @@
 /* base/bytes.h - borrowed runs of octets and of text, big-endian access, small arithmetic.
  * A `struct bytes` or `struct str` never owns; who does is said where it is handed over.
- * Null (as in Kafka's nullable strings and bytes) is ptr == NULL; empty is ptr != NULL, len == 0. */
+ * Null (as in Kafka's nullable strings and bytes) is ptr == NULL; empty has a ptr and len == 0. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

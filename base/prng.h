@@ -1,5 +1,5 @@
-/* base/prng.h - a seeded generator (xoshiro256**, Blackman and Vigna 2018): same seed, same sequence.
- * Not for secrets; the seam's io_random is. */
+/* base/prng.h - a seeded generator (xoshiro256**, Blackman and Vigna 2018): same seed, same
+ * sequence. Not for secrets; the seam's io_random is. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -67,8 +67,10 @@ void strbuf_add_json(struct strbuf *sb, struct str s) {
     strbuf_add_char(sb, '"');
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
-        static const char short_escape[256] = {['"'] = '"', ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
-                                               ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+        static const char short_escape[256] = {
+            ['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
+            ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't',
+        };
         if (short_escape[c] != 0) {
             strbuf_add_char(sb, '\\');
             strbuf_add_char(sb, short_escape[c]);

@@ -6,15 +6,15 @@
     ./test e2e/kill9       those programs of a stage whose name holds 'kill9'
     ./test --list          the stages, their budgets and their programs
 
-A stage runs programs: what Meson registered under a suite, or the files tests/<stage>/*.test. A program
-tells its cases in one of three ways, looked for in this order:
+A stage runs programs: what Meson registered under a suite, or the files tests/<stage>/*.test.
+A program tells its cases in one of three ways, looked for in this order:
 
   - a Criterion executable writes them as TAP into a file (asked for by CRITERION_OUTPUTS);
   - lines on standard output: 'ok NAME', 'not ok NAME', 'skip NAME: reason';
   - neither: the program is one case, passed when it exits with 0, skipped with 77.
 
-Exiting with another status than 0 without having named a failed case is a failed case too, and so is a
-stage that ran nothing. The last line is 'N passed, N failed', with ', N skipped' when there are any.
+Exiting with another status than 0 without having named a failed case is a failed case too, and so
+is a stage that ran nothing. The last line is 'N passed, N failed', and ', N skipped' if any were.
 
 Programs get: KLAMM_BUILD (the build directory to test), KLAMM_QUICK (1 in a quick run),
 KLAMM_SEED_BASE (a number that changes with the commit) and KLAMM_SIM_SEEDS (how many seeds to run).
@@ -39,9 +39,10 @@ LOGS = TOP / "build" / "test-logs"
 CORES = os.cpu_count() or 1
 BUILDS = {
     "release": (TOP / "build", []),
-    "asan": (TOP / "build-asan", ["-Dbuildtype=debugoptimized", "-Db_sanitize=address,undefined",
-                                  "-Db_lundef=false"]),
+    "asan": (TOP / "build-asan", ["-Dbuildtype=debugoptimized", "-Db_lundef=false",
+                                  "-Db_sanitize=address,undefined"]),
 }
+BOTH = tuple(BUILDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Stage:
     """One row of the table: what runs, on which builds, for how long at most."""
     name: str
     seconds: int  # for all programs of the stage together
-    needs: str  # a path of the tree: while it is absent there is nothing to test, and the stage says so
+    needs: str  # a path of the tree; while it is absent the stage says so and is skipped
     builds: tuple = ("release",)
     suite: str = ""  # a Meson suite, or
     files: str = ""  # a glob of executable files
@@ -58,12 +59,13 @@ class Stage:
 
 
 STAGES = (
+    Stage("runner", 10, "tests/lib/run_check.py", files="tests/lib/*_check.py", quick=True),
     Stage("tidy", 30, "tests/tidy.py", files="tests/tidy.py", quick=True),
     Stage("seal", 30, "tests/seal", suite="seal", quick=True, jobs=CORES),
-    Stage("unit", 120, "tests/unit", builds=("release", "asan"), suite="unit", quick=True, jobs=CORES),
+    Stage("unit", 120, "tests/unit", builds=BOTH, suite="unit", quick=True, jobs=CORES),
     Stage("fuzz", 90, "tests/fuzz", builds=("asan",), suite="fuzz", jobs=CORES),
-    Stage("scenarios", 60, "tests/scenarios", builds=("release", "asan"), suite="scenarios", jobs=CORES),
-    Stage("sim", 180, "tests/sim", builds=("release", "asan"), suite="sim", quick=True),
+    Stage("scenarios", 60, "tests/scenarios", builds=BOTH, suite="scenarios", jobs=CORES),
+    Stage("sim", 180, "tests/sim", builds=BOTH, suite="sim", quick=True),
     Stage("differential", 90, "tests/differential", files="tests/differential/*.test"),
     Stage("e2e", 120, "broker/main.c", files="tests/e2e/*.test", quick=True),
     Stage("compat", 150, "broker/main.c", files="tests/compat/*.test"),
@@ -182,7 +184,8 @@ def run_program(stage, program, deadline, env):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
     output = log.read_text(errors="replace")
-    tally = judge(program.name, status, tap.read_text(errors="replace") if tap.exists() else None, output)
+    told = tap.read_text(errors="replace") if tap.exists() else None
+    tally = judge(program.name, status, told, output)
     if tally.failed:
         tail = "\n".join("    | " + line for line in output.splitlines()[-40:])
         tally.failures[-1] += f"\n{tail}\n    log: {log.relative_to(TOP)}"
@@ -215,7 +218,10 @@ def stage_programs(stage, quick):
     for build in stage.builds:
         if quick and build != "release":
             continue
-        programs += meson_programs(stage, build) if stage.suite else file_programs(stage, build, quick)
+        if stage.suite:
+            programs += meson_programs(stage, build)
+        else:
+            programs += file_programs(stage, build, quick)
     return programs
 
 
@@ -271,7 +277,7 @@ def option_is_true(directory, option):
 
 
 def commit_seed():
-    """A number from the commit, so that each commit meets other seeds and one commit always the same."""
+    """A number from the commit, so that each commit meets other seeds, and always the same."""
     known = os.environ.get("KLAMM_SEED_BASE")
     if known:
         return known
@@ -285,7 +291,8 @@ def list_stages():
         there = "" if (TOP / stage.needs).exists() else f"  ({stage.needs} is not in the tree)"
         quick = " quick" if stage.quick else ""
         what = f"suite {stage.suite}" if stage.suite else stage.files
-        print(f"{stage.name:14}{stage.seconds:4} s  {what} on {'+'.join(stage.builds)}{quick}{there}")
+        builds = "+".join(stage.builds)
+        print(f"{stage.name:14}{stage.seconds:4} s  {what} on {builds}{quick}{there}")
 
 
 def chosen_stages(names):
@@ -303,8 +310,8 @@ def chosen_stages(names):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./test", formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     description=__doc__.split("\n", 2)[2])
+    parser = argparse.ArgumentParser(prog="./test", description=__doc__.split("\n", 2)[2],
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="quick | STAGE[/PROGRAM]")
     parser.add_argument("--list", action="store_true", help="print the stages and stop")
     options = parser.parse_args()
@@ -326,8 +333,8 @@ def main():
     for stage, only in chosen:
         at = time.monotonic()
         tally = run_stage(stage, quick, only, seed_base)
-        print(f"{stage.name:14}{tally.passed:6} passed {tally.failed:4} failed {tally.skipped:4} skipped"
-              f" {time.monotonic() - at:7.1f} s")
+        print(f"{stage.name:14}{tally.passed:6} passed {tally.failed:4} failed"
+              f" {tally.skipped:4} skipped {time.monotonic() - at:7.1f} s")
         for reason in tally.reasons:
             print(f"  skipped {reason}")
         for failure in tally.failures:

@@ -1,2 +1,3 @@
-/* tests/seal/main.c - links one layer whole with only the layers below it: a layer that reaches upward does not link. */
+/* tests/seal/main.c - links one layer whole with only the layers below it.
+ * A layer that reaches upward does not link. */
 int main(void) { return 0; }

@@ -1,4 +1,4 @@
-/* tests/unit/base/arena.c - alignment, the limit at its edges, and nothing allocated after warm-up. */
+/* tests/unit/base/arena.c - alignment, limits at their edges, no allocation after warm-up. */
 #include "base/arena.h"
 #include <criterion/criterion.h>
 
@@ -83,9 +83,8 @@ Test(arena, its_limit_holds_at_the_edge_and_comes_back_with_a_reset) {
     static const struct {
         size_t bytes;
         bool granted;
-    } rows[] = {{LIMIT - 16, true}, {LIMIT, true},
-                {LIMIT + 1, false}, {SIZE_MAX, false},
-                {SIZE_MAX / 2, false},          {SIZE_MAX - 15, false}};
+    } rows[] = {{LIMIT - 16, true}, {LIMIT, true},         {LIMIT + 1, false},
+                {SIZE_MAX, false},  {SIZE_MAX / 2, false}, {SIZE_MAX - 15, false}};
     struct mem mem = {0};
     struct arena arena;
     arena_init(&arena, &mem, CHUNK, LIMIT);

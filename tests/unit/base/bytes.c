@@ -1,4 +1,4 @@
-/* tests/unit/base/bytes.c - octets, uuids, numbers and UTF-8: the ends of each range and what is refused. */
+/* tests/unit/base/bytes.c - octets, uuids, numbers, UTF-8: range ends and what is refused. */
 #include "base/bytes.h"
 #include <criterion/criterion.h>
 
@@ -37,8 +37,8 @@ Test(bytes, text_compares_by_octets_and_then_by_length) {
         const char *name, *a, *b;
         int want;
     } rows[] = {
-        {"same", "abc", "abc", 0},        {"earlier letter", "abb", "abc", -1},
-        {"later letter", "abd", "abc", 1}, {"prefix is smaller", "ab", "abc", -1},
+        {"same", "abc", "abc", 0},          {"earlier letter", "abb", "abc", -1},
+        {"later letter", "abd", "abc", 1},  {"prefix is smaller", "ab", "abc", -1},
         {"longer is larger", "abc", "", 1}, {"high octet is unsigned", "\x7f", "\x80", -1},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -57,7 +57,9 @@ static const struct {
 } uuids[] = {
     {"zero", {{0}}, "AAAAAAAAAAAAAAAAAAAAAA"},
     {"one", {{[15] = 1}}, "AAAAAAAAAAAAAAAAAAAAAQ"},
-    {"counting", {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}, "AAECAwQFBgcICQoLDA0ODw"},
+    {"counting",
+     {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
+     "AAECAwQFBgcICQoLDA0ODw"},
     {"all bits",
      {{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}},
      "_____________________w"},
@@ -125,9 +127,9 @@ Test(str_to_int64, reads_whole_decimal_numbers) {
 
 Test(str_to_int64, refuses_everything_else_and_writes_nothing) {
     static const char *const rows[] = {
-        "",    "-",   "+",    "--1",  "+-1", "1 ",
-        " 1",  "1.0", "0x10", "1e3",  "a",   "9223372036854775808",
-        "-9223372036854775809", "92233720368547758070", "99999999999999999999999",
+        "", "-", "+", "--1", "+-1", "1 ", " 1", "1.0", "0x10", "1e3", "a", /* no number */
+        "9223372036854775808", "-9223372036854775809", "92233720368547758070",
+        "99999999999999999999999",
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         int64_t value = 99;
@@ -146,7 +148,8 @@ Test(str_trim, takes_white_space_from_both_ends_only) {
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct str got = str_trim(str_of(rows[i].text));
-        cr_expect(str_eq(got, str_of(rows[i].want)), "'%s': got '%.*s'", rows[i].text, STR_ARG(got));
+        cr_expect(str_eq(got, str_of(rows[i].want)), "'%s': got '%.*s'", rows[i].text,
+                  STR_ARG(got));
     }
     cr_expect_null(str_trim(STR_NULL).ptr, "null stays null");
 }
@@ -190,7 +193,8 @@ Test(hash_bytes, depends_on_length_content_and_seed) {
     static const uint8_t zeros[64];
     for (size_t a = 0; a < 40; a++) {
         for (size_t b = a + 1; b < 40; b++) {
-            cr_expect_neq(hash_bytes(zeros, a, 1), hash_bytes(zeros, b, 1), "%zu and %zu zeros", a, b);
+            cr_expect_neq(hash_bytes(zeros, a, 1), hash_bytes(zeros, b, 1), "%zu and %zu zeros", a,
+                          b);
         }
     }
     uint8_t copy[40] = {0};

@@ -1,6 +1,4 @@
 /* tests/unit/base/mem.c - the count is exact, and the limit holds at N-1, N and N+1. */
-#include <stdlib.h>
-#include "base/bytes.h"
 #include "base/mem.h"
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -17,7 +15,8 @@ Test(mem, grants_up_to_the_limit_and_not_one_octet_more) {
         struct mem mem = {.limit_bytes = LIMIT};
         void *ptr = mem_alloc(&mem, rows[i].bytes);
         cr_expect_eq(ptr != NULL, rows[i].granted, "%zu octets", rows[i].bytes);
-        cr_expect_eq(mem.used_bytes, rows[i].granted ? rows[i].bytes : 0, "%zu octets", rows[i].bytes);
+        cr_expect_eq(mem.used_bytes, rows[i].granted ? rows[i].bytes : 0, "%zu octets",
+                     rows[i].bytes);
         mem_free(&mem, ptr, rows[i].bytes);
         cr_expect_eq(mem.used_bytes, 0, "%zu octets", rows[i].bytes);
     }
@@ -94,50 +93,4 @@ Test(mem, giving_back_more_than_was_taken_aborts, .signal = SIGABRT) {
     struct mem mem = {0};
     cr_expect(mem_charge(&mem, 10));
     mem_uncharge(&mem, 11);
-}
-
-/* A source of memory that only counts. */
-struct counting {
-    struct mem_source source;
-    struct mem plain;
-    int blocks, stacks;
-};
-
-static void *counting_resize(struct mem_source *source, void *ptr, size_t bytes) {
-    struct counting *c = CONTAINER_OF(source, struct counting, source);
-    if (ptr == NULL) c->blocks++;
-    return realloc(ptr, bytes);
-}
-static void counting_free(struct mem_source *source, void *ptr) {
-    CONTAINER_OF(source, struct counting, source)->blocks--;
-    free(ptr);
-}
-static void *counting_map(struct mem_source *source, size_t bytes) {
-    struct counting *c = CONTAINER_OF(source, struct counting, source);
-    c->stacks++;
-    return mem_map_stack(&c->plain, bytes);
-}
-static void counting_unmap(struct mem_source *source, void *stack, size_t bytes) {
-    struct counting *c = CONTAINER_OF(source, struct counting, source);
-    c->stacks--;
-    mem_unmap_stack(&c->plain, stack, bytes);
-}
-
-Test(mem, every_block_and_stack_comes_from_the_source_and_goes_back_to_it) {
-    struct counting c = {.source = {counting_resize, counting_free, counting_map, counting_unmap}};
-    struct mem mem = {.source = &c.source};
-    uint8_t *needed = mem_need(&mem, 100);
-    for (size_t i = 0; i < 100; i++) cr_expect_eq(needed[i], 0, "mem_need zeroes octet %zu", i);
-    void *block = mem_alloc(&mem, 50);
-    block = mem_resize(&mem, block, 50, 5000);
-    uint8_t *stack = mem_map_stack(&mem, 16384);
-    stack[0] = stack[16383] = 1;
-    cr_expect_eq(c.blocks, 2);
-    cr_expect_eq(c.stacks, 1);
-    cr_expect_eq(mem.used_bytes, 100 + 5000 + 16384);
-    mem_free(&mem, needed, 100);
-    mem_free(&mem, block, 5000);
-    mem_unmap_stack(&mem, stack, 16384);
-    cr_expect_eq(c.blocks + c.stacks, 0);
-    cr_expect_eq(mem.used_bytes + c.plain.used_bytes, 0);
 }

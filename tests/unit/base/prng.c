@@ -1,4 +1,4 @@
-/* tests/unit/base/prng.c - the sequence is the published one, so a seed means the same run forever. */
+/* tests/unit/base/prng.c - the published sequence, so a seed means the same run forever. */
 #include "base/prng.h"
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -66,7 +66,8 @@ Test(prng, fill_writes_exactly_its_length) {
         memset(out, 0xee, sizeof out);
         prng_seed(&prng, 0);
         prng_fill(&prng, out, len);
-        for (size_t i = len; i < sizeof out; i++) cr_expect_eq(out[i], 0xee, "len %zu at %zu", len, i);
+        for (size_t i = len; i < sizeof out; i++)
+            cr_expect_eq(out[i], 0xee, "len %zu at %zu", len, i);
         if (len > 0) cr_expect_eq(out[0], 0xb4, "len %zu", len);
         if (len > 8) cr_expect_eq(out[8], 0x2a, "len %zu", len);
     }
