@@ -1,0 +1,69 @@
+/* broker/config/config.h - server.properties: one table of keys (broker/config/keys.tsv), typed values, clear errors.
+ * Pure: text in, values out. Fail closed: an unknown key, a malformed value, or a key whose absence would weaken safety
+ * is an error that names key, value, file and line. Keys that are accepted but not in force are reported once.
+ * Source of names, types, defaults and bounds: kafka.server.KafkaConfig of 4.3.1. */
+#pragma once
+#include <stddef.h>
+#include "base/arena.h"
+#include "base/status.h"
+#include "broker/config/keys.h"
+
+enum config_type {
+    CONFIG_BOOLEAN,
+    CONFIG_SHORT,
+    CONFIG_INT,
+    CONFIG_LONG,
+    CONFIG_DOUBLE,
+    CONFIG_STRING,
+    CONFIG_LIST,
+    CONFIG_CLASS,
+    CONFIG_PASSWORD
+};
+enum config_update { UPDATE_READ_ONLY, UPDATE_PER_BROKER, UPDATE_CLUSTER_WIDE };
+enum config_force { FORCE_ACTS, FORCE_LATER, FORCE_REFUSED };
+enum config_importance { IMPORTANCE_HIGH, IMPORTANCE_MEDIUM, IMPORTANCE_LOW };
+
+struct config_key {
+    const char *name;
+    const char *default_text; /* NULL: null, or required */
+    const char *valid;        /* Kafka's notation: [min,...], [min,...,max], [a, b], "" */
+    const char *doc;
+    int32_t offset; /* of the field in struct config; -1: not in force */
+    enum config_type type;
+    enum config_update update;
+    enum config_force force;
+    enum config_importance importance;
+    bool required;
+};
+
+extern const struct config_key config_keys[]; /* sorted by name */
+extern const uint32_t config_key_count;
+const struct config_key *config_key_find(struct str name);
+
+#define CONFIG_UNSET INT64_MIN /* a number whose default is null and that nobody set */
+
+/* Where a value came from, later ones win. */
+enum config_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_OVERRIDE };
+
+struct config_setting {
+    const struct config_key *key;
+    struct str value;
+    enum config_source source;
+    uint32_t line; /* in the file */
+};
+
+struct config_set {
+    struct config values;
+    struct config_setting *settings; /* arena: one per key that was set, sorted by name */
+    uint32_t count;
+};
+
+/** Parses and checks everything. text: the file's contents; overrides: "key=value" each. On failure *ret_error is one
+ *  line (arena) that says what is wrong, where, and what would be right. Texts are borrowed from the arena. */
+MUST_CHECK enum status config_load(struct str text, const char *file_name, const char *const *overrides,
+                                   uint32_t override_count, struct arena *arena, struct config_set *ret_set,
+                                   struct str *ret_error);
+/** The setting of a key, NULL when it has its default. */
+const struct config_setting *config_setting_find(const struct config_set *set, struct str name);
+/** Checks one value against a key's type and bounds; null when it is good, else what would be right (arena). */
+struct str config_value_problem(const struct config_key *key, struct str value, struct arena *arena);

@@ -1,0 +1,146 @@
+/* broker/config/listeners.c - "NAME://host:port" lists, matched by name. Source: kafka.server.KafkaConfig validation. */
+#include "broker/config/listeners.h"
+
+struct endpoint {
+    struct str name, host;
+    uint16_t port;
+};
+
+static struct str where(const struct config_set *set, struct str key, struct arena *arena) {
+    const struct config_setting *setting = config_setting_find(set, key);
+    if (setting == NULL || setting->source != SOURCE_FILE) return arena_str(arena, key);
+    return arena_printf(arena, "line %u: %.*s", setting->line, STR_ARG(key));
+}
+
+static bool parse_endpoint(struct str text, struct endpoint *ret_endpoint) {
+    const char *slashes = memmem(text.ptr, text.len, "://", 3);
+    if (slashes == NULL || slashes == text.ptr) return false;
+    struct str name = {text.ptr, (size_t)(slashes - text.ptr)};
+    struct str rest = {slashes + 3, text.len - name.len - 3};
+    const char *colon = memrchr(rest.ptr, ':', rest.len);
+    int64_t port = 0;
+    if (colon == NULL) return false;
+    struct str host = {rest.ptr, (size_t)(colon - rest.ptr)};
+    if (!str_to_int64((struct str){colon + 1, rest.len - host.len - 1}, &port) || port < 0 || port > 65535) return false;
+    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
+        host.ptr++;
+        host.len -= 2;
+    }
+    *ret_endpoint = (struct endpoint){.name = name, .host = host, .port = (uint16_t)port};
+    return true;
+}
+
+static bool is_any_address(struct str host) { return host.len == 0 || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::")); }
+
+static bool list_has(const struct str_list *list, struct str name) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (str_eq(list->items[i], name)) return true;
+    }
+    return false;
+}
+
+static enum status check_protocol(const struct config_set *set, struct str name, struct arena *arena,
+                                  struct str *ret_error) {
+    struct str map = set->values.listener_security_protocol_map;
+    while (map.len > 0) {
+        const char *comma = memchr(map.ptr, ',', map.len);
+        size_t len = comma != NULL ? (size_t)(comma - map.ptr) : map.len;
+        struct str entry = str_trim((struct str){map.ptr, len});
+        if (entry.len > name.len && entry.ptr[name.len] == ':' && memcmp(entry.ptr, name.ptr, name.len) == 0) {
+            struct str protocol = {entry.ptr + name.len + 1, entry.len - name.len - 1};
+            if (str_eq(protocol, STR("PLAINTEXT"))) return ST_OK;
+            *ret_error = arena_printf(arena, "listener %.*s: protocol %.*s is not served yet, only PLAINTEXT",
+                                      STR_ARG(name), STR_ARG(protocol));
+            return ST_INVALID;
+        }
+        map.ptr += MIN(len + 1, map.len);
+        map.len -= MIN(len + 1, map.len);
+    }
+    if (list_has(&set->values.controller_listener_names, name)) return ST_OK; /* Kafka's default: PLAINTEXT */
+    *ret_error = arena_printf(arena, "listener %.*s has no protocol in listener.security.protocol.map", STR_ARG(name));
+    return ST_INVALID;
+}
+
+static enum status find_advertised(const struct config_set *set, struct str host_name, struct listener *listener,
+                                   struct arena *arena, struct str *ret_error) {
+    const struct str_list *advertised = &set->values.advertised_listeners;
+    for (uint32_t i = 0; i < advertised->count; i++) {
+        struct endpoint endpoint;
+        if (!parse_endpoint(advertised->items[i], &endpoint)) {
+            *ret_error = arena_printf(arena, "%.*s: '%.*s' is not NAME://HOST:PORT",
+                                      STR_ARG(where(set, STR("advertised.listeners"), arena)),
+                                      STR_ARG(advertised->items[i]));
+            return ST_INVALID;
+        }
+        if (!str_eq(endpoint.name, listener->name)) continue;
+        if (is_any_address(endpoint.host)) {
+            *ret_error = arena_printf(arena, "%.*s: '%.*s' cannot be advertised, name an address that clients can reach",
+                                      STR_ARG(where(set, STR("advertised.listeners"), arena)),
+                                      STR_ARG(advertised->items[i]));
+            return ST_INVALID;
+        }
+        listener->advertised_host = endpoint.host;
+        listener->advertised_port = endpoint.port;
+        return ST_OK;
+    }
+    if (str_eq(listener->host, STR("0.0.0.0")) || str_eq(listener->host, STR("::"))) {
+        *ret_error = arena_printf(arena,
+                                  "%.*s: %.*s listens on every address and advertised.listeners does not say which one "
+                                  "clients shall use",
+                                  STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(listener->name));
+        return listener->is_controller ? ST_OK : ST_INVALID;
+    }
+    listener->advertised_host = listener->host.len > 0 ? listener->host : host_name;
+    listener->advertised_port = listener->port;
+    return ST_OK;
+}
+
+static enum status check_roles(const struct config_set *set, struct arena *arena, struct str *ret_error) {
+    const struct str_list *roles = &set->values.process_roles;
+    if (roles->count != 2 || !list_has(roles, STR("broker")) || !list_has(roles, STR("controller"))) {
+        *ret_error = arena_printf(arena, "%.*s: only broker,controller in one process is served yet",
+                                  STR_ARG(where(set, STR("process.roles"), arena)));
+        return ST_INVALID;
+    }
+    if (set->values.controller_quorum_voters.count > 1) {
+        *ret_error = arena_printf(arena, "%.*s: more than one voter is not served yet",
+                                  STR_ARG(where(set, STR("controller.quorum.voters"), arena)));
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+enum status listeners_read(const struct config_set *set, struct str host_name, struct arena *arena,
+                           struct listeners *ret_listeners, struct str *ret_error) {
+    enum status st = check_roles(set, arena, ret_error);
+    if (st != ST_OK) return st;
+    const struct str_list *texts = &set->values.listeners;
+    struct listeners found = {.items = arena_array(arena, texts->count + 1, sizeof(struct listener))};
+    if (found.items == NULL) return ST_NOMEM;
+    for (int controllers = 0; controllers < 2; controllers++) { /* clients first */
+        for (uint32_t i = 0; i < texts->count; i++) {
+            struct endpoint endpoint;
+            if (!parse_endpoint(texts->items[i], &endpoint)) {
+                *ret_error = arena_printf(arena, "%.*s: '%.*s' is not NAME://HOST:PORT",
+                                          STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(texts->items[i]));
+                return ST_INVALID;
+            }
+            bool is_controller = list_has(&set->values.controller_listener_names, endpoint.name);
+            if (is_controller != (controllers == 1)) continue;
+            struct listener *listener = &found.items[found.count++];
+            *listener = (struct listener){.name = endpoint.name, .host = endpoint.host, .port = endpoint.port,
+                                          .is_controller = is_controller};
+            st = check_protocol(set, endpoint.name, arena, ret_error);
+            if (st == ST_OK) st = find_advertised(set, host_name, listener, arena, ret_error);
+            if (st != ST_OK) return st;
+        }
+        if (controllers == 0) found.client_count = found.count;
+    }
+    if (found.client_count == 0) {
+        *ret_error = arena_printf(arena, "%.*s: a listener for clients is missing",
+                                  STR_ARG(where(set, STR("listeners"), arena)));
+        return ST_INVALID;
+    }
+    *ret_listeners = found;
+    return ST_OK;
+}
