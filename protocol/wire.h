@@ -1,8 +1,9 @@
 /* protocol/wire.h - variable-length integers of Kafka's wire and disk formats.
- * Unsigned: 7 bits per octet, low group first, bit 7 set on all but the last octet (compact lengths, tagged fields).
- * Signed ("varint", "varlong"): zig-zag first, so that small negatives stay short (fields of a record).
- * Readers never look past in.len. An encoding that is longer than needed is accepted, as in Kafka; one that carries
- * more bits than the type holds is not. Source: org.apache.kafka.common.utils.ByteUtils. */
+ * Unsigned: 7 bits per octet, low group first, bit 7 set on all but the last octet (compact
+ * lengths, tagged fields). Signed ("varint", "varlong"): zig-zag first, so that small negatives
+ * stay short (fields of a record). Readers never look past in.len. An encoding that is longer than
+ * needed is accepted, as in Kafka; one that carries more bits than the type holds is not. Source:
+ * org.apache.kafka.common.utils.ByteUtils. */
 #pragma once
 #include "base/bytes.h"
 #include "base/status.h"
@@ -15,8 +16,10 @@ static inline uint64_t wire_zigzag64(int64_t v) { return (uint64_t)v << 1 ^ (uin
 static inline int32_t wire_unzigzag32(uint32_t v) { return (int32_t)(v >> 1 ^ (0 - (v & 1))); }
 static inline int64_t wire_unzigzag64(uint64_t v) { return (int64_t)(v >> 1 ^ (0 - (v & 1))); }
 
-/** ST_OK sets both results; ST_SHORT when `in` ends inside the number, ST_CORRUPT when it has more than 64 bits. */
-MUST_CHECK static inline enum status wire_get_uvarlong(struct bytes in, uint64_t *ret_value, size_t *ret_used) {
+/** ST_OK sets both results; ST_SHORT when `in` ends inside the number, ST_CORRUPT when it has more
+ * than 64 bits. */
+MUST_CHECK static inline enum status wire_get_uvarlong(struct bytes in, uint64_t *ret_value,
+                                                       size_t *ret_used) {
     uint64_t value = 0;
     for (size_t i = 0; i < WIRE_VARLONG_BYTES_MAX; i++) {
         if (i == in.len) return ST_SHORT;
@@ -32,8 +35,10 @@ MUST_CHECK static inline enum status wire_get_uvarlong(struct bytes in, uint64_t
     return ST_CORRUPT;
 }
 
-/** ST_OK sets both results; ST_SHORT when `in` ends inside the number, ST_CORRUPT when it has more than 32 bits. */
-MUST_CHECK static inline enum status wire_get_uvarint(struct bytes in, uint32_t *ret_value, size_t *ret_used) {
+/** ST_OK sets both results; ST_SHORT when `in` ends inside the number, ST_CORRUPT when it has more
+ * than 32 bits. */
+MUST_CHECK static inline enum status wire_get_uvarint(struct bytes in, uint32_t *ret_value,
+                                                      size_t *ret_used) {
     uint32_t value = 0;
     for (size_t i = 0; i < WIRE_VARINT_BYTES_MAX; i++) {
         if (i == in.len) return ST_SHORT;
@@ -50,7 +55,8 @@ MUST_CHECK static inline enum status wire_get_uvarint(struct bytes in, uint32_t 
 }
 
 /** A zig-zag int32; as wire_get_uvarint. */
-MUST_CHECK static inline enum status wire_get_varint(struct bytes in, int32_t *ret_value, size_t *ret_used) {
+MUST_CHECK static inline enum status wire_get_varint(struct bytes in, int32_t *ret_value,
+                                                     size_t *ret_used) {
     uint32_t raw;
     enum status st = wire_get_uvarint(in, &raw, ret_used);
     if (st == ST_OK) *ret_value = wire_unzigzag32(raw);
@@ -58,7 +64,8 @@ MUST_CHECK static inline enum status wire_get_varint(struct bytes in, int32_t *r
 }
 
 /** A zig-zag int64; as wire_get_uvarlong. */
-MUST_CHECK static inline enum status wire_get_varlong(struct bytes in, int64_t *ret_value, size_t *ret_used) {
+MUST_CHECK static inline enum status wire_get_varlong(struct bytes in, int64_t *ret_value,
+                                                      size_t *ret_used) {
     uint64_t raw;
     enum status st = wire_get_uvarlong(in, &raw, ret_used);
     if (st == ST_OK) *ret_value = wire_unzigzag64(raw);
@@ -72,7 +79,8 @@ static inline size_t wire_uvarlong_bytes(uint64_t v) {
 static inline size_t wire_varint_bytes(int32_t v) { return wire_uvarlong_bytes(wire_zigzag32(v)); }
 static inline size_t wire_varlong_bytes(int64_t v) { return wire_uvarlong_bytes(wire_zigzag64(v)); }
 
-/** Writes the shortest encoding at `out`, which has room for wire_uvarlong_bytes(v); returns the octets written. */
+/** Writes the shortest encoding at `out`, which has room for wire_uvarlong_bytes(v); returns the
+ * octets written. */
 static inline size_t wire_put_uvarlong(uint8_t *out, uint64_t v) {
     size_t n = 0;
     while (v >= 0x80) {
