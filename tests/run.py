@@ -55,6 +55,7 @@ class Stage:
     suite: str = ""  # a Meson suite, or
     files: str = ""  # a glob of executable files
     quick: bool = False
+    peers: bool = False  # meets Apache Kafka and foreign clients, where they can be had
     jobs: int = 1  # programs at once
 
 
@@ -66,9 +67,10 @@ STAGES = (
     Stage("fuzz", 90, "tests/fuzz", builds=("asan",), suite="fuzz", jobs=CORES),
     Stage("scenarios", 60, "tests/scenarios", builds=BOTH, suite="scenarios", jobs=CORES),
     Stage("sim", 180, "tests/sim", builds=BOTH, suite="sim", quick=True),
-    Stage("differential", 90, "tests/differential", files="tests/differential/*.test"),
-    Stage("e2e", 120, "broker/main.c", files="tests/e2e/*.test", quick=True),
-    Stage("compat", 150, "broker/main.c", files="tests/compat/*.test"),
+    Stage("differential", 90, "tests/differential", files="tests/differential/*.test",
+          peers=True),
+    Stage("e2e", 120, "broker/main.c", files="tests/e2e/*.test", quick=True, peers=True),
+    Stage("compat", 150, "broker/main.c", files="tests/compat/*.test", quick=True, peers=True),
     Stage("hostile", 60, "tests/hostile", builds=("asan",), files="tests/hostile/*.test"),
 )
 SANITIZER_OPTIONS = {
@@ -76,7 +78,7 @@ SANITIZER_OPTIONS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "LSAN_OPTIONS": f"print_suppressions=0:suppressions={TOP / 'tests' / 'lib' / 'lsan.supp'}",
 }
-QUICK_MARK = "runs in ./test quick"  # in the opening lines of a .test file
+QUICK_MARK = "Runs in ./test quick"  # in the opening lines of a .test file
 SIM_SEEDS = {("release", False): 1000, ("asan", False): 100, ("release", True): 40}
 
 
@@ -249,6 +251,19 @@ def run_stage(stage, quick, only, seed_base):
     return tally
 
 
+def fetch_peers():
+    """What the world brings to test against, where its own prerequisites are there; each once."""
+    for peer, what in (("kafka", "Apache Kafka"), ("python", "Python clients")):
+        program = TOP / "tests" / "peer" / peer
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            made = subprocess.run([program, "install"], stdout=subprocess.DEVNULL, timeout=240,
+                                  stderr=subprocess.PIPE, text=True, errors="replace", check=False)
+            if made.returncode == 0:
+                continue
+            reason = (made.stderr.strip().splitlines() or ["no reason given"])[-1]
+            print(f"without {what}: {reason}", flush=True)
+
+
 def build(name):
     """Configures and compiles one build directory; False after having shown what went wrong."""
     directory, options = BUILDS[name]
@@ -328,6 +343,8 @@ def main():
         if name in needed and not build(name):
             print("0 passed, 1 failed")
             return 1
+    if any(stage.peers and (TOP / stage.needs).exists() for stage, _ in chosen) and not quick:
+        fetch_peers()
     shutil.rmtree(LOGS, ignore_errors=True)
     total = Tally()
     for stage, only in chosen:
