@@ -15,7 +15,7 @@
  * (borrowed). op->result is >= 0 or a negative errno; status_from_errno() turns it into a status.
  *
  * Closing. io_close gives up whatever is outstanding on the descriptor: each such operation completes
- * (-ECANCELED or its real result) before the close itself completes.
+ * (-ECANCELED or its real result) before the close itself completes. Nothing is started on it afterwards.
  *
  * Memory. A start allocates nothing after warm-up. */
 #pragma once
@@ -289,7 +289,8 @@ static inline void io_recv_start(struct io *io, struct io_receiver *receiver, in
 static inline void io_recv_direct(struct io *io, struct io_receiver *receiver, uint8_t *buf, size_t len) {
     io->ops->recv_direct(io, receiver, buf, len);
 }
-/** Stops reading, for back-pressure; on_data may still bring what had arrived by then (a few buffers). */
+/** Stops reading, for back-pressure; on_data may still bring what had arrived by then (a few buffers), and a direct
+ *  read that is under way is finished. */
 static inline void io_recv_pause(struct io *io, struct io_receiver *receiver) {
     io->ops->recv_pause(io, receiver);
 }
