@@ -120,7 +120,8 @@ struct log_read {
     int file;             /* descriptor, valid as long as the segment is held */
     uint64_t position;    /* where the first batch that holds `offset` starts */
     uint32_t bytes;       /* whole file range; the last batch in it may be cut, as Kafka's is */
-    int64_t first_base_offset; /* of the batch at position */
+    int64_t first_base_offset; /* of the batch at position, and ... */
+    uint32_t first_batch_bytes; /* ... its size */
     struct io_op op;      /* the log's */
     struct log *log;      /* the log's */
     uint64_t impl[24];    /* the log's */
