@@ -7,7 +7,8 @@
 void io_address_format(const struct io_address *address, char text[IO_ADDRESS_TEXT_BYTES]) {
     char host[INET6_ADDRSTRLEN] = "?";
     bool six = address->family == 6;
-    if (inet_ntop(six ? AF_INET6 : AF_INET, address->bytes, host, sizeof host) == NULL) host[0] = '?';
+    if (inet_ntop(six ? AF_INET6 : AF_INET, address->bytes, host, sizeof host) == NULL)
+        host[0] = '?';
     (void)snprintf(text, IO_ADDRESS_TEXT_BYTES, six ? "[%s]:%u" : "%s:%u", host, address->port);
 }
 

@@ -1,21 +1,23 @@
-/* base/io.h - the seam: everything that klamm asks of the outside world, as operations with intrusive
- * completions. Two implementations: broker/reactor (io_uring) and tests/sim (virtual time, faults); a
- * third (epoll and threads) has its place beside the reactor. Nothing above includes liburing, reads a
- * clock or opens a file in another way.
+/* base/io.h - the seam: everything that klamm asks of the outside world, as operations with
+ * intrusive completions. Two implementations: broker/reactor (io_uring) and tests/sim (virtual
+ * time, faults); a third (epoll and threads) has its place beside the reactor. Nothing above
+ * includes liburing, reads a clock or opens a file in another way.
  *
- * Shards. A `struct io` belongs to one shard (thread). All calls on it and all callbacks from it happen
- * on that shard; only io_post crosses, through the target's mailbox.
+ * Shards. A `struct io` belongs to one shard (thread). All calls on it and all callbacks from it
+ * happen on that shard; only io_post crosses, through the target's mailbox.
  *
  * Operations. The caller embeds a `struct io_op`, sets `done`, and starts it. Every start function
  * returns true when the operation finished at once: op->result holds, and `done` is NOT called. It
- * returns false when it is under way: `done` is called exactly once, later, never from within the start
- * function. So no callback ever runs below its own start, and a caller writes
+ * returns false when it is under way: `done` is called exactly once, later, never from within the
+ * start function. So no callback ever runs below its own start, and a caller writes
  *     if (io_read(...)) on_read(&x->op);
- * Until it finished, the op and every buffer, path and iovec named in the call must stay where they are
- * (borrowed). op->result is >= 0 or a negative errno; status_from_errno() turns it into a status.
+ * Until it finished, the op and every buffer, path and iovec named in the call must stay where they
+ * are (borrowed). op->result is >= 0 or a negative errno; status_from_errno() turns it into a
+ * status.
  *
- * Closing. io_close gives up whatever is outstanding on the descriptor: each such operation completes
- * (-ECANCELED or its real result) before the close itself completes. Nothing is started on it afterwards.
+ * Closing. io_close gives up whatever is outstanding on the descriptor: each such operation
+ * completes (-ECANCELED or its real result) before the close itself completes. Nothing is started
+ * on it afterwards.
  *
  * Memory. A start allocates nothing after warm-up. */
 #pragma once
@@ -38,8 +40,8 @@ struct io_op {
     uint64_t impl[12];  /* the implementation's, while under way */
 };
 
-/* How one shard sees one log directory: whether writes into it may be tried inline. Owned by the caller,
- * one per directory and shard, zeroed at first. */
+/* How one shard sees one log directory: whether writes into it may be tried inline. Owned by the
+ * caller, one per directory and shard, zeroed at first. */
 struct io_disk {
     uint64_t ring_until_us;   /* after a stall, writes go to the ring until then */
     uint64_t inline_writes;   /* finished inline */
@@ -59,7 +61,8 @@ enum io_open_flags {
 };
 
 enum io_flags {
-    IO_INLINE = 1,  /* read: from the page cache at once where it is there; write: at once unless disk stalled */
+    /* read: from the page cache at once where it is there; write: at once unless disk stalled */
+    IO_INLINE = 1,
     IO_DURABLE = 2, /* write: on stable storage when it completes (RWF_DSYNC) */
     IO_ALL = 4,     /* sync: metadata too (fsync), not only what is needed to read the data back */
 };
@@ -74,7 +77,8 @@ struct io_entry {
 struct io_listing {
     struct io_entry *entries; /* sorted by name */
     uint32_t count;
-    size_t bytes;             /* of the one block that holds everything; free with io_listing_free */
+    /* of the one block that holds everything; free with io_listing_free */
+    size_t bytes;
 };
 
 struct io_stat {
@@ -102,8 +106,8 @@ bool io_address_parse(const char *host, uint16_t port, struct io_address *ret_ad
 
 /* Accepts until stopped. */
 struct io_acceptor {
-    /** A new connection's descriptor (taken) and its peer, or fd < 0: a negative errno; accepting goes on
-     *  after -EMFILE and the like, with a pause. */
+    /** A new connection's descriptor (taken) and its peer, or fd < 0: a negative errno; accepting
+     *  goes on after -EMFILE and the like, with a pause. */
     void (*on_accept)(struct io_acceptor *acceptor, int fd, const struct io_address *peer);
     struct io_op op; /* the implementation's */
     int fd;
@@ -116,8 +120,8 @@ struct io_receiver {
     void (*on_data)(struct io_receiver *receiver, const uint8_t *data, size_t len);
     /** The octets asked for by io_recv_direct are in their buffer. */
     void (*on_direct)(struct io_receiver *receiver);
-    /** The last call: 0 the peer closed, -ECANCELED io_recv_stop, or another negative errno. Afterwards
-     *  neither the receiver nor a direct buffer is used by the implementation. */
+    /** The last call: 0 the peer closed, -ECANCELED io_recv_stop, or another negative errno.
+     *  Afterwards neither the receiver nor a direct buffer is used by the implementation. */
     void (*on_end)(struct io_receiver *receiver, int64_t result);
     struct io_op op; /* the implementation's */
     int fd;
@@ -133,20 +137,23 @@ struct io_message {
     struct io_message *next;
 };
 
-/* Work to be done at the end of this turn of the loop, at most once however often it is asked for. */
+/* Work to be done at the end of this turn of the loop, at most once however often it is asked
+ * for. */
 struct io_later {
     void (*run)(struct io_later *later);
     struct list link;
 };
 
 struct io_stats {
-    uint64_t turns, ops, ring_full, ring_overflows, messages_sent, messages_received, messages_spilled;
+    uint64_t turns, ops, ring_full, ring_overflows, messages_sent, messages_received,
+        messages_spilled;
     uint64_t timers_fired, buffers_missing; /* receives that found no provided buffer */
 };
 
 struct io_ops {
     bool (*open)(struct io *, struct io_op *, const char *path, unsigned flags, unsigned mode);
-    bool (*read)(struct io *, struct io_op *, int fd, void *buf, size_t len, uint64_t offset, unsigned flags);
+    bool (*read)(struct io *, struct io_op *, int fd, void *buf, size_t len, uint64_t offset,
+                 unsigned flags);
     bool (*write)(struct io *, struct io_op *, int fd, const struct iovec *iov, int iov_count,
                   uint64_t offset, unsigned flags, struct io_disk *disk);
     bool (*sync)(struct io *, struct io_op *, int fd, unsigned flags);
@@ -165,7 +172,8 @@ struct io_ops {
     bool (*close)(struct io *, struct io_op *, int fd);
     void (*cancel)(struct io *, struct io_op *);
 
-    int (*listen)(struct io *, const struct io_address *address, int backlog, struct io_address *ret_bound);
+    int (*listen)(struct io *, const struct io_address *address, int backlog,
+                  struct io_address *ret_bound);
     void (*accept_start)(struct io *, struct io_acceptor *, int fd);
     void (*accept_stop)(struct io *, struct io_acceptor *);
     bool (*connect)(struct io *, struct io_op *, const struct io_address *address);
@@ -197,33 +205,40 @@ struct io {
 
 /* --- files: descriptors are small non-negative numbers --- */
 
-/** Opens; result is the descriptor. flags: enum io_open_flags; mode: permissions of what is created. */
-static inline bool io_open(struct io *io, struct io_op *op, const char *path, unsigned flags, unsigned mode) {
+/** Opens; result is the descriptor. flags: enum io_open_flags; mode: permissions of what is
+ *  created. */
+static inline bool io_open(struct io *io, struct io_op *op, const char *path, unsigned flags,
+                           unsigned mode) {
     return io->ops->open(io, op, path, flags, mode);
 }
-/** Reads up to len octets at offset; result is how many: fewer only at the end of the file. flags: IO_INLINE. */
-static inline bool io_read(struct io *io, struct io_op *op, int fd, void *buf, size_t len, uint64_t offset,
-                           unsigned flags) {
+/** Reads up to len octets at offset; result is how many: fewer only at the end of the file. flags:
+ *  IO_INLINE. */
+static inline bool io_read(struct io *io, struct io_op *op, int fd, void *buf, size_t len,
+                           uint64_t offset, unsigned flags) {
     return io->ops->read(io, op, fd, buf, len, offset, flags);
 }
-/** Writes everything or fails; result is the octets written. On failure any part may have been written.
- *  flags: IO_INLINE (then disk is not NULL), IO_DURABLE. */
-static inline bool io_write(struct io *io, struct io_op *op, int fd, const struct iovec *iov, int iov_count,
-                            uint64_t offset, unsigned flags, struct io_disk *disk) {
+/** Writes everything or fails; result is the octets written. On failure any part may have been
+ *  written. flags: IO_INLINE (then disk is not NULL), IO_DURABLE. */
+static inline bool io_write(struct io *io, struct io_op *op, int fd, const struct iovec *iov,
+                            int iov_count, uint64_t offset, unsigned flags, struct io_disk *disk) {
     return io->ops->write(io, op, fd, iov, iov_count, offset, flags, disk);
 }
-/** What was written before the start is on stable storage when it completes. After an error nothing is known of
- *  any write since the last good sync: never try again, take the directory offline. flags: IO_ALL. */
+/** What was written before the start is on stable storage when it completes. After an error nothing
+ *  is known of any write since the last good sync: never try again, take the directory offline.
+ *  flags: IO_ALL. */
 static inline bool io_sync(struct io *io, struct io_op *op, int fd, unsigned flags) {
     return io->ops->sync(io, op, fd, flags);
 }
 /** The whole file system of fd (syncfs). */
-static inline bool io_sync_fs(struct io *io, struct io_op *op, int fd) { return io->ops->sync_fs(io, op, fd); }
+static inline bool io_sync_fs(struct io *io, struct io_op *op, int fd) {
+    return io->ops->sync_fs(io, op, fd);
+}
 static inline bool io_truncate(struct io *io, struct io_op *op, int fd, uint64_t size_bytes) {
     return io->ops->truncate(io, op, fd, size_bytes);
 }
 /** Reserves blocks and extends the file's size over them, zero filled. */
-static inline bool io_allocate(struct io *io, struct io_op *op, int fd, uint64_t offset, uint64_t len) {
+static inline bool io_allocate(struct io *io, struct io_op *op, int fd, uint64_t offset,
+                               uint64_t len) {
     return io->ops->allocate(io, op, fd, offset, len);
 }
 /** Replaces `to`; durable only after io_dir_sync of both directories. */
@@ -240,32 +255,41 @@ static inline bool io_rmdir(struct io *io, struct io_op *op, const char *path) {
     return io->ops->rmdir(io, op, path);
 }
 /** Names in a directory without "." and ".."; free with io_listing_free(io->mem). */
-static inline bool io_list(struct io *io, struct io_op *op, const char *path, struct io_listing *ret_listing) {
+static inline bool io_list(struct io *io, struct io_op *op, const char *path,
+                           struct io_listing *ret_listing) {
     return io->ops->list(io, op, path, ret_listing);
 }
 void io_listing_free(struct mem *mem, struct io_listing *listing);
-static inline bool io_stat(struct io *io, struct io_op *op, const char *path, struct io_stat *ret_stat) {
+static inline bool io_stat(struct io *io, struct io_op *op, const char *path,
+                           struct io_stat *ret_stat) {
     return io->ops->stat(io, op, path, ret_stat);
 }
-static inline bool io_statfs(struct io *io, struct io_op *op, const char *path, struct io_statfs *ret_statfs) {
+static inline bool io_statfs(struct io *io, struct io_op *op, const char *path,
+                             struct io_statfs *ret_statfs) {
     return io->ops->statfs(io, op, path, ret_statfs);
 }
-/** An exclusive POSIX record lock on the whole file, as Java's FileChannel.tryLock takes it; -EAGAIN when another
- *  process holds it. Gone when any descriptor of the file is closed by this process. */
-static inline bool io_lock(struct io *io, struct io_op *op, int fd) { return io->ops->lock(io, op, fd); }
+/** An exclusive POSIX record lock on the whole file, as Java's FileChannel.tryLock takes it;
+ *  -EAGAIN when another process holds it. Gone when any descriptor of the file is closed by this
+ *  process. */
+static inline bool io_lock(struct io *io, struct io_op *op, int fd) {
+    return io->ops->lock(io, op, fd);
+}
 /** The names in a directory are on stable storage. */
 static inline bool io_dir_sync(struct io *io, struct io_op *op, const char *path) {
     return io->ops->dir_sync(io, op, path);
 }
 /** Closes a file or a socket. op may be NULL: nobody waits. */
-static inline bool io_close(struct io *io, struct io_op *op, int fd) { return io->ops->close(io, op, fd); }
-/** Asks for an operation that is under way to end early; it completes all the same, perhaps with its result. */
+static inline bool io_close(struct io *io, struct io_op *op, int fd) {
+    return io->ops->close(io, op, fd);
+}
+/** Asks for an operation that is under way to end early; it completes all the same, perhaps with
+ *  its result. */
 static inline void io_cancel(struct io *io, struct io_op *op) { io->ops->cancel(io, op); }
 
 /* --- the network --- */
 
-/** Binds and listens with SO_REUSEPORT, so that each shard has its own listener on one address (port 0: any;
- *  ret_bound says which). The descriptor or a negative errno, at once. */
+/** Binds and listens with SO_REUSEPORT, so that each shard has its own listener on one address
+ *  (port 0: any; ret_bound says which). The descriptor or a negative errno, at once. */
 static inline int io_listen(struct io *io, const struct io_address *address, int backlog,
                             struct io_address *ret_bound) {
     return io->ops->listen(io, address, backlog, ret_bound);
@@ -273,7 +297,8 @@ static inline int io_listen(struct io *io, const struct io_address *address, int
 static inline void io_accept_start(struct io *io, struct io_acceptor *acceptor, int fd) {
     io->ops->accept_start(io, acceptor, fd);
 }
-/** No on_accept after it returned; the acceptor must live until the listening descriptor's io_close completed. */
+/** No on_accept after it returned; the acceptor must live until the listening descriptor's io_close
+ *  completed. */
 static inline void io_accept_stop(struct io *io, struct io_acceptor *acceptor) {
     io->ops->accept_stop(io, acceptor);
 }
@@ -284,13 +309,14 @@ static inline bool io_connect(struct io *io, struct io_op *op, const struct io_a
 static inline void io_recv_start(struct io *io, struct io_receiver *receiver, int fd) {
     io->ops->recv_start(io, receiver, fd);
 }
-/** Only from within on_data or on_direct: the next len octets of the stream go to buf (borrowed until on_direct
- *  or on_end). For large frames: no second copy. */
-static inline void io_recv_direct(struct io *io, struct io_receiver *receiver, uint8_t *buf, size_t len) {
+/** Only from within on_data or on_direct: the next len octets of the stream go to buf (borrowed
+ *  until on_direct or on_end). For large frames: no second copy. */
+static inline void io_recv_direct(struct io *io, struct io_receiver *receiver, uint8_t *buf,
+                                  size_t len) {
     io->ops->recv_direct(io, receiver, buf, len);
 }
-/** Stops reading, for back-pressure; on_data may still bring what had arrived by then (a few buffers), and a direct
- *  read that is under way is finished. */
+/** Stops reading, for back-pressure; on_data may still bring what had arrived by then (a few
+ *  buffers), and a direct read that is under way is finished. */
 static inline void io_recv_pause(struct io *io, struct io_receiver *receiver) {
     io->ops->recv_pause(io, receiver);
 }
@@ -302,12 +328,14 @@ static inline void io_recv_stop(struct io *io, struct io_receiver *receiver) {
     io->ops->recv_stop(io, receiver);
 }
 /** Sends everything or fails; at most one send or send_file at a time on a descriptor. */
-static inline bool io_send(struct io *io, struct io_op *op, int fd, const struct iovec *iov, int iov_count) {
+static inline bool io_send(struct io *io, struct io_op *op, int fd, const struct iovec *iov,
+                           int iov_count) {
     return io->ops->send(io, op, fd, iov, iov_count);
 }
-/** Sends len octets of a file from offset, everything or fails (-EIO when the file is shorter), in bounded
- *  memory. The file stays open until it completes. */
-static inline bool io_send_file(struct io *io, struct io_op *op, int fd, int file, uint64_t offset, uint64_t len) {
+/** Sends len octets of a file from offset, everything or fails (-EIO when the file is shorter), in
+ *  bounded memory. The file stays open until it completes. */
+static inline bool io_send_file(struct io *io, struct io_op *op, int fd, int file, uint64_t offset,
+                                uint64_t len) {
     return io->ops->send_file(io, op, fd, file, offset, len);
 }
 /** Addresses of a host name; result is how many (at most capacity). */
@@ -322,15 +350,21 @@ static inline struct now io_now(const struct io *io) { return io->now; }
 static inline void io_timer_set(struct io *io, struct io_timer *timer, uint64_t at_us) {
     timers_set(&io->timers, timer, at_us);
 }
-static inline void io_timer_clear(struct io *io, struct io_timer *timer) { timers_clear(&io->timers, timer); }
+static inline void io_timer_clear(struct io *io, struct io_timer *timer) {
+    timers_clear(&io->timers, timer);
+}
 /** Unpredictable octets (getrandom; seeded in the simulator), at once. */
-static inline void io_random(struct io *io, void *out, size_t len) { io->ops->random(io, out, len); }
-/** Runs fn(argument) on a worker thread; result is what it returns. fn computes only: no I/O, no shard state. */
+static inline void io_random(struct io *io, void *out, size_t len) {
+    io->ops->random(io, out, len);
+}
+/** Runs fn(argument) on a worker thread; result is what it returns. fn computes only: no I/O, no
+ *  shard state. */
 static inline bool io_work(struct io *io, struct io_op *op, int64_t (*fn)(void *), void *argument) {
     return io->ops->work(io, op, fn, argument);
 }
-/** Hands a message to another shard (or to this one: delivered in a later turn). Messages of one pair of shards
- *  arrive in order. Never fails: beyond the mailbox's bound the sender keeps them and tries again each turn. */
+/** Hands a message to another shard (or to this one: delivered in a later turn). Messages of one
+ *  pair of shards arrive in order. Never fails: beyond the mailbox's bound the sender keeps them
+ *  and tries again each turn. */
 static inline void io_post(struct io *io, unsigned shard, struct io_message *message) {
     io->ops->post(io, shard, message);
 }

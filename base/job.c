@@ -1,4 +1,5 @@
-/* base/job.c - fibers on ucontext, one stack each, and the awaited forms of the seam's operations. */
+/* base/job.c - fibers on ucontext, one stack each, and the awaited forms of the seam's
+ * operations. */
 #include "base/job.h"
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +35,8 @@ struct job {
     struct io_op op;
     struct io_timer timer;
     ucontext_t context;
-    ucontext_t caller; /* whoever resumed it last: the shard's loop, or another job that started it */
+    /* whoever resumed it last: the shard's loop, or another job that started it */
+    ucontext_t caller;
     uint8_t *mapping;  /* guard page, then the stack */
     enum job_state state;
     bool finished;
@@ -96,7 +98,8 @@ static void job_main(unsigned low, unsigned high) {
 static void prepare_stack(struct job *job) {
     if (job->mapping == NULL) {
         size_t guard = page_bytes();
-        job->mapping = mmap(NULL, STACK_BYTES + guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        job->mapping = mmap(NULL, STACK_BYTES + guard, PROT_NONE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
         ASSERT(job->mapping != MAP_FAILED);
         ASSERT(mprotect(job->mapping + guard, STACK_BYTES, PROT_READ | PROT_WRITE) == 0);
         (void)mem_charge(job->jobs->io->mem, STACK_BYTES); /* counted; at most LIMIT_JOBS of them */
@@ -132,7 +135,8 @@ static void timer_fired(struct io_timer *timer) { resume(CONTAINER_OF(timer, str
 
 void job_start(struct jobs *jobs, job_fn *fn, void *argument) {
     struct list *node = list_pop_front(&jobs->idle);
-    struct job *job = node != NULL ? CONTAINER_OF(node, struct job, link) : MEM_NEW(jobs->io->mem, struct job);
+    struct job *job =
+        node != NULL ? CONTAINER_OF(node, struct job, link) : MEM_NEW(jobs->io->mem, struct job);
     job->jobs = jobs;
     job->fn = fn;
     job->argument = argument;
@@ -173,14 +177,16 @@ void job_sleep_until(struct job *job, uint64_t at_us) {
 
 void job_yield(struct job *job) { job_sleep_until(job, 0); }
 
-enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode, int *ret_fd) {
+enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode,
+                     int *ret_fd) {
     int64_t fd = job_wait(job, io_open(job_io(job), &job->op, path, flags, mode));
     if (fd < 0) return status_from_errno(fd);
     *ret_fd = (int)fd;
     return ST_OK;
 }
 
-enum status job_read_some(struct job *job, int fd, void *buf, size_t len, uint64_t offset, size_t *ret_len) {
+enum status job_read_some(struct job *job, int fd, void *buf, size_t len, uint64_t offset,
+                          size_t *ret_len) {
     int64_t got = job_wait(job, io_read(job_io(job), &job->op, fd, buf, len, offset, 0));
     if (got < 0) return status_from_errno(got);
     *ret_len = (size_t)got;
@@ -196,7 +202,8 @@ enum status job_read(struct job *job, int fd, void *buf, size_t len, uint64_t of
 
 enum status job_write(struct job *job, int fd, const void *buf, size_t len, uint64_t offset) {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
-    return status_from_errno(job_wait(job, io_write(job_io(job), &job->op, fd, &iov, 1, offset, 0, NULL)));
+    return status_from_errno(
+        job_wait(job, io_write(job_io(job), &job->op, fd, &iov, 1, offset, 0, NULL)));
 }
 
 enum status job_sync(struct job *job, int fd, unsigned flags) {
@@ -229,12 +236,15 @@ enum status job_lock(struct job *job, int fd) {
 enum status job_dir_sync(struct job *job, const char *path) {
     return status_from_errno(job_wait(job, io_dir_sync(job_io(job), &job->op, path)));
 }
-void job_close(struct job *job, int fd) { (void)job_wait(job, io_close(job_io(job), &job->op, fd)); }
+void job_close(struct job *job, int fd) {
+    (void)job_wait(job, io_close(job_io(job), &job->op, fd));
+}
 int64_t job_work(struct job *job, int64_t (*fn)(void *), void *argument) {
     return job_wait(job, io_work(job_io(job), &job->op, fn, argument));
 }
 
-enum status job_read_file(struct job *job, const char *path, size_t limit_bytes, char **ret_data, size_t *ret_len) {
+enum status job_read_file(struct job *job, const char *path, size_t limit_bytes, char **ret_data,
+                          size_t *ret_len) {
     struct io_stat stat;
     enum status st = job_stat(job, path, &stat);
     if (st != ST_OK) return st;
@@ -258,8 +268,8 @@ enum status job_read_file(struct job *job, const char *path, size_t limit_bytes,
     return ST_OK;
 }
 
-enum status job_replace_file(struct job *job, const char *dir, const char *path, const void *data, size_t len,
-                             unsigned mode) {
+enum status job_replace_file(struct job *job, const char *dir, const char *path, const void *data,
+                             size_t len, unsigned mode) {
     char temporary[LIMIT_PATH_BYTES];
     int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
     if (length < 0 || (size_t)length >= sizeof temporary) return ST_TOO_LARGE;

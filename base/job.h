@@ -1,10 +1,10 @@
 /* base/job.h - jobs: cold sequential work as straight code, on fibers of one shard.
- * A job runs on the shard's thread until it awaits an operation of the seam; meanwhile the shard goes on. Jobs
- * are for recovery, checkpoint replacement, deletion, moves; never for the path of a request.
- * Bounded: at most LIMIT_JOBS at once, others wait their turn in order. Each has its own stack of
- * LIMIT_JOB_STACK_BYTES with a guard page below it; stacks are kept for the next job. AddressSanitizer is told of
- * every switch. A job never blocks, and never awaits while it holds a pointer into something that another
- * callback of the shard may free. */
+ * A job runs on the shard's thread until it awaits an operation of the seam; meanwhile the shard
+ * goes on. Jobs are for recovery, checkpoint replacement, deletion, moves; never for the path of a
+ * request. Bounded: at most LIMIT_JOBS at once, others wait their turn in order. Each has its own
+ * stack of LIMIT_JOB_STACK_BYTES with a guard page below it; stacks are kept for the next job.
+ * AddressSanitizer is told of every switch. A job never blocks, and never awaits while it holds a
+ * pointer into something that another callback of the shard may free. */
 #pragma once
 #include "base/io.h"
 
@@ -23,8 +23,8 @@ typedef void job_fn(struct job *job, void *argument);
 void jobs_init(struct jobs *jobs, struct io *io, uint32_t limit_count);
 /** No job may be running or waiting. */
 void jobs_release(struct jobs *jobs);
-/** Starts fn(job, argument), at once when there is room (it runs until its first wait before this returns),
- *  otherwise in its turn. `argument` is borrowed until fn returns. */
+/** Starts fn(job, argument), at once when there is room (it runs until its first wait before this
+ *  returns), otherwise in its turn. `argument` is borrowed until fn returns. */
 void job_start(struct jobs *jobs, job_fn *fn, void *argument);
 struct io *job_io(struct job *job);
 struct mem *job_mem(struct job *job);
@@ -39,17 +39,21 @@ void job_sleep_until(struct job *job, uint64_t at_us);
 void job_yield(struct job *job);
 /** Suspends until job_wake; for waiting on something that is not an operation. */
 void job_suspend(struct job *job);
-/** From outside the job, on its shard: it goes on before this returns. The job must be suspended. */
+/** From outside the job, on its shard: it goes on before this returns. The job must be
+ *  suspended. */
 void job_wake(struct job *job);
 
-/* The seam's operations, awaited. Same meaning and results; a status where there is no number to give. */
-MUST_CHECK enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode, int *ret_fd);
+/* The seam's operations, awaited. Same meaning and results; a status where there is no number to
+ * give. */
+MUST_CHECK enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode,
+                                int *ret_fd);
 /** Exactly len octets: ST_SHORT when the file ends before. */
 MUST_CHECK enum status job_read(struct job *job, int fd, void *buf, size_t len, uint64_t offset);
 /** Up to len octets. */
-MUST_CHECK enum status job_read_some(struct job *job, int fd, void *buf, size_t len, uint64_t offset,
-                                     size_t *ret_len);
-MUST_CHECK enum status job_write(struct job *job, int fd, const void *buf, size_t len, uint64_t offset);
+MUST_CHECK enum status job_read_some(struct job *job, int fd, void *buf, size_t len,
+                                     uint64_t offset, size_t *ret_len);
+MUST_CHECK enum status job_write(struct job *job, int fd, const void *buf, size_t len,
+                                 uint64_t offset);
 MUST_CHECK enum status job_sync(struct job *job, int fd, unsigned flags);
 MUST_CHECK enum status job_truncate(struct job *job, int fd, uint64_t size_bytes);
 MUST_CHECK enum status job_rename(struct job *job, const char *from, const char *to);
@@ -64,10 +68,12 @@ void job_close(struct job *job, int fd);
 /** fn on a worker thread; what it returned. */
 int64_t job_work(struct job *job, int64_t (*fn)(void *), void *argument);
 
-/** Reads a whole file of at most limit_bytes into io->mem (caller frees *ret_data with *ret_len + 1 octets; a NUL
- *  follows the contents). ST_TOO_LARGE beyond the limit, ST_NOT_FOUND when it is missing. */
-MUST_CHECK enum status job_read_file(struct job *job, const char *path, size_t limit_bytes, char **ret_data,
-                                     size_t *ret_len);
-/** Replaces a small file so that a crash leaves the old or the new one: `path`.tmp, sync, rename, sync of `dir`. */
-MUST_CHECK enum status job_replace_file(struct job *job, const char *dir, const char *path, const void *data,
-                                        size_t len, unsigned mode);
+/** Reads a whole file of at most limit_bytes into io->mem (caller frees *ret_data with *ret_len + 1
+ *  octets; a NUL follows the contents). ST_TOO_LARGE beyond the limit, ST_NOT_FOUND when it is
+ *  missing. */
+MUST_CHECK enum status job_read_file(struct job *job, const char *path, size_t limit_bytes,
+                                     char **ret_data, size_t *ret_len);
+/** Replaces a small file so that a crash leaves the old or the new one: `path`.tmp, sync, rename,
+ *  sync of `dir`. */
+MUST_CHECK enum status job_replace_file(struct job *job, const char *dir, const char *path,
+                                        const void *data, size_t len, unsigned mode);

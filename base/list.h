@@ -1,5 +1,5 @@
-/* base/list.h - an intrusive doubly linked list with a head. A node is in at most one list; a node that
- * is in none has next == NULL, so membership can be asked. */
+/* base/list.h - an intrusive doubly linked list with a head. A node is in at most one list; a node
+ * that is in none has next == NULL, so membership can be asked. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,9 @@ static inline void list_insert_before(struct list *at, struct list *node) {
     at->prev->next = node;
     at->prev = node;
 }
-static inline void list_push_back(struct list *head, struct list *node) { list_insert_before(head, node); }
+static inline void list_push_back(struct list *head, struct list *node) {
+    list_insert_before(head, node);
+}
 static inline void list_push_front(struct list *head, struct list *node) {
     list_insert_before(head->next, node);
 }

@@ -1,7 +1,7 @@
-/* base/logging.h - log lines for people and machines: `time level area: key=value ...` on standard error.
- * A line is decided by its consequence: ERROR somebody must act, WARN somebody should look, INFO what an
- * operator wants to see once, DEBUG for developers. Text from outside goes through LOG_TEXT, which
- * escapes it, so no client can forge or break a line (reliability: log injection).
+/* base/logging.h - log lines for people and machines: `time level area: key=value ...` on standard
+ * error. A line is decided by its consequence: ERROR somebody must act, WARN somebody should look,
+ * INFO what an operator wants to see once, DEBUG for developers. Text from outside goes through
+ * LOG_TEXT, which escapes it, so no client can forge or break a line (reliability: log injection).
  * The sink is process-wide and set before the first thread starts. */
 #pragma once
 #include <stdbool.h>
@@ -34,12 +34,14 @@ void logging_write(enum log_level level, const char *area, const char *format, .
 struct log_text {
     char text[LOG_TEXT_BYTES + 4];
 };
-/** Outside text made safe for one key: quoted, control characters and invalid UTF-8 as \xNN, cut with "...". */
+/** Outside text made safe for one key: quoted, control characters and invalid UTF-8 as \xNN, cut
+ *  with "...". */
 struct log_text log_text(struct str s);
 /** For "%s" in a log format. */
 #define LOG_TEXT(s) (log_text(s).text)
 
-/* At most `burst` lines an `interval_ms`; the first line after a silence says how many were swallowed. */
+/* At most `burst` lines an `interval_ms`; the first line after a silence says how many were
+ * swallowed. */
 struct log_limit {
     uint64_t window_start_us;
     uint32_t interval_ms; /* 0: 1,000 */

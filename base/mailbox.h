@@ -1,5 +1,6 @@
-/* base/mailbox.h - a bounded ring of pointers from exactly one sender thread to exactly one receiver thread.
- * Lock-free: the sender owns `tail`, the receiver owns `head`, each reads the other's with acquire. */
+/* base/mailbox.h - a bounded ring of pointers from exactly one sender thread to exactly one
+ * receiver thread. Lock-free: the sender owns `tail`, the receiver owns `head`, each reads the
+ * other's with acquire. */
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>

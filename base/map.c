@@ -11,7 +11,8 @@ void map_release(struct map *map) {
 
 static size_t slot(const struct map *map, uint64_t hash) { return hash & (map->bucket_count - 1); }
 
-struct map_node *map_find(const struct map *map, uint64_t hash, map_equal_fn *equal, const void *key) {
+struct map_node *map_find(const struct map *map, uint64_t hash, map_equal_fn *equal,
+                          const void *key) {
     if (map->bucket_count == 0) return NULL;
     struct map_node *node = map->buckets[slot(map, hash)];
     while (node != NULL && (node->hash != hash || !equal(node, key))) node = node->next;

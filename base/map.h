@@ -1,6 +1,7 @@
-/* base/map.h - an intrusive chained hash map: nodes live in the caller's objects, the caller hashes and
- * compares. Grows by doubling; a growth that finds no memory is skipped and the chains get longer.
- * Iteration order follows hashes, not insertion: same hashes and same operations, same order. */
+/* base/map.h - an intrusive chained hash map: nodes live in the caller's objects, the caller hashes
+ * and compares. Grows by doubling; a growth that finds no memory is skipped and the chains get
+ * longer. Iteration order follows hashes, not insertion: same hashes and same operations, same
+ * order. */
 #pragma once
 #include <stdbool.h>
 #include "base/bytes.h"
@@ -25,7 +26,8 @@ void map_init(struct map *map, struct mem *mem);
 /** Frees the buckets only; the nodes are the caller's. */
 void map_release(struct map *map);
 /** NULL when it is not there. */
-struct map_node *map_find(const struct map *map, uint64_t hash, map_equal_fn *equal, const void *key);
+struct map_node *map_find(const struct map *map, uint64_t hash, map_equal_fn *equal,
+                          const void *key);
 /** The node must be in no map; a key that is there already is not looked for. */
 void map_insert(struct map *map, uint64_t hash, struct map_node *node);
 /** The node must be in this map. */

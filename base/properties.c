@@ -15,8 +15,10 @@ static void skip_line_end(struct reader *r) {
     r->line++;
 }
 
-/* One logical line without its comments and leading blanks, continuation lines joined; escapes are kept. */
-static bool next_logical_line(struct reader *r, struct arena *arena, struct str *ret_text, uint32_t *ret_line) {
+/* One logical line without its comments and leading blanks, continuation lines joined; escapes are
+ * kept. */
+static bool next_logical_line(struct reader *r, struct arena *arena, struct str *ret_text,
+                              uint32_t *ret_line) {
     while (r->at < r->end) {
         while (r->at < r->end && is_blank(*r->at)) r->at++;
         if (r->at == r->end) return false;
@@ -84,7 +86,11 @@ static enum status unescape(struct str raw, struct arena *arena, struct str *ret
         }
         char c = raw.ptr[++i];
         if (c != 'u') {
-            out[len++] = (char)(c == 't' ? '\t' : c == 'n' ? '\n' : c == 'r' ? '\r' : c == 'f' ? '\f' : c);
+            out[len++] = (char)(c == 't'   ? '\t'
+                                : c == 'n' ? '\n'
+                                : c == 'r' ? '\r'
+                                : c == 'f' ? '\f'
+                                           : c);
             continue;
         }
         uint32_t code = 0;
@@ -101,7 +107,8 @@ static enum status unescape(struct str raw, struct arena *arena, struct str *ret
 
 static enum status split(struct str text, struct arena *arena, struct property *property) {
     size_t key_end = 0;
-    while (key_end < text.len && !is_blank(text.ptr[key_end]) && text.ptr[key_end] != '=' && text.ptr[key_end] != ':') {
+    while (key_end < text.len && !is_blank(text.ptr[key_end]) && text.ptr[key_end] != '=' &&
+           text.ptr[key_end] != ':') {
         key_end += text.ptr[key_end] == '\\' && key_end + 1 < text.len ? 2 : 1;
     }
     size_t value = key_end;
@@ -113,8 +120,8 @@ static enum status split(struct str text, struct arena *arena, struct property *
     return unescape((struct str){text.ptr + value, text.len - value}, arena, &property->value);
 }
 
-enum status properties_parse(struct str text, struct arena *arena, struct properties *ret_properties,
-                             uint32_t *ret_line) {
+enum status properties_parse(struct str text, struct arena *arena,
+                             struct properties *ret_properties, uint32_t *ret_line) {
     size_t lines = 1;
     for (size_t i = 0; i < text.len; i++) lines += is_line_end(text.ptr[i]);
     struct properties found = {.entries = arena_array(arena, lines, sizeof(struct property))};

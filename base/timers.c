@@ -31,7 +31,8 @@ static void sift_down(struct timers *timers, uint32_t i, struct io_timer *timer)
     for (;;) {
         uint32_t child = 2 * i + 1;
         if (child >= timers->count) break;
-        if (child + 1 < timers->count && before(timers->heap[child + 1], timers->heap[child])) child++;
+        if (child + 1 < timers->count && before(timers->heap[child + 1], timers->heap[child]))
+            child++;
         if (!before(timers->heap[child], timer)) break;
         place(timers, i, timers->heap[child]);
         i = child;
@@ -75,7 +76,8 @@ uint64_t timers_next_us(const struct timers *timers) {
 uint32_t timers_run(struct timers *timers, uint64_t now_us) {
     uint32_t fired = 0;
     uint64_t bound = timers->next_order; /* what is set by a callback waits for the next turn */
-    while (timers->count > 0 && timers->heap[0]->at_us <= now_us && timers->heap[0]->order < bound) {
+    while (timers->count > 0 && timers->heap[0]->at_us <= now_us &&
+           timers->heap[0]->order < bound) {
         struct io_timer *timer = timers->heap[0];
         timers_clear(timers, timer);
         fired++;

@@ -1,13 +1,14 @@
-/* base/timers.h - deadlines of one shard in a binary heap; shared by every implementation of the seam.
- * A timer is embedded in its owner. Ties fire in the order in which they were set, so that a run is
- * repeatable. */
+/* base/timers.h - deadlines of one shard in a binary heap; shared by every implementation of the
+ * seam. A timer is embedded in its owner. Ties fire in the order in which they were set, so that a
+ * run is repeatable. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/mem.h"
 
 struct io_timer {
-    void (*fire)(struct io_timer *timer); /* once; the timer is clear by then and may be set again */
+    /* once; the timer is clear by then and may be set again */
+    void (*fire)(struct io_timer *timer);
     uint64_t at_us;                       /* monotonic deadline */
     uint64_t order;                       /* breaks ties */
     uint32_t index;                       /* place in the heap + 1; 0: not set */

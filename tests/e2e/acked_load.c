@@ -1,10 +1,11 @@
-/* tests/e2e/acked_load.c - writes numbered records and prints each one that the broker acknowledged.
+/* tests/e2e/acked_load.c - writes numbered records and prints each one that the broker
+ * acknowledged.
  *
  *     acked-load BOOTSTRAP TOPIC PARTITIONS ACKS
  *
  * Goes on through restarts of the broker until SIGTERM, then waits for what is under way. Standard
- * output: "NUMBER PARTITION OFFSET" per acknowledged record. The value of record N is N in decimal, a
- * space and N mod 997 times 'x', so that whoever reads it back can tell whether it is whole. */
+ * output: "NUMBER PARTITION OFFSET" per acknowledged record. The value of record N is N in decimal,
+ * a space and N mod 997 times 'x', so that whoever reads it back can tell whether it is whole. */
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
 #include <stdio.h>
