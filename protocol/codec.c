@@ -110,13 +110,29 @@ static enum status decode_array(struct decoder *d, const struct field *field,
     return ST_OK;
 }
 
-static enum status decode_pointer(struct decoder *d, const struct field *field, void **slot) {
-    if (field_in(field->nullable, d->version)) {
-        const uint8_t *p = cursor_take(&d->in, 1);
-        if (p == NULL) return ST_SHORT;
-        *slot = NULL;
-        if ((int8_t)*p < 0) return ST_OK;
+/* What stands in front of a struct that may be null: an int8, negative for null; in a tagged field
+ * a varint, 0 for null. */
+static enum status decode_mark(struct decoder *d, const struct field *field, bool *ret_null) {
+    *ret_null = false;
+    if (!field_in(field->nullable, d->version)) return ST_OK;
+    if (field_in(field->tagged, d->version)) {
+        uint32_t mark;
+        enum status st = cursor_uvarint(&d->in, &mark);
+        if (st == ST_OK) *ret_null = mark == 0;
+        return st == ST_OK && mark > (uint32_t)INT32_MAX ? ST_TOO_LARGE : st;
     }
+    const uint8_t *p = cursor_take(&d->in, 1);
+    if (p == NULL) return ST_SHORT;
+    *ret_null = (int8_t)*p < 0;
+    return ST_OK;
+}
+
+static enum status decode_pointer(struct decoder *d, const struct field *field, void **slot) {
+    bool null;
+    enum status st = decode_mark(d, field, &null);
+    if (st != ST_OK) return st;
+    *slot = NULL;
+    if (null) return ST_OK;
     *slot = arena_alloc(d->arena, field->layout->bytes);
     if (*slot == NULL) return ST_NOMEM;
     return decode_struct(d, field->layout, *slot);
@@ -156,8 +172,9 @@ static enum status decode_tagged(struct decoder *d, const struct layout *layout,
         if (tag <= last_tag) return ST_CORRUPT;
         last_tag = tag;
         if (size > cursor_left(&d->in)) return ST_SHORT;
-        const struct field *field = layout_tagged(layout, d->version, tag);
+        const struct field *field = layout_tagged(layout, tag);
         if (field != NULL) {
+            if (!field_in(field->tagged, d->version)) return ST_CORRUPT;
             st = decode_tagged_field(d, field, out + field->offset, size);
             if (st != ST_OK) return st;
             continue;
@@ -427,7 +444,7 @@ static enum status encode_pointer(struct encoder *e, const struct field *field,
     if (nullable) {
         uint8_t *room = encode_room(e, 1);
         if (room == NULL) return ST_INVALID;
-        *room = target != NULL ? 1 : 0xff;
+        *room = target != NULL ? 1 : field_in(field->tagged, e->dialect.version) ? 0 : 0xff;
     }
     return target != NULL ? encode_struct(e, field->layout, target) : ST_OK;
 }
@@ -445,9 +462,7 @@ static enum status encode_unknown(struct encoder *e, const struct layout *layout
                                   int64_t *last_tag, int64_t end) {
     for (; *index < unknown->count && unknown->fields[*index].tag < end; ++*index) {
         const struct tagged_field *field = &unknown->fields[*index];
-        if (field->tag <= *last_tag ||
-            layout_tagged(layout, e->dialect.version, field->tag) != NULL)
-            return ST_INVALID;
+        if (field->tag <= *last_tag || layout_tagged(layout, field->tag) != NULL) return ST_INVALID;
         *last_tag = field->tag;
         enum status st = encode_uvarint(e, field->tag);
         if (st == ST_OK) st = encode_uvarint(e, field->bytes.len);

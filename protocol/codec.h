@@ -25,9 +25,10 @@
 #include "base/status.h"
 #include "base/strbuf.h"
 
-#define CODEC_DEPTH_MAX 8            /* structs in structs, the message itself included */
-#define CODEC_STRING_BYTES_MAX 32767 /* in every version, although compact lengths could say more  \
-                                      */
+#define CODEC_DEPTH_MAX 8 /* structs in structs, the message itself included */
+#define CODEC_STRING_BYTES_MAX                                                                     \
+    32767 /* in every version, although compact lengths could say more                             \
+           */
 
 /* ---- values that messages consist of ---- */
 
@@ -46,7 +47,7 @@ struct tagged_field {
     struct bytes bytes;
 };
 
-/* Strictly ascending by tag, and none that the schema knows in that version. */
+/* Strictly ascending by tag, and none that the schema knows, in whichever version. */
 struct tagged_fields {
     struct tagged_field *fields;
     int32_t count;
@@ -103,8 +104,9 @@ struct layout {
         *min_bytes; /* by version: octets on the wire that any such struct takes at least */
     uint16_t field_count;
     uint8_t tagged_count;
-    uint32_t bytes;          /* sizeof the C struct */
-    uint32_t unknown_offset; /* of its tagged_fields; 0: the message is never flexible */
+    uint32_t bytes;         /* sizeof the C struct */
+    int32_t unknown_offset; /* of its tagged_fields; -1: its message is never flexible */
+    const void *initial;    /* where a pointer that is not null by default points; else NULL */
 };
 
 enum message_type {

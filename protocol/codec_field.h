@@ -44,19 +44,18 @@ static inline size_t field_element_min_bytes(const struct field *field, int vers
     default: return field_fixed_bytes[field->type];
     }
 }
-/** The field with that tag in that version, or NULL. */
-static inline const struct field *layout_tagged(const struct layout *layout, int version,
-                                                uint32_t tag) {
+/** The field with that tag, in whichever versions it is tagged, or NULL. */
+static inline const struct field *layout_tagged(const struct layout *layout, uint32_t tag) {
     for (unsigned i = 0; i < layout->tagged_count; i++) {
         const struct field *field = &layout->fields[layout->tagged[i]];
-        if ((uint32_t)field->tag == tag && field_in(field->tagged, version)) return field;
+        if ((uint32_t)field->tag == tag) return field;
     }
     return NULL;
 }
 /** The unknown tagged fields of a struct; NULL when its message is never flexible. */
 static inline struct tagged_fields *layout_unknown(const struct layout *layout,
                                                    const void *object) {
-    if (layout->unknown_offset == 0) return NULL;
+    if (layout->unknown_offset < 0) return NULL;
     return (struct tagged_fields *)((uint8_t *)object + layout->unknown_offset);
 }
 static inline int32_t layout_unknown_count(const struct layout *layout, const void *object) {

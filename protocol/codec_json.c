@@ -32,7 +32,7 @@ static void print_double(double value, struct strbuf *out) {
         return;
     }
     char text[32];
-    int precision = 0;
+    int precision = 1;                                              /* digits after the first */
     do (void)snprintf(text, sizeof text, "%.*e", precision, value); /* at most 24 characters */
     while (strtod(text, NULL) != value && ++precision < 17);
     const char *mark = strchr(text, 'e');
@@ -42,6 +42,7 @@ static void print_double(double value, struct strbuf *out) {
     for (const char *p = text; p < mark; p++) {
         if (*p >= '0' && *p <= '9') digits[count++] = *p;
     }
+    while (count > 1 && digits[count - 1] == '0') count--;
     if (text[0] == '-') strbuf_add_char(out, '-');
     if (value != 0 && (exponent < -3 || exponent >= 7)) {
         strbuf_printf(out, "%c.%.*sE%d", digits[0], MAX(count - 1, 1), count > 1 ? digits + 1 : "0",
@@ -55,12 +56,28 @@ static void print_double(double value, struct strbuf *out) {
     }
 }
 
-/* How many octets at the front are one well-formed character; 0: none. */
-static size_t utf8_length(const char *ptr, size_t left) {
-    for (size_t length = 1; length <= MIN(left, 4); length++) {
-        if (str_is_utf8((struct str){ptr, length})) return length;
-    }
-    return 0;
+static bool is_continuation(uint8_t octet) { return (octet & 0xc0) == 0x80; }
+
+/* The smallest and largest second octet that may follow `first`; none: {1, 0}. */
+static void utf8_second(uint8_t first, uint8_t *ret_low, uint8_t *ret_high) {
+    *ret_low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    *ret_high = first == 0xf4 ? 0x8f : 0xbf;
+    if (first < 0xc2 || first > 0xf4) *ret_low = 1, *ret_high = 0;
+}
+
+/* How many octets at the front are one character (*ret_valid), or are replaced together: as Java
+ * does, the longest run that begins like a character; a whole surrogate. */
+static size_t utf8_run(const uint8_t *ptr, size_t left, bool *ret_valid) {
+    *ret_valid = ptr[0] < 0x80;
+    uint8_t low, high;
+    utf8_second(ptr[0], &low, &high);
+    size_t need = ptr[0] < 0xe0 ? 2 : ptr[0] < 0xf0 ? 3 : 4;
+    if (left < 2 || ptr[1] < low || ptr[1] > high) return 1;
+    size_t length = 2;
+    while (length < need && length < left && is_continuation(ptr[length])) length++;
+    bool surrogate = ptr[0] == 0xed && ptr[1] >= 0xa0;
+    *ret_valid = length == need && !surrogate;
+    return length;
 }
 
 static void print_string(struct str s, struct strbuf *out) {
@@ -71,9 +88,10 @@ static void print_string(struct str s, struct strbuf *out) {
     struct strbuf mended;
     strbuf_init(&mended, out->mem);
     for (size_t i = 0; i < s.len;) {
-        size_t length = utf8_length(s.ptr + i, s.len - i);
-        strbuf_add_str(&mended, length > 0 ? (struct str){s.ptr + i, length} : STR("\xef\xbf\xbd"));
-        i += MAX(length, 1);
+        bool valid;
+        size_t length = utf8_run((const uint8_t *)s.ptr + i, s.len - i, &valid);
+        strbuf_add_str(&mended, valid ? (struct str){s.ptr + i, length} : STR("\xef\xbf\xbd"));
+        i += length;
     }
     strbuf_add_json(out, strbuf_str(&mended));
     out->failed |= mended.failed;

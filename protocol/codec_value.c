@@ -19,7 +19,7 @@ void field_set_default(const struct field *field, void *slot) {
         return;
     }
     if (field->flags & FIELD_POINTER) {
-        *(void **)slot = NULL;
+        *(const void **)slot = null ? NULL : field->layout->initial;
         return;
     }
     switch (field->type) {
@@ -70,7 +70,10 @@ bool field_is_default(const struct field *field, const void *slot) {
     bool null = (field->flags & FIELD_DEFAULT_NULL) != 0;
     if (field->flags & FIELD_ARRAY)
         return ((const struct field_array *)slot)->count == (null ? -1 : 0);
-    if (field->flags & FIELD_POINTER) return *(void *const *)slot == NULL;
+    if (field->flags & FIELD_POINTER) {
+        const void *target = *(void *const *)slot;
+        return null ? target == NULL : target != NULL && struct_is_default(field->layout, target);
+    }
     switch (field->type) {
     case FIELD_STRING: {
         const struct str *s = slot;
@@ -152,7 +155,7 @@ static bool struct_equal(const struct layout *layout, int version, const void *a
             return false;
         }
     }
-    if (layout->unknown_offset == 0) return true;
+    if (layout->unknown_offset < 0) return true;
     return unknown_equal(layout_unknown(layout, a), layout_unknown(layout, b));
 }
 

@@ -218,10 +218,6 @@ def check_field(message, owner, field):
         raise fail('tagged in a version that is not flexible')
     if field.type == 'records' and (field.array or field.tagged != (0, 0)):
         raise fail('records stand alone and untagged')
-    if field.is_pointer() and field.default != 'null':
-        raise fail('a struct that may be null must be null by default')
-    if field.struct is not None and not field.array and not field.is_pointer() and field.default is not None:
-        raise fail('a struct has no default of its own')
     if field.default == 'null' and field.nullable == (0, 0):
         raise fail('null by default, but never nullable')
     if field.nullable != (0, 0) and not field.array and field.type in FIXED_BYTES:
@@ -406,9 +402,38 @@ def struct_min_bytes(message, struct, version):
     return sum(field_min_bytes(message, field, version) for field in fields) + message.is_flexible(version)
 
 
+def initial_value(field):
+    """The default of a field as a C initialiser; None where all zero octets are it."""
+    if field.array:
+        return '-1' if field.default == 'null' else None
+    if field.default == 'null':
+        return None
+    if field.type == 'string':
+        return 'STR("")'
+    if field.type == 'bytes':
+        return '{(const uint8_t *)"", 0}'
+    if field.struct:
+        raise SchemaError(field.where, 'a struct inside one that is there by default')
+    return field_default(field) if field.default else None
+
+
+def initial_object(struct):
+    """A constant struct with all defaults, for the pointers that are not null by default."""
+    rows = ['static const struct %s %s_initial = {' % (struct.c_name, struct.c_name)]
+    for field in struct.fields:
+        value = initial_value(field)
+        if value is not None:
+            rows.append('    .%s%s = %s,' % (field_c_name(field), '_count' if field.array else '', value))
+    return rows + ['};']
+
+
 def layout_text(message, struct):
     name = struct.c_name
     rows, parts = [], []
+    if any(field.struct is struct and field.is_pointer() and field.default != 'null'
+           for other in [message] + list(message.structs.values()) for field in other.fields):
+        rows += initial_object(struct)
+        parts.append('.initial = &%s_initial' % name)
     if struct.fields:
         rows.append('static const struct field %s_fields[] = {' % name)
         rows += [field_table_row(struct, field) for field in struct.fields]
@@ -421,8 +446,8 @@ def layout_text(message, struct):
     rows.append('static const uint16_t %s_min_bytes[] = {%s};' % (name, ', '.join(
         str(struct_min_bytes(message, struct, version)) for version in range(message.versions[1]))))
     parts.append('.min_bytes = %s_min_bytes, .bytes = sizeof(struct %s)' % (name, name))
-    if message.flexible != (0, 0):
-        parts.append('.unknown_offset = offsetof(struct %s, unknown)' % name)
+    parts.append('.unknown_offset = %s' % ('offsetof(struct %s, unknown)' % name
+                                           if message.flexible != (0, 0) else '-1'))
     rows.append('const struct layout %s_layout = {' % name)
     rows.append('    .name = "%s", %s' % (struct.name, ',\n    '.join(parts)))
     return rows + ['};']

@@ -103,7 +103,7 @@ static void fill_unknown(struct filler *f, const struct layout *layout,
     uint32_t tag = 0;
     for (int i = 0; i < 3; i++) {
         tag += (uint32_t)prng_below(f->prng, prng_chance(f->prng, 1, 8) ? 1000000 : 4);
-        if (layout_tagged(layout, f->version, tag) == NULL) {
+        if (layout_tagged(layout, tag) == NULL) {
             unknown->fields[unknown->count++] =
                 (struct tagged_field){.tag = tag, .bytes = random_bytes(f)};
         }
@@ -111,18 +111,26 @@ static void fill_unknown(struct filler *f, const struct layout *layout,
     }
 }
 
+/* False where the default is null and the version has no null. */
+static bool default_is_written(const struct filler *f, const struct field *field) {
+    bool null = (field->flags & FIELD_DEFAULT_NULL) || field->type == FIELD_RECORDS;
+    return !null || field_in(field->nullable, f->version);
+}
+
 static void fill_struct(struct filler *f, const struct layout *layout, void *out) {
+    bool plain = prng_chance(f->prng, 1, 16); /* all defaults: as a tagged field it is not written */
     for (unsigned i = 0; i < layout->field_count; i++) {
         const struct field *field = &layout->fields[i];
         void *slot = (uint8_t *)out + field->offset;
         field_set_default(field, slot);
         if (!field_in(field->present, f->version)) continue;
         if (field_in(field->tagged, f->version) && prng_chance(f->prng, 1, 2)) continue;
+        if (plain && default_is_written(f, field)) continue;
         fill_field(f, field, slot);
     }
-    if (layout->unknown_offset == 0) return;
+    if (layout->unknown_offset < 0) return;
     layout_clear_unknown(layout, out);
-    if (f->flexible) fill_unknown(f, layout, layout_unknown(layout, out));
+    if (f->flexible && !plain) fill_unknown(f, layout, layout_unknown(layout, out));
 }
 
 void codec_random(const struct schema *schema, int16_t version, bool unknown, struct prng *prng,
