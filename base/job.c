@@ -3,9 +3,7 @@
 #include "base/job.h"
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <ucontext.h>
-#include <unistd.h>
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/limits.h"
@@ -37,7 +35,7 @@ struct job {
     ucontext_t context;
     /* whoever resumed it last: the shard's loop, or another job that started it */
     ucontext_t caller;
-    uint8_t *mapping;  /* guard page, then the stack */
+    uint8_t *stack; /* STACK_BYTES; kept for the next job */
     enum job_state state;
     bool finished;
     /* For AddressSanitizer: the fake stacks of both while they are away, and the caller's stack. */
@@ -45,8 +43,6 @@ struct job {
     const void *caller_bottom;
     size_t caller_bytes;
 };
-
-static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 void jobs_init(struct jobs *jobs, struct io *io, uint32_t limit_count) {
     *jobs = (struct jobs){.io = io, .limit_count = limit_count};
@@ -56,10 +52,7 @@ void jobs_init(struct jobs *jobs, struct io *io, uint32_t limit_count) {
 
 static void job_free(struct job *job) {
     struct mem *mem = job->jobs->io->mem;
-    if (job->mapping != NULL) {
-        (void)munmap(job->mapping, STACK_BYTES + page_bytes()); /* ours since mmap: cannot fail */
-        mem_uncharge(mem, STACK_BYTES);
-    }
+    mem_unmap_stack(mem, job->stack, STACK_BYTES);
     MEM_FREE(mem, job);
 }
 
@@ -75,7 +68,7 @@ struct mem *job_mem(struct job *job) { return job->jobs->io->mem; }
 
 static void switch_to_job(struct job *job) {
     job->state = JOB_RUNNING;
-    SWITCH_START(&job->caller_fake_stack, job->mapping + page_bytes(), STACK_BYTES);
+    SWITCH_START(&job->caller_fake_stack, job->stack, STACK_BYTES);
     ASSERT(swapcontext(&job->caller, &job->context) == 0);
     SWITCH_FINISH(job->caller_fake_stack, NULL, NULL);
 }
@@ -96,16 +89,9 @@ static void job_main(unsigned low, unsigned high) {
 }
 
 static void prepare_stack(struct job *job) {
-    if (job->mapping == NULL) {
-        size_t guard = page_bytes();
-        job->mapping = mmap(NULL, STACK_BYTES + guard, PROT_NONE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-        ASSERT(job->mapping != MAP_FAILED);
-        ASSERT(mprotect(job->mapping + guard, STACK_BYTES, PROT_READ | PROT_WRITE) == 0);
-        (void)mem_charge(job->jobs->io->mem, STACK_BYTES); /* counted; at most LIMIT_JOBS of them */
-    }
+    if (job->stack == NULL) job->stack = mem_map_stack(job->jobs->io->mem, STACK_BYTES);
     ASSERT(getcontext(&job->context) == 0);
-    job->context.uc_stack.ss_sp = job->mapping + page_bytes();
+    job->context.uc_stack.ss_sp = job->stack;
     job->context.uc_stack.ss_size = STACK_BYTES;
     job->context.uc_link = NULL;
     uintptr_t self = (uintptr_t)job;

@@ -94,3 +94,53 @@ Test(mem, giving_back_more_than_was_taken_aborts, .signal = SIGABRT) {
     cr_expect(mem_charge(&mem, 10));
     mem_uncharge(&mem, 11);
 }
+
+/* A source of memory that only counts. */
+struct counting {
+    struct mem_source source;
+    struct mem plain;
+    int blocks, stacks;
+};
+
+enum { BLOCK_BYTES = 8192 }; /* every block is as large */
+
+static void *counting_resize(struct mem_source *source, void *ptr, size_t bytes) {
+    struct counting *c = CONTAINER_OF(source, struct counting, source);
+    if (ptr != NULL || bytes > BLOCK_BYTES) return ptr;
+    c->blocks++;
+    return mem_alloc(&c->plain, BLOCK_BYTES);
+}
+static void counting_free(struct mem_source *source, void *ptr) {
+    struct counting *c = CONTAINER_OF(source, struct counting, source);
+    c->blocks--;
+    mem_free(&c->plain, ptr, BLOCK_BYTES);
+}
+static void *counting_map(struct mem_source *source, size_t bytes) {
+    struct counting *c = CONTAINER_OF(source, struct counting, source);
+    c->stacks++;
+    return mem_map_stack(&c->plain, bytes);
+}
+static void counting_unmap(struct mem_source *source, void *stack, size_t bytes) {
+    struct counting *c = CONTAINER_OF(source, struct counting, source);
+    c->stacks--;
+    mem_unmap_stack(&c->plain, stack, bytes);
+}
+
+Test(mem, every_block_and_stack_comes_from_the_source_and_goes_back_to_it) {
+    struct counting c = {.source = {counting_resize, counting_free, counting_map, counting_unmap}};
+    struct mem mem = {.source = &c.source};
+    uint8_t *needed = mem_need(&mem, 100);
+    for (size_t i = 0; i < 100; i++) cr_expect_eq(needed[i], 0, "mem_need zeroes octet %zu", i);
+    void *block = mem_alloc(&mem, 50);
+    block = mem_resize(&mem, block, 50, 5000);
+    uint8_t *stack = mem_map_stack(&mem, 16384);
+    stack[0] = stack[16383] = 1;
+    cr_expect_eq(c.blocks, 2);
+    cr_expect_eq(c.stacks, 1);
+    cr_expect_eq(mem.used_bytes, 100 + 5000 + 16384);
+    mem_free(&mem, needed, 100);
+    mem_free(&mem, block, 5000);
+    mem_unmap_stack(&mem, stack, 16384);
+    cr_expect_eq(c.blocks + c.stacks, 0);
+    cr_expect_eq(mem.used_bytes + c.plain.used_bytes, 0);
+}
