@@ -291,14 +291,22 @@ def option_is_true(directory, option):
     return any(o["name"] == option and o["value"] is True for o in json.loads(listed))
 
 
+def git(*arguments):
+    """What git prints; nothing in an unpacked archive or without git."""
+    try:
+        return subprocess.run(["git", "-C", str(TOP), *arguments], check=True, capture_output=True,
+                              text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def commit_seed():
     """A number from the commit, so that each commit meets other seeds, and always the same."""
     known = os.environ.get("KLAMM_SEED_BASE")
     if known:
         return known
-    found = subprocess.run(["git", "-C", str(TOP), "rev-parse", "HEAD"], check=False,
-                           capture_output=True, text=True)
-    return str(int(found.stdout[:12], 16)) if found.returncode == 0 else "1"
+    commit = git("rev-parse", "HEAD")
+    return str(int(commit[:12], 16)) if commit else "1"
 
 
 def list_stages():

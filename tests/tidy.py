@@ -9,8 +9,9 @@ A tree is a dict from path to text; binary files and tests' recorded bytes are n
 import os
 import pathlib
 import re
-import subprocess
 import sys
+
+import run
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 COLUMNS = 100
@@ -185,13 +186,10 @@ RULES = (
 
 def read_tree():
     """All text files that are, or would be, under version control."""
-    listed = subprocess.run(["git", "-C", str(TOP), "ls-files", "-z", "-co", "--exclude-standard"],
-                            capture_output=True, text=True, check=False)
-    if listed.returncode == 0:
-        paths = [p for p in listed.stdout.split("\0") if p]
-    else:  # an unpacked archive
+    paths = [p for p in run.git("ls-files", "-z", "-co", "--exclude-standard").split("\0") if p]
+    if not paths:  # an unpacked archive
         paths = [str(p.relative_to(TOP)) for p in TOP.rglob("*")
-                 if not re.match(r"build|data/|\.git/", str(p.relative_to(TOP)))]
+                 if not re.match(r"build|data/|\.git/|.*__pycache__", str(p.relative_to(TOP)))]
     tree = {}
     for path in paths:
         file = TOP / path
