@@ -51,9 +51,11 @@ packages_need() {
     packages_install "$as_root" $missing
 }
 
-packages_install() {
-    local as_root=$1
+packages_install() { # what apt says is shown when it failed
+    local as_root=$1 said
     shift
-    $as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq -y --no-install-recommends install "$@" </dev/null >&2
+    said=$($as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y --no-install-recommends install "$@" </dev/null 2>&1) && return
+    printf '%s\n' "$said" >&2
+    return 1
 }
