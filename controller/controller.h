@@ -1,10 +1,11 @@
-/* controller/controller.h - decisions of the active controller: a request and an image in, records and an answer out.
- * Pure: no clock, socket or file. Nothing changes here; the records are appended to the metadata log, committed,
- * applied to the image, and only then does the answer leave (event -> record -> committed -> image -> shards).
- * Source: org.apache.kafka.controller.{QuorumController,ReplicationControlManager,ClusterControlManager,...}. */
+/* controller/controller.h - decisions of the active controller: a request and an image in, records
+ * and an answer out. Pure: no clock, socket or file. Nothing changes here; the records are appended
+ * to the metadata log, committed, applied to the image, and only then does the answer leave (event
+ * -> record -> committed -> image -> shards). Source:
+ * org.apache.kafka.controller.{QuorumController,ReplicationControlManager,ClusterControlManager,...}.
+ */
 #pragma once
 #include "base/arena.h"
-#include "base/prng.h"
 #include "controller/metadata/image.h"
 #include "protocol/messages.h"
 
@@ -13,47 +14,90 @@ struct controller_records {
     struct bytes *values; /* arena; each: frame version, record key, record version, body */
     uint32_t count, capacity;
     struct arena *arena;
+    enum status status; /* not ST_OK: the arena refused; nothing of it may be appended, the answer
+                           is not valid */
+};
+void controller_records_init(struct controller_records *records, struct arena *arena);
+
+/* What the controller asks about topic configurations; the table of keys is the broker's
+ * (broker/config). */
+struct topic_config_rules {
+    /** Why Kafka would refuse these settings of one topic, as it says it; null when they are good.
+     * Values are not null. */
+    struct str (*problem)(void *context, const struct config_entry *entries, int32_t count,
+                          struct arena *arena);
+    /** All topic settings in effect with these overrides (sorted by key), as CreateTopics v5+
+     * answers them: *ret_configs is arena, *ret_count -1 without memory. NULL: only the overrides
+     * are answered. */
+    void (*describe)(void *context, const struct config_entry *overrides, int32_t count,
+                     struct arena *arena,
+                     struct create_topics_response_creatable_topic_configs **ret_configs,
+                     int32_t *ret_count);
+    void *context;
 };
 
 struct controller_context {
-    const struct image *image;   /* the newest one, with everything appended so far applied to it */
-    struct arena *arena;         /* of the request; records and answers live in it */
-    int64_t wall_ms;
+    const struct image *image; /* the newest one, with everything appended so far applied to it */
+    struct arena *arena;       /* of the request; records and answers live in it */
+    int64_t next_offset; /* of the first record decided here: metadata_log_end; a broker's epoch
+                            comes from it */
     int32_t node_id;
-    int32_t default_partitions;          /* num.partitions */
-    int16_t default_replication_factor;  /* default.replication.factor */
+    int32_t default_partitions;         /* num.partitions */
+    int16_t default_replication_factor; /* default.replication.factor */
+    int32_t min_insync_replicas; /* the static min.insync.replicas; bootstrap makes it the cluster's
+                                    default */
     bool delete_topic_enable;
-    void (*random)(void *context, void *out, size_t len); /* topic ids, member ids */
+    struct topic_config_rules rules; /* problem may be NULL: every setting is good */
+    void (*random)(void *context, void *out, size_t len); /* topic ids, incarnation ids */
     void *random_context;
-    uint32_t placement_start;    /* rotates the first replica as Kafka's StripedReplicaPlacer does */
+    uint32_t placement_start; /* rotates the first replica; Kafka's StripedReplicaPlacer draws it */
 };
 
-/** Names that Kafka's Topic.validate refuses give a message in the arena; {NULL, 0} when the name is good. */
+/** Names that Kafka's Topic.validate refuses give a message in the arena; null when the name is
+ * good. */
 struct str topic_name_problem(struct str name, struct arena *arena);
 
-void controller_create_topics(const struct controller_context *ctx, const struct create_topics_request *request,
-                              int16_t version, struct create_topics_response *response,
+/* Both fill *response wholly (arena), codes and texts as Kafka's. With records->count == 0 nothing
+ * is to be appended. */
+void controller_create_topics(const struct controller_context *ctx,
+                              const struct create_topics_request *request, int16_t version,
+                              struct create_topics_response *response,
                               struct controller_records *records);
-void controller_delete_topics(const struct controller_context *ctx, const struct delete_topics_request *request,
-                              int16_t version, struct delete_topics_response *response,
+void controller_delete_topics(const struct controller_context *ctx,
+                              const struct delete_topics_request *request, int16_t version,
+                              struct delete_topics_response *response,
                               struct controller_records *records);
-/** A block of producer ids that is never given again (ProducerIdsRecord); ids per block as in Kafka: 1000. */
+
+/** A block of producer ids that is never given again (ProducerIdsRecord); ids per block as in
+ * Kafka: 1000. *ret_first_id is -1 when there are none left. */
 #define PRODUCER_ID_BLOCK 1000
-void controller_allocate_producer_ids(const struct controller_context *ctx, int32_t broker_id, int64_t broker_epoch,
-                                      int64_t *ret_first_id, struct controller_records *records);
+void controller_allocate_producer_ids(const struct controller_context *ctx, int32_t broker_id,
+                                      int64_t broker_epoch, int64_t *ret_first_id,
+                                      struct controller_records *records);
 
 struct broker_registration {
     int32_t id;
-    struct uuid incarnation_id;
+    struct uuid incarnation_id; /* of this run, random */
     struct str rack;
     const struct broker_endpoint *endpoints; /* client listeners */
     int32_t endpoint_count;
-    const struct broker_endpoint *controller_endpoints; /* of the same process, when it is a controller too */
+    const struct broker_endpoint
+        *controller_endpoints; /* of the same process, when it is a controller too */
     int32_t controller_endpoint_count;
     const struct uuid *directories;
     int32_t directory_count;
+    const struct bytes *bootstrap; /* records of bootstrap.checkpoint (metadata_log_bootstrap); */
+    uint32_t bootstrap_count;      /* 0: every known feature at its highest level */
 };
-/** Registers this process as broker (and controller), unfences it, and takes leadership of the partitions whose only
- *  candidate it is. The first activation of a new cluster writes the bootstrap records before (image_offset < 0). */
-void controller_register(const struct controller_context *ctx, const struct broker_registration *registration,
+/** Registers this process as broker (and controller), unfences it, and takes leadership of the
+ * partitions whose only candidate it is: those that it led before get a new leader epoch. In a new
+ * cluster (no metadata.version) the bootstrap records come before. *ret_broker_epoch: of this
+ * registration. */
+void controller_register(const struct controller_context *ctx,
+                         const struct broker_registration *registration, int64_t *ret_broker_epoch,
                          struct controller_records *records);
+/** A controlled shutdown: the broker leads nothing any more and is fenced, as Kafka leaves a node
+ * that was stopped cleanly; the next one to start on these directories need not wait for a session
+ * to expire. */
+void controller_shut_down(const struct controller_context *ctx, int32_t broker_id,
+                          struct controller_records *records);

@@ -1,29 +1,34 @@
-/* controller/format.h - formatting of data directories, as `kafka-storage format --standalone` of 4.3.1 does it: the
- * same files with the same contents (random ids and times apart), and what to look for before a start. Jobs on the seam. */
+/* controller/format.h - formatting of data directories, as `kafka-storage format --standalone`
+ * of 4.3.1 does it: the same files with the same contents (random ids and times apart), and what to
+ * look for before a start. Jobs on the seam. */
 #pragma once
 #include "base/job.h"
 #include "log/dir.h"
 
 struct format_plan {
-    const struct str *dirs;    /* log.dirs and metadata.log.dir, each once; dirs[metadata_dir] holds the metadata log */
+    const struct str *dirs; /* log.dirs and metadata.log.dir, each once; dirs[metadata_dir] holds
+                               the metadata log */
     uint32_t dir_count, metadata_dir;
-    struct str cluster_id;     /* 22 characters; null: a random one */
+    struct str cluster_id; /* 22 characters; null: a random one */
     int32_t node_id;
     struct str controller_listener, controller_host;
     uint16_t controller_port;
-    bool ignore_formatted;     /* directories that are formatted for the same cluster and node are left as they are */
+    bool ignore_formatted; /* directories that are formatted for the same cluster and node are left
+                              as they are */
 };
 
-/** Formats every directory; ret_message gets one line per directory as Kafka's tool prints it, or the reason. */
-MUST_CHECK enum status format_standalone(struct job *job, const struct format_plan *plan, struct arena *arena,
-                                         struct str *ret_message);
+/** Formats every directory; ret_message gets one line per directory as Kafka's tool prints it, or
+ * the reason. */
+MUST_CHECK enum status format_standalone(struct job *job, const struct format_plan *plan,
+                                         struct arena *arena, struct str *ret_message);
 
 struct found_dirs {
     struct meta_properties *metas; /* one per directory, arena */
     bool *formatted;               /* has a meta.properties */
     uint32_t formatted_count;
 };
-/** Reads every meta.properties; ST_CORRUPT / ST_INVALID with a message that names the file: unreadable, another cluster
- *  id or node id than the others, the same directory id twice. */
+/** Reads every meta.properties; ST_CORRUPT / ST_INVALID with a message that names the file:
+ * unreadable, another cluster id or node id than the others, the same directory id twice. */
 MUST_CHECK enum status format_inspect(struct job *job, const struct str *dirs, uint32_t dir_count,
-                                      struct arena *arena, struct found_dirs *ret_found, struct str *ret_message);
+                                      struct arena *arena, struct found_dirs *ret_found,
+                                      struct str *ret_message);

@@ -1,8 +1,8 @@
-/* controller/metadata_log.h - `__cluster_metadata-0` on disk, kept by the voters: snapshot, log, quorum-state, and the
- * image that they amount to. The shell around controller/raft (pure): it persists what raft says must be
- * persisted, in that order, and hands committed batches to the image.
- * For now a single voter: this node. The quorum's RPCs have their place in controller/raft and
- * broker/quorum. Owner: shard 0. */
+/* controller/metadata_log.h - `__cluster_metadata-0` on disk, kept by the voters: snapshot, log,
+ * quorum-state, and the image that they amount to. The shell around controller/raft (pure): it
+ * persists what raft says must be persisted, in that order, and hands committed batches to the
+ * image. For now a single voter: this node. The quorum's RPCs have their place in controller/raft
+ * and broker/quorum. Owner: shard 0. */
 #pragma once
 #include "base/job.h"
 #include "controller/metadata/image.h"
@@ -11,26 +11,29 @@
 struct metadata_log;
 
 struct metadata_log_open {
-    struct log_dir *dir;          /* the metadata directory */
+    struct log_dir *dir; /* the metadata directory */
     struct str cluster_id;
     int32_t node_id;
     struct uuid directory_id;
     struct mem *mem;
-    /** A batch was committed and applied: `next` is current from now on; `previous` must be released with
-     *  metadata_log_release when no shard reads it any more. */
-    void (*on_image)(void *owner, struct image *next, struct image *previous, const struct image_delta *delta);
+    /** A batch was committed and applied: `next` is current from now on; `previous` must be
+     * released with metadata_log_release when no shard reads it any more. */
+    void (*on_image)(void *owner, struct image *next, struct image *previous,
+                     const struct image_delta *delta);
     /** The log or its directory failed: nothing will be committed any more. */
     void (*on_failure)(void *owner, enum status why);
     void *owner;
 };
 
-/** Loads the newest valid snapshot and replays the log after it (torn tail cut). ST_UNSUPPORTED / ST_CORRUPT /
- *  ST_INVALID with one line in ret_message that names the file and what is wrong (unknown record, feature level above
- *  ours, more than one voter, voter or directory id not ours). Nothing is written. */
-MUST_CHECK enum status metadata_log_load(struct job *job, const struct metadata_log_open *open, struct arena *arena,
-                                         struct metadata_log **ret_log, struct str *ret_message);
-/** Becomes leader of the next epoch: quorum-state durable, then the LEADER_CHANGE batch (with KRAFT_VERSION and
- *  KRAFT_VOTERS on the very first) durable. From then on appends are taken. */
+/** Loads the newest valid snapshot and replays the log after it (torn tail cut). ST_UNSUPPORTED /
+ * ST_CORRUPT / ST_INVALID with one line in ret_message that names the file and what is wrong
+ * (unknown record, feature level above ours, more than one voter, voter or directory id not ours).
+ * Nothing is written. */
+MUST_CHECK enum status metadata_log_load(struct job *job, const struct metadata_log_open *open,
+                                         struct arena *arena, struct metadata_log **ret_log,
+                                         struct str *ret_message);
+/** Becomes leader of the next epoch: quorum-state durable, then the LEADER_CHANGE batch (with
+ * KRAFT_VERSION and KRAFT_VOTERS on the very first) durable. From then on appends are taken. */
 MUST_CHECK enum status metadata_log_lead(struct job *job, struct metadata_log *log);
 /** The image of everything committed. */
 struct image *metadata_log_image(struct metadata_log *log);
@@ -38,16 +41,19 @@ int32_t metadata_log_epoch(const struct metadata_log *log);
 int64_t metadata_log_end(const struct metadata_log *log);
 
 struct metadata_append {
-    void (*done)(struct metadata_append *append); /* committed and applied (after on_image), or failed */
-    const struct bytes *values; /* borrowed until done; count == 0 is done when everything before it is */
+    void (*done)(
+        struct metadata_append *append); /* committed and applied (after on_image), or failed */
+    const struct bytes
+        *values; /* borrowed until done; count == 0 is done when everything before it is */
     uint32_t count;
     enum status status;
     int64_t last_offset;
-    struct list link; /* the log's */
+    struct list link;  /* the log's */
     uint64_t impl[48]; /* the log's */
 };
-/** Appends the records as one batch. Decisions are made against metadata_log_image plus everything that is on its way,
- *  so the owner makes one decision at a time: the next one starts in or after `done` (metadata_log_is_idle). */
+/** Appends the records as one batch. Decisions are made against metadata_log_image plus everything
+ * that is on its way, so the owner makes one decision at a time: the next one starts in or after
+ * `done` (metadata_log_is_idle). */
 void metadata_log_append(struct metadata_log *log, struct metadata_append *append);
 bool metadata_log_is_idle(const struct metadata_log *log);
 /** Frees an image that on_image handed out as previous. */

@@ -1,9 +1,9 @@
-/* controller/metadata/pmap.c - the AVL tree behind pmap.h (Adelson-Velsky and Landis 1962; path copying: Driscoll,
- * Sarnak, Sleator and Tarjan 1989).
+/* controller/metadata/pmap.c - the AVL tree behind pmap.h (Adelson-Velsky and Landis 1962; path
+ * copying: Driscoll, Sarnak, Sleator and Tarjan 1989).
  *
- * How a change shares: walking down, each node on the path is made the writer's own: a node with one reference, below
- * nodes with one reference, is nobody else's and is changed in place; any other is copied, and the copy holds
- * references to the same children and value. */
+ * How a change shares: walking down, each node on the path is made the writer's own: a node with
+ * one reference, below nodes with one reference, is nobody else's and is changed in place; any
+ * other is copied, and the copy holds references to the same children and value. */
 #include "controller/metadata/pmap.h"
 #include "base/assert.h"
 
@@ -34,7 +34,8 @@ void pmap_value_release(const struct pmap *map, struct pmap_value *value) {
     value_release(map->type, map->mem, value);
 }
 
-/* Gives up one reference to a tree. The stack holds subtrees still to be given up: at most one sibling a level. */
+/* Gives up one reference to a tree. The stack holds subtrees still to be given up: at most one
+ * sibling a level. */
 static void node_release(const struct pmap *map, struct pmap_node *node) {
     struct pmap_node *stack[PMAP_HEIGHT_MAX + 1];
     uint32_t depth = 0;
@@ -224,7 +225,8 @@ struct pmap_value *pmap_iter_next(struct pmap_iter *iter) {
     return node->value;
 }
 
-bool pmap_is_valid(const struct pmap *map, int (*compare_values)(const struct pmap_value *, const struct pmap_value *)) {
+bool pmap_is_valid(const struct pmap *map,
+                   int (*compare_values)(const struct pmap_value *, const struct pmap_value *)) {
     struct pmap_iter iter;
     uint32_t count = 0;
     const struct pmap_value *previous = NULL;
@@ -234,7 +236,8 @@ bool pmap_is_valid(const struct pmap *map, int (*compare_values)(const struct pm
         int32_t balance = balance_of(node);
         struct pmap_node expected = *node;
         height_update(&expected);
-        if (balance < -1 || balance > 1 || expected.height != node->height || node->refs == 0) return false;
+        if (balance < -1 || balance > 1 || expected.height != node->height || node->refs == 0)
+            return false;
         const struct pmap_value *value = pmap_iter_next(&iter);
         if (previous != NULL && compare_values(previous, value) >= 0) return false;
         previous = value;

@@ -1,11 +1,13 @@
-/* controller/metadata/pmap.h - a persistent ordered map: a copy costs nothing and shares every node, a change copies
- * only the path to what changed. An AVL tree with reference-counted nodes.
+/* controller/metadata/pmap.h - a persistent ordered map: a copy costs nothing and shares every
+ * node, a change copies only the path to what changed. An AVL tree with reference-counted nodes.
  *
- * Invariants: a node that more than one map can reach never changes; for every node the heights of its children
- * differ by at most one, so a path is at most PMAP_HEIGHT_MAX long; a value is freed with the last node that holds it.
+ * Invariants: a node that more than one map can reach never changes; for every node the heights of
+ * its children differ by at most one, so a path is at most PMAP_HEIGHT_MAX long; a value is freed
+ * with the last node that holds it.
  *
- * Owner: one thread (shard 0) makes, changes and releases maps: the counts are not atomic. Other threads may read a
- * map that its owner neither changes nor releases meanwhile. Nodes are small fixed needs (mem_need). */
+ * Owner: one thread (shard 0) makes, changes and releases maps: the counts are not atomic. Other
+ * threads may read a map that its owner neither changes nor releases meanwhile. Nodes are small
+ * fixed needs (mem_need). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,8 +42,8 @@ void pmap_copy(struct pmap *map, const struct pmap *from);
 void pmap_release(struct pmap *map);
 /** NULL when the key is not there. */
 struct pmap_value *pmap_get(const struct pmap *map, const void *key);
-/** Adds the value, or puts it in the place of the one with the same key. `key` is the value's own; value: taken (one
- *  reference). */
+/** Adds the value, or puts it in the place of the one with the same key. `key` is the value's own;
+ * value: taken (one reference). */
 void pmap_put(struct pmap *map, const void *key, struct pmap_value *value);
 /** False when the key is not there. */
 bool pmap_remove(struct pmap *map, const void *key);
@@ -64,4 +66,5 @@ void pmap_iter_seek(const struct pmap *map, struct pmap_iter *iter, const void *
 struct pmap_value *pmap_iter_next(struct pmap_iter *iter);
 
 /** Checks order, heights, balance and count; for tests. */
-bool pmap_is_valid(const struct pmap *map, int (*compare_values)(const struct pmap_value *, const struct pmap_value *));
+bool pmap_is_valid(const struct pmap *map,
+                   int (*compare_values)(const struct pmap_value *, const struct pmap_value *));

@@ -1,4 +1,5 @@
-/* tests/unit/controller/metadata/pmap.c - the persistent map against plain sorted arrays, one per version. */
+/* tests/unit/controller/metadata/pmap.c - the persistent map against plain sorted arrays, one per
+ * version. */
 #include "controller/metadata/pmap.h"
 #include "base/bytes.h"
 #include "base/prng.h"
@@ -45,9 +46,10 @@ static void expect_equal(const struct version *version, const char *when, int st
             continue;
         }
         cr_assert_not_null(found, "%s, step %d: key %d is missing", when, step, key);
-        cr_assert_eq(CONTAINER_OF(found, struct number, head)->payload, version->payload[key], "%s, step %d: key %d",
-                     when, step, key);
-        cr_assert_eq(pmap_iter_next(&iter), found, "%s, step %d: the walk at key %d", when, step, key);
+        cr_assert_eq(CONTAINER_OF(found, struct number, head)->payload, version->payload[key],
+                     "%s, step %d: key %d", when, step, key);
+        cr_assert_eq(pmap_iter_next(&iter), found, "%s, step %d: the walk at key %d", when, step,
+                     key);
     }
     cr_assert_null(pmap_iter_next(&iter), "%s, step %d: the walk goes on", when, step);
 }
@@ -57,7 +59,7 @@ Test(pmap, behaves_as_an_array_and_old_versions_stay_as_they_were) {
     struct mem mem = {0};
     struct prng prng;
     prng_seed(&prng, 17);
-    struct version *versions = calloc(VERSIONS, sizeof *versions);
+    static struct version versions[VERSIONS];
     for (int i = 0; i < VERSIONS; i++) pmap_init(&versions[i].map, &mem, &number_type);
     for (int step = 1; step <= STEPS; step++) {
         struct version *v = &versions[prng_below(&prng, VERSIONS)];
@@ -71,15 +73,16 @@ Test(pmap, behaves_as_an_array_and_old_versions_stay_as_they_were) {
             pmap_copy(&v->map, &from->map);
             break;
         }
-        case 1: case 2: case 3: case 4: {
+        case 1:
+        case 2:
+        case 3:
+        case 4: {
             bool was = v->payload[key] != 0;
             cr_assert_eq(pmap_remove(&v->map, &key), was, "step %d", step);
             v->payload[key] = 0;
             break;
         }
-        default:
-            put(&v->map, key, step);
-            v->payload[key] = step;
+        default: put(&v->map, key, step); v->payload[key] = step;
         }
         expect_equal(v, "the one changed", step);
         if (step % 100 == 0) {
@@ -88,7 +91,6 @@ Test(pmap, behaves_as_an_array_and_old_versions_stay_as_they_were) {
     }
     for (int i = 0; i < VERSIONS; i++) pmap_release(&versions[i].map);
     cr_expect_eq(mem.used_bytes, 0, "%zu octets are left", mem.used_bytes);
-    free(versions);
 }
 
 Test(pmap, stays_balanced_however_keys_come) {
@@ -122,12 +124,15 @@ Test(pmap, a_change_copies_only_the_path_to_it) {
     cr_expect_eq(mem.used_bytes, before, "a copy takes no memory");
     put(&next, 100, -1);
     size_t node_bytes = (before - 4096 * sizeof(struct number)) / 4096;
-    cr_expect_leq(mem.used_bytes - before, 14 * node_bytes + sizeof(struct number), "got %zu", mem.used_bytes - before);
+    cr_expect_leq(mem.used_bytes - before, 14 * node_bytes + sizeof(struct number), "got %zu",
+                  mem.used_bytes - before);
     uint64_t allocations = mem.alloc_count;
     put(&next, 100, -2);
-    cr_expect_eq(mem.alloc_count - allocations, 1, "a path that is its own already is not copied again");
+    cr_expect_eq(mem.alloc_count - allocations, 1,
+                 "a path that is its own already is not copied again");
     int32_t key = 100;
-    cr_expect_eq(CONTAINER_OF(pmap_get(&map, &key), struct number, head)->payload, 100, "the old version stands");
+    cr_expect_eq(CONTAINER_OF(pmap_get(&map, &key), struct number, head)->payload, 100,
+                 "the old version stands");
     pmap_release(&next);
     cr_expect_eq(mem.used_bytes, before);
     pmap_release(&map);

@@ -1,0 +1,78 @@
+/* controller/placement.c - striping replicas over brokers. */
+#include "controller/placement.h"
+#include "base/assert.h"
+
+static void placement_add(struct placement *placement, const struct image *image, bool fenced) {
+    struct image_iter iter;
+    image_iter_brokers(image, &iter);
+    for (const struct broker_image *broker; (broker = image_next_broker(&iter)) != NULL;) {
+        if (broker->fenced == fenced) placement->brokers[placement->count++] = broker;
+    }
+}
+
+enum status placement_init(struct placement *placement, const struct image *image, uint32_t start,
+                           struct arena *arena) {
+    *placement = (struct placement){.start = start};
+    size_t count = 0;
+    struct image_iter iter;
+    image_iter_brokers(image, &iter);
+    while (image_next_broker(&iter) != NULL) count++;
+    placement->brokers = arena_array(arena, count, sizeof(struct broker_image *));
+    if (placement->brokers == NULL) return ST_NOMEM;
+    placement_add(placement, image, false);
+    placement->unfenced_count = placement->count;
+    placement_add(placement, image, true);
+    return ST_OK;
+}
+
+struct str placement_problem(const struct placement *placement, int16_t replication_factor,
+                             struct arena *arena) {
+    if (replication_factor > placement->count) {
+        return arena_printf(
+            arena,
+            "The target replication factor of %d cannot be reached because only %d broker(s) are "
+            "registered or some brokers have all their log directories cordoned.",
+            replication_factor, placement->count);
+    }
+    if (placement->unfenced_count == 0) {
+        return STR("All brokers are currently fenced, or have all their log directories cordoned.");
+    }
+    return STR_NULL;
+}
+
+void placement_next(const struct placement *placement, int32_t partition,
+                    int16_t replication_factor, int32_t *ret_replicas) {
+    int32_t unfenced = placement->unfenced_count;
+    ASSERT(replication_factor <= placement->count && unfenced > 0);
+    uint32_t first =
+        (uint32_t)(((uint64_t)placement->start + (uint64_t)partition) % (uint64_t)unfenced);
+    for (int32_t i = 0; i < replication_factor; i++) {
+        int32_t at = i < unfenced ? (int32_t)((first + (uint32_t)i) % (uint32_t)unfenced) : i;
+        ret_replicas[i] = placement->brokers[at]->id;
+    }
+}
+
+enum status partition_begin(const struct image *image, const int32_t *replicas,
+                            int32_t replica_count, struct arena *arena,
+                            struct partition_image *ret_partition) {
+    int32_t *isr = arena_array(arena, (size_t)replica_count, sizeof *isr);
+    struct uuid *directories = arena_array(arena, (size_t)replica_count, sizeof *directories);
+    if (isr == NULL || directories == NULL) return ST_NOMEM;
+    int32_t isr_count = 0;
+    for (int32_t i = 0; i < replica_count; i++) {
+        const struct broker_image *broker = image_broker(image, replicas[i]);
+        ASSERT(broker != NULL);
+        if (!broker->fenced && !broker->in_controlled_shutdown) isr[isr_count++] = replicas[i];
+        directories[i] =
+            broker->directory_count == 1 ? broker->directories[0] : DIRECTORY_UNASSIGNED;
+    }
+    *ret_partition = (struct partition_image){
+        .leader = isr_count > 0 ? isr[0] : PARTITION_LEADER_NONE,
+        .replica_count = replica_count,
+        .replicas = replicas,
+        .isr_count = isr_count,
+        .isr = isr,
+        .directories = directories,
+    };
+    return ST_OK;
+}
