@@ -71,7 +71,7 @@ STAGES = (
           peers=True),
     Stage("e2e", 120, "broker/main.c", files="tests/e2e/*.test", quick=True, peers=True),
     Stage("compat", 150, "broker/main.c", files="tests/compat/*.test", quick=True, peers=True),
-    Stage("hostile", 60, "tests/hostile", builds=("asan",), files="tests/hostile/*.test"),
+    Stage("hostile", 60, "broker/main.c", builds=("asan",), files="tests/hostile/*.test"),
 )
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1",
