@@ -62,6 +62,8 @@ struct str log_topic(const struct log *log);
 int32_t log_partition(const struct log *log);
 struct log_dir *log_directory(const struct log *log);
 int64_t log_start_offset(const struct log *log);
+/** Base offset of the first segment: log_start may lie above it. */
+int64_t log_first_base_offset(const struct log *log);
 int64_t log_durable_end(const struct log *log);
 int64_t log_end(const struct log *log);
 int64_t log_assigned_end(const struct log *log);
@@ -103,6 +105,8 @@ void log_sync(struct log *log);
 MUST_CHECK enum status log_begin_epoch(struct job *job, struct log *log, int32_t leader_epoch);
 /** Kafka's OffsetForLeaderEpoch: the largest epoch <= leader_epoch (-1 none) and where it ends. */
 void log_end_of_epoch(const struct log *log, int32_t leader_epoch, int32_t *ret_epoch, int64_t *ret_end_offset);
+/** The epoch that the record at `offset` was or would be written in, -1 none. */
+int32_t log_epoch_at(const struct log *log, int64_t offset);
 /** Epoch of the last entry, -1 none. */
 int32_t log_latest_epoch(const struct log *log);
 
