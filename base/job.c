@@ -17,7 +17,20 @@
 #define SWITCH_FINISH(save, bottom, size) ((void)(save), (void)(bottom), (void)(size))
 #endif
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#define FIBER_CURRENT() __tsan_get_current_fiber()
+#define FIBER_NEW() __tsan_create_fiber(0)
+#define FIBER_FREE(fiber) __tsan_destroy_fiber(fiber)
+#define FIBER_SWITCH(fiber) __tsan_switch_to_fiber((fiber), 0)
+#else
+#define FIBER_CURRENT() NULL
+#define FIBER_NEW() NULL
+#define FIBER_FREE(fiber) ((void)(fiber))
+#define FIBER_SWITCH(fiber) ((void)(fiber))
+#endif
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STACK_BYTES (4 * LIMIT_JOB_STACK_BYTES) /* red zones make frames larger */
 #else
 #define STACK_BYTES LIMIT_JOB_STACK_BYTES
@@ -42,6 +55,7 @@ struct job {
     void *fake_stack, *caller_fake_stack;
     const void *caller_bottom;
     size_t caller_bytes;
+    void *fiber, *caller_fiber; /* for ThreadSanitizer */
 };
 
 void jobs_init(struct jobs *jobs, struct io *io, uint32_t limit_count) {
@@ -53,6 +67,7 @@ void jobs_init(struct jobs *jobs, struct io *io, uint32_t limit_count) {
 static void job_free(struct job *job) {
     struct mem *mem = job->jobs->io->mem;
     mem_unmap_stack(mem, job->stack, STACK_BYTES);
+    if (job->stack != NULL) FIBER_FREE(job->fiber);
     MEM_FREE(mem, job);
 }
 
@@ -69,12 +84,15 @@ struct mem *job_mem(struct job *job) { return job->jobs->io->mem; }
 static void switch_to_job(struct job *job) {
     job->state = JOB_RUNNING;
     SWITCH_START(&job->caller_fake_stack, job->stack, STACK_BYTES);
+    job->caller_fiber = FIBER_CURRENT();
+    FIBER_SWITCH(job->fiber);
     ASSERT(swapcontext(&job->caller, &job->context) == 0);
     SWITCH_FINISH(job->caller_fake_stack, NULL, NULL);
 }
 
 static void switch_to_caller(struct job *job) {
     SWITCH_START(job->finished ? NULL : &job->fake_stack, job->caller_bottom, job->caller_bytes);
+    FIBER_SWITCH(job->caller_fiber);
     ASSERT(swapcontext(&job->context, &job->caller) == 0);
     SWITCH_FINISH(job->fake_stack, &job->caller_bottom, &job->caller_bytes);
 }
@@ -89,7 +107,10 @@ static void job_main(unsigned low, unsigned high) {
 }
 
 static void prepare_stack(struct job *job) {
-    if (job->stack == NULL) job->stack = mem_map_stack(job->jobs->io->mem, STACK_BYTES);
+    if (job->stack == NULL) {
+        job->stack = mem_map_stack(job->jobs->io->mem, STACK_BYTES);
+        job->fiber = FIBER_NEW();
+    }
     ASSERT(getcontext(&job->context) == 0);
     job->context.uc_stack.ss_sp = job->stack;
     job->context.uc_stack.ss_size = STACK_BYTES;

@@ -1,7 +1,11 @@
 /* tests/unit/reactor/harness.h - runs a test's body as a job on shard 0 of a fresh group of shards, with a time
  * limit, and looks that nothing is left behind. Bodies use cr_expect: they are not on the test's own thread. */
 #pragma once
+#ifdef PLAIN_TESTS
+#include "tests/unit/reactor/plain.h"
+#else
 #include <criterion/criterion.h>
+#endif
 #include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
