@@ -18,7 +18,8 @@ is a stage that ran nothing. The last line is 'N passed, N failed', and ', N ski
 
 Programs get: KLAMM_BUILD (the build directory to test), KLAMM_QUICK (1 in a quick run),
 KLAMM_SEED_BASE (a number that changes with the commit) and KLAMM_SIM_SEEDS (how many seeds to run).
-Each has its own session and what it leaves running is killed. Logs stay under build/test-logs/.
+Each has its own session and TMPDIR: what it leaves running is killed, what it leaves there removed.
+Logs stay under build/test-logs/.
 """
 import argparse
 import concurrent.futures
@@ -32,6 +33,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -61,17 +63,17 @@ class Stage:
 
 STAGES = (
     Stage("runner", 10, "tests/lib/run_check.py", files="tests/lib/*_check.py", quick=True),
-    Stage("tidy", 30, "tests/tidy.py", files="tests/tidy.py", quick=True),
-    Stage("seal", 30, "tests/seal", suite="seal", quick=True, jobs=CORES),
-    Stage("unit", 120, "tests/unit", builds=BOTH, suite="unit", quick=True, jobs=CORES),
-    Stage("fuzz", 90, "tests/fuzz", builds=("asan",), suite="fuzz", jobs=CORES),
-    Stage("scenarios", 60, "tests/scenarios", builds=BOTH, suite="scenarios", jobs=CORES),
-    Stage("sim", 180, "tests/sim", builds=BOTH, suite="sim", quick=True),
-    Stage("differential", 90, "tests/differential", files="tests/differential/*.test",
+    Stage("tidy", 20, "tests/tidy.py", files="tests/tidy.py", quick=True),
+    Stage("seal", 20, "tests/seal", suite="seal", quick=True, jobs=CORES),
+    Stage("unit", 90, "tests/unit", builds=BOTH, suite="unit", quick=True, jobs=CORES),
+    Stage("fuzz", 80, "tests/fuzz", builds=("asan",), suite="fuzz", jobs=CORES),
+    Stage("scenarios", 40, "tests/scenarios", builds=BOTH, suite="scenarios", jobs=CORES),
+    Stage("sim", 150, "tests/sim", builds=BOTH, suite="sim", quick=True),
+    Stage("differential", 70, "tests/differential", files="tests/differential/*.test",
           peers=True),
-    Stage("e2e", 120, "broker/main.c", files="tests/e2e/*.test", quick=True, peers=True),
-    Stage("compat", 150, "broker/main.c", files="tests/compat/*.test", quick=True, peers=True),
-    Stage("hostile", 60, "broker/main.c", builds=("asan",), files="tests/hostile/*.test"),
+    Stage("e2e", 100, "broker/main.c", files="tests/e2e/*.test", quick=True, peers=True),
+    Stage("compat", 70, "broker/main.c", files="tests/compat/*.test", quick=True, peers=True),
+    Stage("hostile", 40, "broker/main.c", builds=("asan",), files="tests/hostile/*.test"),
 )
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1",
@@ -173,9 +175,10 @@ def run_program(stage, program, deadline, env):
     tap = log.with_suffix(".tap")
     log.parent.mkdir(parents=True, exist_ok=True)
     tap.unlink(missing_ok=True)
-    env = {**os.environ, **env, **program.env, "CRITERION_OUTPUTS": f"tap:{tap}",
-           "KLAMM_BUILD": str(BUILDS[program.build][0])}
-    with open(log, "wb") as out:
+    with (tempfile.TemporaryDirectory(prefix="klamm-", ignore_cleanup_errors=True) as temporary,
+          open(log, "wb") as out):
+        env = {**os.environ, **env, **program.env, "CRITERION_OUTPUTS": f"tap:{tap}",
+               "KLAMM_BUILD": str(BUILDS[program.build][0]), "TMPDIR": temporary}
         child = subprocess.Popen(program.argv, cwd=program.cwd, env=env, stdin=subprocess.DEVNULL,
                                  stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
         try:
