@@ -1,5 +1,5 @@
-/* log/config.h - the effective settings of one log: topic configuration over broker defaults. Names are
- * Kafka's topic configuration keys with '_' for '.'; -1 means what it means there. */
+/* log/config.h - the effective settings of one log: topic configuration over broker defaults. Names
+ * are Kafka's topic configuration keys with '_' for '.'; -1 means what it means there. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,16 +1,22 @@
-/* log/dir.h - one log directory (an entry of log.dirs) as one shard sees it, and the small files at its root.
- * Files: docs/formats/log-directory.md. The path is shared by all shards, the rest is this shard's own.
- * Sync rounds: logs with something to sync queue here; a bounded number of syncs is in flight, always fewer
- * than the ring's workers, so that a hung directory cannot starve another. */
+/* log/dir.h - one log directory (an entry of log.dirs) as one shard sees it, and the small files at
+ * its root. Files: docs/formats/log-directory.md. The path is shared by all shards, the rest is
+ * this shard's own. Sync rounds: logs with something to sync queue here; a bounded number of syncs
+ * is in flight, always fewer than the ring's workers, so that a hung directory cannot starve
+ * another. */
 #pragma once
 #include "base/io.h"
 #include "base/arena.h"
 #include "base/job.h"
+#include "base/pool.h"
+
+/* Offset indexes of older segments that stay in memory after a lookup, per directory and shard. */
+#define LOG_DIR_INDEX_BYTES ((size_t)8 << 20)
+#define LOG_DIR_SYNC_LIMIT 4 /* syncs in flight at once, unless the owner says otherwise */
 
 struct log_dir {
-    struct io *io;      /* borrowed */
-    struct jobs *jobs;  /* borrowed: for rolling, deletion and lookups that need one */
-    struct str path;    /* borrowed, absolute or as configured; terminated */
+    struct io *io;     /* borrowed */
+    struct jobs *jobs; /* borrowed: for rolling, deletion and lookups that need one */
+    struct str path;   /* borrowed, absolute or as configured; terminated */
     struct io_disk disk;
     bool offline;
     /** Said once, on this shard, after the first failed write or sync. */
@@ -21,28 +27,45 @@ struct log_dir {
     uint32_t syncs_in_flight, sync_limit;
     struct io_later later;
     uint64_t sync_count, synced_logs;
+    /* private to log/: what its logs share */
+    struct list idle_writes;    /* struct append_write */
+    struct pool scans;          /* buffers in which reads look for batch headers */
+    struct list loaded_indexes; /* least recently used first */
+    size_t loaded_index_bytes;
+    struct list removals; /* files that wait for file.delete.delay.ms */
+    uint32_t removals_running;
 };
 
+/** Zeroes the rest; the owner sets on_failure and owner afterwards. */
 void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct str path);
+/** Every log of it is closed or abandoned and no read is held. Removals that still wait are given
+ * up (the next start finds and removes what they meant); ones at work are waited for. */
+void log_dir_release(struct job *job, struct log_dir *dir);
 
 /* meta.properties, version 1. */
 struct meta_properties {
     char cluster_id[64]; /* terminated */
     int32_t node_id;
-    struct uuid directory_id;
+    struct uuid directory_id; /* zero: the file has none, as Kafka wrote it before 3.7 */
 };
-/** ST_NOT_FOUND: the directory or the file is missing; ST_CORRUPT: unreadable, *ret_reason (static text) says why. */
-MUST_CHECK enum status meta_properties_read(struct job *job, struct str dir, struct meta_properties *ret_meta,
+/** ST_NOT_FOUND: the directory or the file is missing; ST_CORRUPT: unreadable, *ret_reason (static
+ * text) says why. */
+MUST_CHECK enum status meta_properties_read(struct job *job, struct str dir,
+                                            struct meta_properties *ret_meta,
                                             const char **ret_reason);
-MUST_CHECK enum status meta_properties_write(struct job *job, struct str dir, const struct meta_properties *meta);
+MUST_CHECK enum status meta_properties_write(struct job *job, struct str dir,
+                                             const struct meta_properties *meta);
 
-/** Takes `<dir>/.lock` as Kafka does; keeps the descriptor open. ST_BUSY: a living process holds it. */
+/** Takes `<dir>/.lock` as Kafka does; keeps the descriptor open. ST_BUSY: a living process holds
+ * it. */
 MUST_CHECK enum status log_dir_lock(struct job *job, struct str dir, int *ret_fd);
 
-/** `.kafka_cleanshutdown`: broker epoch of the clean stop; ST_NOT_FOUND after an unclean one. The file is read, then
- *  removed durably by log_dir_take_clean_marker. */
-MUST_CHECK enum status log_dir_take_clean_marker(struct job *job, struct str dir, int64_t *ret_broker_epoch);
-MUST_CHECK enum status log_dir_write_clean_marker(struct job *job, struct str dir, int64_t broker_epoch);
+/** `.kafka_cleanshutdown`: broker epoch of the clean stop; ST_NOT_FOUND after an unclean one. The
+ * file is read, then removed durably by log_dir_take_clean_marker. */
+MUST_CHECK enum status log_dir_take_clean_marker(struct job *job, struct str dir,
+                                                 int64_t *ret_broker_epoch);
+MUST_CHECK enum status log_dir_write_clean_marker(struct job *job, struct str dir,
+                                                  int64_t broker_epoch);
 
 /* recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint,
  * cleaner-offset-checkpoint: version 0, count, `topic partition offset` lines. */
@@ -55,25 +78,34 @@ struct checkpoint {
     struct checkpoint_entry *entries; /* arena; sorted by (topic, partition) */
     uint32_t count;
 };
-/** A missing or empty file is an empty checkpoint; ST_CORRUPT with *ret_line, the line that is wrong. */
-MUST_CHECK enum status checkpoint_read(struct job *job, struct str dir, const char *file, struct arena *arena,
-                                       struct checkpoint *ret_checkpoint, uint32_t *ret_line);
+/** A missing or empty file is an empty checkpoint; ST_CORRUPT with *ret_line, the line that is
+ * wrong. */
+MUST_CHECK enum status checkpoint_read(struct job *job, struct str dir, const char *file,
+                                       struct arena *arena, struct checkpoint *ret_checkpoint,
+                                       uint32_t *ret_line);
 MUST_CHECK enum status checkpoint_write(struct job *job, struct str dir, const char *file,
                                         const struct checkpoint *checkpoint);
 /** The offset of a partition; `missing` when it has none. Binary search. */
-int64_t checkpoint_find(const struct checkpoint *checkpoint, struct str topic, int32_t partition, int64_t missing);
+int64_t checkpoint_find(const struct checkpoint *checkpoint, struct str topic, int32_t partition,
+                        int64_t missing);
 
 /* A partition directory found at start. */
-enum found_kind { FOUND_PARTITION, FOUND_DELETED, FOUND_FUTURE, FOUND_STRAY, FOUND_CLUSTER_METADATA };
+enum found_kind {
+    FOUND_PARTITION,
+    FOUND_DELETED,
+    FOUND_FUTURE,
+    FOUND_STRAY,
+    FOUND_CLUSTER_METADATA
+};
 struct found_partition {
-    struct str name;   /* of the directory, arena */
-    struct str topic;  /* arena */
+    struct str name;  /* of the directory, arena */
+    struct str topic; /* arena */
     int32_t partition;
     enum found_kind kind;
     struct uuid topic_id; /* from partition.metadata; zero when it has none */
 };
-/** All partition directories of a log directory; a directory whose name is none is ST_CORRUPT with its name logged,
- *  as Kafka refuses it (hidden ones and known suffixes apart). */
+/** All partition directories of a log directory; a directory whose name is none is ST_CORRUPT with
+ * its name logged, as Kafka refuses it (hidden ones and known suffixes apart). */
 MUST_CHECK enum status log_dir_scan(struct job *job, struct str dir, struct arena *arena,
                                     struct found_partition **ret_found, uint32_t *ret_count);
 /** Removes a `-delete` directory and everything in it. */

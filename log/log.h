@@ -1,5 +1,5 @@
-/* log/log.h - one partition's log: batches appended with assigned offsets to segment files in Kafka's own
- * format, read back as ranges of those files. Format: docs/formats/log-directory.md.
+/* log/log.h - one partition's log: batches appended with assigned offsets to segment files in
+ * Kafka's own format, read back as ranges of those files. Format: docs/formats/log-directory.md.
  *
  * Owner: the partition's shard; nothing here is shared by threads.
  *
@@ -10,8 +10,8 @@
  *   assigned_end  the next offset to be given; [end, assigned_end) is queued or being written
  * The high watermark is the partition's business (broker/replication), not the log's.
  *
- * Failure: after a failed write or sync nothing is acknowledged any more; the log is offline, every queued
- * append gets ST_IO and its directory is told (log_dir.on_failure). There is no retry.
+ * Failure: after a failed write or sync nothing is acknowledged any more; the log is offline, every
+ * queued append gets ST_IO and its directory is told (log_dir.on_failure). There is no retry.
  *
  * Source: kafka.log.UnifiedLog / LocalLog / LogSegment (org.apache.kafka.storage.internals.log). */
 #pragma once
@@ -24,7 +24,8 @@
 struct log;
 struct segment;
 
-/* What the log tells its owner. Called on the shard, never from within a start function of the log. */
+/* What the log tells its owner. Called on the shard, never from within a start function of the log.
+ */
 struct log_owner {
     /** `end` moved: followers' and uncommitted readers' waits may be over. */
     void (*on_end)(struct log_owner *owner);
@@ -35,25 +36,28 @@ struct log_owner {
 };
 
 struct log_open {
-    struct log_dir *dir;       /* borrowed for the log's life */
-    struct str topic;          /* copied */
+    struct log_dir *dir; /* borrowed for the log's life */
+    struct str topic;    /* copied */
     int32_t partition;
-    struct uuid topic_id;      /* zero: none is written or checked */
+    struct uuid topic_id;            /* zero: none is written or checked */
     const struct log_config *config; /* borrowed until log_set_config or the log is gone */
-    struct log_owner *owner;   /* borrowed for the log's life */
-    bool create;               /* make the directory when it is missing; otherwise ST_NOT_FOUND */
-    bool clean;                /* the directory was shut down cleanly: sizes and indexes can be trusted */
-    int64_t recovery_point;    /* from the checkpoint; everything from here on is verified when not clean */
-    int64_t log_start;         /* from the checkpoint; 0 when it has none */
+    struct log_owner *owner;         /* borrowed for the log's life */
+    bool create; /* make the directory when it is missing; otherwise ST_NOT_FOUND */
+    bool clean;  /* the directory was shut down cleanly: sizes and indexes can be trusted */
+    int64_t recovery_point; /* from the checkpoint; everything from here on is verified when not
+                               clean */
+    int64_t log_start;      /* from the checkpoint; 0 when it has none */
 };
 
-/** Opens or creates `<dir>/<topic>-<partition>`; recovers: cuts a torn tail, keeps a hole, rebuilds indexes that
- *  are missing or wrong. ST_CORRUPT: something that cannot be repaired (logged once with its file name). */
+/** Opens or creates `<dir>/<topic>-<partition>`; recovers: cuts a torn tail, keeps a hole, rebuilds
+ * indexes that are missing or wrong. ST_CORRUPT: something that cannot be repaired (logged once
+ * with its file name). */
 MUST_CHECK enum status log_open(struct job *job, const struct log_open *open, struct log **ret_log);
-/** Flushes, trims indexes, writes what a clean start needs, closes. No append or read may be under way. */
+/** Flushes, trims indexes, writes what a clean start needs, closes. No append or read may be under
+ * way. */
 MUST_CHECK enum status log_close(struct job *job, struct log *log);
-/** Renames the directory to `<topic>-<p>.<uuid>-delete` (durably) and frees the log; files are removed after
- *  config->file_delete_delay_ms, open readers keep theirs. */
+/** Renames the directory to `<topic>-<p>.<uuid>-delete` (durably) and frees the log; files are
+ * removed after config->file_delete_delay_ms, open readers keep theirs. */
 MUST_CHECK enum status log_delete(struct job *job, struct log *log);
 /** Frees memory and descriptors without touching the disk: for a directory that went offline. */
 void log_abandon(struct log *log);
@@ -67,6 +71,9 @@ int64_t log_first_base_offset(const struct log *log);
 int64_t log_durable_end(const struct log *log);
 int64_t log_end(const struct log *log);
 int64_t log_assigned_end(const struct log *log);
+/** What the recovery-point-offset-checkpoint may say: durable_end, or less while an older segment's
+ * indexes are not on stable storage yet. */
+int64_t log_recovery_point(const struct log *log);
 bool log_is_offline(const struct log *log);
 /** Octets of all segments' .log files. */
 uint64_t log_size_bytes(const struct log *log);
@@ -79,32 +86,38 @@ void log_set_config(struct log *log, const struct log_config *config);
 struct log_append {
     /** The batch is in the file (or was refused): status holds. In order of log_append calls. */
     void (*done)(struct log_append *append);
-    uint8_t *batch;             /* one whole RecordBatch v2 that batch_walk passed; stamped in place; borrowed until done */
+    uint8_t *batch; /* one whole RecordBatch v2 that batch_walk passed; stamped in place; borrowed
+                       until done */
     uint32_t batch_bytes;
-    int32_t record_count;       /* offsets it takes: last_offset_delta + 1 */
-    int64_t max_timestamp_ms;   /* of its records, and ... */
-    int64_t max_timestamp_offset_delta; /* ... the record that has it, relative to the base offset */
+    int32_t record_count;     /* offsets it takes: last_offset_delta + 1 */
+    int64_t max_timestamp_ms; /* of its records, and ... */
+    int64_t
+        max_timestamp_offset_delta; /* ... the record that has it, relative to the base offset */
     int32_t leader_epoch;
-    bool keep_offsets;          /* a follower's or a snapshot's batch: base offset must be assigned_end or above */
+    bool keep_offsets; /* a follower's or a snapshot's batch: base offset must be assigned_end or
+                          above */
     /* set by log_append */
     int64_t base_offset, last_offset;
     enum status status;
-    struct list link;           /* the log's */
+    struct list link; /* the log's */
 };
 
-/** Gives the batch its offsets, stamps it and queues it; one write per turn takes all that queued. `done` is
- *  called later, never from within. Refusals that need no file (ST_TOO_LARGE for a batch above segment_bytes,
- *  ST_IO when offline) are returned here and `done` is not called; append->status is the same. */
+/** Gives the batch its offsets, stamps it and queues it; one write per turn takes all that queued.
+ * `done` is called later, never from within. Refusals that need no file (ST_TOO_LARGE for a batch
+ * above segment_bytes, ST_IO when offline) are returned here and `done` is not called;
+ * append->status is the same. */
 MUST_CHECK enum status log_append(struct log *log, struct log_append *append);
 
-/** Asks that everything appended so far gets onto stable storage by the directory's next sync round;
- *  owner->on_durable follows. Cheap to call for every batch. */
+/** Asks that everything appended so far gets onto stable storage by the directory's next sync
+ * round; owner->on_durable follows. Cheap to call for every batch. */
 void log_sync(struct log *log);
 
-/** A new leader epoch starts at the log's end: kept in leader-epoch-checkpoint, durable when this returns. */
+/** A new leader epoch starts at the log's end: kept in leader-epoch-checkpoint, durable when this
+ * returns. */
 MUST_CHECK enum status log_begin_epoch(struct job *job, struct log *log, int32_t leader_epoch);
 /** Kafka's OffsetForLeaderEpoch: the largest epoch <= leader_epoch (-1 none) and where it ends. */
-void log_end_of_epoch(const struct log *log, int32_t leader_epoch, int32_t *ret_epoch, int64_t *ret_end_offset);
+void log_end_of_epoch(const struct log *log, int32_t leader_epoch, int32_t *ret_epoch,
+                      int64_t *ret_end_offset);
 /** The epoch that the record at `offset` was or would be written in, -1 none. */
 int32_t log_epoch_at(const struct log *log, int64_t offset);
 /** Epoch of the last entry, -1 none. */
@@ -117,18 +130,20 @@ struct log_read {
     int64_t offset;       /* first offset wanted */
     int64_t upper_offset; /* nothing at or above it: high watermark, last stable offset or end */
     uint32_t max_bytes;
-    bool whole_first;     /* the first batch is given even when it alone is larger than max_bytes */
+    bool whole_first; /* the first batch is given even when it alone is larger than max_bytes */
     /* results */
-    enum status status;   /* ST_RANGE: offset below log_start or above upper_offset; ST_CORRUPT: a hole; ST_IO */
+    enum status
+        status; /* ST_RANGE: offset below log_start or above log_end; ST_CORRUPT: a hole; ST_IO.
+                 * ST_OK with bytes == 0: nothing at or above offset that lies below upper_offset */
     struct segment *segment; /* shared: log_read_release gives it back; NULL when bytes == 0 */
-    int file;             /* descriptor, valid as long as the segment is held */
-    uint64_t position;    /* where the first batch that holds `offset` starts */
-    uint32_t bytes;       /* whole file range; the last batch in it may be cut, as Kafka's is */
-    int64_t first_base_offset; /* of the batch at position, and ... */
+    int file;                /* descriptor, valid as long as the segment is held */
+    uint64_t position;       /* where the first batch that holds `offset` starts */
+    uint32_t bytes;          /* whole file range; the last batch in it may be cut, as Kafka's is */
+    int64_t first_base_offset;  /* of the batch at position, and ... */
     uint32_t first_batch_bytes; /* ... its size */
-    struct io_op op;      /* the log's */
-    struct log *log;      /* the log's */
-    uint64_t impl[24];    /* the log's */
+    struct io_op op;            /* the log's */
+    struct log *log;            /* the log's */
+    uint64_t impl[24];          /* the log's */
 };
 /** Finds the range. true: finished at once, results hold, done is not called. */
 bool log_read_start(struct log *log, struct log_read *read);
@@ -139,16 +154,20 @@ struct log_found {
     int64_t timestamp_ms; /* -1: none */
     int32_t leader_epoch; /* -1: none */
 };
-/** The first record with a timestamp >= timestamp_ms, below upper_offset (Kafka's offsetsForTimes). */
+/** The first record with a timestamp >= timestamp_ms, below upper_offset (Kafka's offsetsForTimes).
+ */
 MUST_CHECK enum status log_find_timestamp(struct job *job, struct log *log, int64_t timestamp_ms,
                                           int64_t upper_offset, struct log_found *ret_found);
 /** The record with the largest timestamp (ListOffsets -3), below upper_offset. */
-MUST_CHECK enum status log_find_max_timestamp(struct job *job, struct log *log, int64_t upper_offset,
-                                              struct log_found *ret_found);
+MUST_CHECK enum status log_find_max_timestamp(struct job *job, struct log *log,
+                                              int64_t upper_offset, struct log_found *ret_found);
 
 /* --- changing the ends --- */
 
-/** Raises log_start (DeleteRecords, retention); whole segments below it go. new_start <= durable_end. */
+/** Raises log_start (DeleteRecords, retention); whole segments below it go. new_start <=
+ * durable_end. */
 MUST_CHECK enum status log_raise_start(struct job *job, struct log *log, int64_t new_start);
-/** Cuts everything at and above `offset`; durable when it returns. Nothing may be queued. */
+/** Cuts everything at and above `offset`; durable when it returns. Nothing may be queued. The
+ * caller lowers a recovery-point checkpoint above `offset` first, durably: a crash in between must
+ * not trust what was cut. */
 MUST_CHECK enum status log_truncate(struct job *job, struct log *log, int64_t offset);

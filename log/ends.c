@@ -1,0 +1,237 @@
+/* log/ends.c - the log's ends move other than by appending: truncation, a raised start, deletion of
+ * the whole. Source: LocalLog.truncateTo, UnifiedLog.maybeIncrementLogStartOffset,
+ * LocalLog.deleteSegmentFiles, renameDir. */
+#include <inttypes.h>
+#include <stdio.h>
+#include "base/assert.h"
+#include "base/logging.h"
+#include "log/holes.h"
+#include "log/impl.h"
+#include "log/removal.h"
+#include "log/rounds.h"
+#include "log/scan.h"
+#include "log/segment_job.h"
+
+/* --- whole segments --- */
+
+static enum status rename_parts(struct job *job, const struct log *log, int64_t base_offset) {
+    for (int part = 0; part < PART_COUNT; part++) {
+        struct log_path from, to;
+        log_path_of_part(&from, log->path, base_offset, (enum segment_part)part, "");
+        log_path_of_part(&to, log->path, base_offset, (enum segment_part)part, SUFFIX_DELETED);
+        enum status st = job_rename(job, from.text, to.text);
+        if (st != ST_OK && st != ST_NOT_FOUND) return st;
+    }
+    return ST_OK;
+}
+
+enum status segments_remove(struct job *job, struct log *log, uint32_t first, uint32_t count) {
+    enum status st = ST_OK;
+    /* Inwards from whichever end of the log they are at, so that a crash in between leaves no gap.
+     */
+    bool upwards = first == 0 && count < log->segment_count;
+    for (uint32_t i = 0; st == ST_OK && i < count; i++) {
+        uint32_t index = upwards ? first + i : first + count - 1 - i;
+        st = rename_parts(job, log, log->segments[index]->base_offset);
+    }
+    if (st == ST_OK) st = job_dir_sync(job, log->path);
+    if (st != ST_OK) return st;
+    uint32_t last = log->segment_count - 1;
+    for (uint32_t i = first; i < first + count; i++) {
+        struct segment *segment = log->segments[i];
+        removal_of_segment(log->dir, log->path, segment->base_offset,
+                           log->config->file_delete_delay_ms);
+        if (i != last) log->sealed_bytes -= segment->size_bytes;
+        segment_let_go(segment);
+    }
+    log->segment_count -= count;
+    memmove(log->segments + first, log->segments + first + count,
+            (log->segment_count - first) * sizeof *log->segments);
+    if (first + count == last + 1 && log->segment_count > 0)
+        log->sealed_bytes -= log_active(log)->size_bytes;
+    recent_clear(log);
+    return ST_OK;
+}
+
+enum status log_raise_start(struct job *job, struct log *log, int64_t new_start) {
+    log_hold(log);
+    log_job_begin(job, log);
+    enum status st = log_is_offline(log) ? ST_IO : new_start > log->durable_end ? ST_RANGE : ST_OK;
+    if (st == ST_OK && new_start > log->log_start) {
+        log->log_start = new_start;
+        uint32_t below = 0;
+        while (below + 1 < log->segment_count && log->segments[below + 1]->base_offset <= new_start)
+            below++;
+        if (below > 0) st = segments_remove(job, log, 0, below);
+        leader_epochs_cut_start(&log->epochs, new_start);
+        if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+        if (st != ST_OK) log_fail(log, st);
+    }
+    log_job_end(log);
+    log_let_go(log);
+    return st;
+}
+
+/* --- truncation --- */
+
+/* Keeps the entries of an index file below relative_offset; the tail is in the file by now. */
+static enum status cut_index(struct job *job, const struct log *log, const struct segment *segment,
+                             enum segment_part part, uint32_t relative_offset) {
+    uint32_t entry_bytes = part == PART_INDEX ? OFFSET_INDEX_ENTRY_BYTES : TIME_INDEX_ENTRY_BYTES;
+    uint8_t *entries = NULL;
+    uint32_t count = 0;
+    enum status st =
+        segment_read_index(job, log->path, segment->base_offset, part, &entries, &count);
+    if (st != ST_OK) return st;
+    uint32_t keep = part == PART_INDEX ? offset_index_count_below(entries, count, relative_offset)
+                                       : time_index_count_below(entries, count, relative_offset);
+    mem_free(job_mem(job), entries, (size_t)count * entry_bytes);
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, part, "");
+    int fd = -1;
+    st = job_open(job, path.text, IO_WRITE, 0, &fd);
+    if (st != ST_OK) return st;
+    st = job_truncate(job, fd, (uint64_t)keep * entry_bytes);
+    if (st == ST_OK) st = job_sync(job, fd, IO_ALL);
+    job_close(job, fd);
+    return st;
+}
+
+static enum status cut_holes(struct job *job, const struct log *log, struct segment *segment) {
+    uint32_t keep = 0;
+    while (keep < segment->hole_count && segment->holes[keep].end_position <= segment->size_bytes)
+        keep++;
+    if (keep == segment->hole_count) return ST_OK;
+    struct hole *holes = NULL;
+    if (keep > 0) {
+        holes = mem_alloc(job_mem(job), keep * sizeof *holes);
+        if (holes == NULL) return ST_NOMEM;
+        memcpy(holes, segment->holes, keep * sizeof *holes);
+    }
+    segment_set_holes(segment, holes, keep);
+    return holes_write(job, log, segment);
+}
+
+/* The active segment keeps what lies below `offset`. Indexes first: they may be too short, never
+ * too long. */
+static enum status cut_active(struct job *job, struct log *log, int64_t offset) {
+    struct segment *segment = log_active(log);
+    struct scan scan;
+    enum status st = scan_init(&scan, job);
+    uint64_t position = 0;
+    if (st == ST_OK) st = segment_find_position(job, log, segment, &scan, offset, &position);
+    if (st == ST_OK) st = segment_write_indexes(job, log, segment, false);
+    uint32_t relative_offset = (uint32_t)(offset - segment->base_offset);
+    if (st == ST_OK) st = cut_index(job, log, segment, PART_INDEX, relative_offset);
+    if (st == ST_OK) st = cut_index(job, log, segment, PART_TIME_INDEX, relative_offset);
+    if (st == ST_OK) st = job_truncate(job, segment->file, position);
+    if (st == ST_OK) st = job_sync(job, segment->file, IO_ALL);
+    if (st == ST_OK) {
+        segment->size_bytes = position;
+        segment->bytes_since_entry = 0;
+        if (position == 0) segment->created_ms = io_now(log->dir->io).wall_ms;
+        st = cut_holes(job, log, segment);
+    }
+    if (st == ST_OK) st = segment_walk_end(job, log, segment, &scan, &(int64_t){0});
+    scan_release(&scan);
+    return st;
+}
+
+/* Producer snapshots speak of what lies below their name: those above the end would be believed
+ * later. */
+static enum status drop_snapshots(struct job *job, const struct log *log, int64_t end) {
+    struct io_listing listing = {0};
+    enum status st = job_list(job, log->path, &listing);
+    if (st != ST_OK) return st;
+    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
+        struct part_name name;
+        if (!part_name_parse(str_of(listing.entries[i].name), &name)) continue;
+        if (name.part != PART_SNAPSHOT || name.suffix.len > 0 || name.base_offset <= end) continue;
+        struct log_path path;
+        log_path_of_name(&path, log->path, listing.entries[i].name, "");
+        st = job_unlink(job, path.text);
+    }
+    io_listing_free(job_mem(job), &listing);
+    return st;
+}
+
+static enum status truncate_to(struct job *job, struct log *log, int64_t offset) {
+    enum status st = ST_OK;
+    if (offset < log->segments[0]->base_offset) {
+        st = segments_remove(job, log, 0, log->segment_count);
+        struct segment *fresh = NULL;
+        if (st == ST_OK) st = segment_create(job, log, offset, &fresh);
+        if (st == ST_OK) log_push_segment(log, fresh);
+    } else {
+        uint32_t keep = log_segment_of(log, offset) + 1;
+        if (keep < log->segment_count)
+            st = segments_remove(job, log, keep, log->segment_count - keep);
+        if (st == ST_OK) st = cut_active(job, log, offset);
+    }
+    if (st != ST_OK) return st;
+    recent_clear(log);
+    log->end = log->assigned_end = offset;
+    log->durable_end = MIN(log->durable_end, offset);
+    log->sync_wanted = MIN(log->sync_wanted, offset);
+    log->log_start = MIN(log->log_start, offset);
+    leader_epochs_cut_end(&log->epochs, offset);
+    if (log->epochs.changed) st = log_write_epochs(job, log);
+    return st == ST_OK ? drop_snapshots(job, log, offset) : st;
+}
+
+enum status log_truncate(struct job *job, struct log *log, int64_t offset) {
+    log_hold(log);
+    log_job_begin(job, log);
+    log_job_quiet(job, log);
+    ASSERT(list_is_empty(&log->queued));
+    rounds_forget(log);
+    enum status st = log_is_offline(log) ? ST_IO : offset < 0 ? ST_INVALID : ST_OK;
+    if (st == ST_OK && offset < log->end) {
+        LOG_INFO("log", "truncating: log=%s end=%" PRId64 " to=%" PRId64, log->path, log->end,
+                 offset);
+        st = truncate_to(job, log, offset);
+        if (st != ST_OK) log_fail(log, st);
+    }
+    log_job_end(log);
+    log_let_go(log);
+    return st;
+}
+
+/* --- deletion --- */
+
+/* "<topic>-<partition>.<32 hex digits>-delete", the topic cut so that it fits into a name. */
+static void deleted_path(const struct log *log, struct log_path *path) {
+    uint8_t random[16];
+    char tail[64];
+    enum { NAME_BYTES_MAX = 255 };
+    io_random(log->dir->io, random, sizeof random);
+    int n = snprintf(tail, sizeof tail, "-%" PRId32 ".", log->partition);
+    for (size_t i = 0; i < sizeof random; i++)
+        n += snprintf(tail + n, sizeof tail - (size_t)n, "%02x", random[i]);
+    n += snprintf(tail + n, sizeof tail - (size_t)n, "-delete");
+    size_t topic_bytes = MIN(log->topic.len, (size_t)(NAME_BYTES_MAX - n));
+    int all = snprintf(path->text, sizeof path->text, "%.*s/%.*s%s", STR_ARG(log->dir->path),
+                       (int)topic_bytes, log->topic.ptr, tail);
+    ASSERT(all > 0 && (size_t)all < sizeof path->text);
+}
+
+enum status log_delete(struct job *job, struct log *log) {
+    log_hold(log);
+    log_job_begin(job, log);
+    ASSERT(list_is_empty(&log->queued));
+    log_job_quiet(job, log);
+    rounds_forget(log);
+    struct log_path path;
+    deleted_path(log, &path);
+    enum status st = log_is_offline(log) ? ST_IO : job_rename(job, log->path, path.text);
+    if (st == ST_OK) st = job_dir_sync(job, log->dir->path.ptr);
+    if (st == ST_OK) {
+        removal_of_directory(log->dir, path.text, log->config->file_delete_delay_ms);
+    } else {
+        log_fail(log, st);
+    }
+    log_job_end(log);
+    log_abandon(log);
+    log_let_go(log);
+    return st;
+}

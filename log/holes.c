@@ -1,0 +1,72 @@
+/* log/holes.c - the holes of a segment, to and from their file. */
+#include "log/holes.h"
+#include <inttypes.h>
+#include "log/lines.h"
+
+#define HOLES_FILE_BYTES_MAX ((size_t)1 << 20)
+
+static enum status parse(struct mem *mem, struct str text, struct segment *segment) {
+    struct lines lines;
+    uint32_t count = 0;
+    enum status st = lines_begin(&lines, text, &count);
+    if (st != ST_OK || count == 0) return st;
+    struct hole *holes = mem_alloc(mem, count * sizeof *holes);
+    if (holes == NULL) return ST_NOMEM;
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct str words[4];
+        int64_t n[4] = {0};
+        st = lines_words(&lines, words, 4);
+        for (size_t w = 0; st == ST_OK && w < 4; w++) {
+            if (!str_to_int64(words[w], &n[w]) || n[w] < 0) st = ST_CORRUPT;
+        }
+        if (st == ST_OK && (n[0] > n[1] || n[2] >= n[3] || (uint64_t)n[2] < end)) st = ST_CORRUPT;
+        if (st != ST_OK) break;
+        holes[i] = (struct hole){n[0], n[1], (uint64_t)n[2], (uint64_t)n[3]};
+        end = holes[i].end_position;
+    }
+    if (st == ST_OK) st = lines_end(&lines);
+    if (st == ST_OK) {
+        segment_set_holes(segment, holes, count);
+    } else {
+        mem_free(mem, holes, count * sizeof *holes);
+    }
+    return st;
+}
+
+enum status holes_read(struct job *job, const struct log *log, struct segment *segment) {
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, PART_HOLES, "");
+    segment_set_holes(segment, NULL, 0);
+    char *text = NULL;
+    size_t len = 0;
+    enum status st = job_read_file(job, path.text, HOLES_FILE_BYTES_MAX, &text, &len);
+    if (st == ST_NOT_FOUND) return ST_OK;
+    if (st != ST_OK) return st;
+    st = parse(job_mem(job), (struct str){text, len}, segment);
+    mem_free(job_mem(job), text, len + 1);
+    return st;
+}
+
+enum status holes_write(struct job *job, const struct log *log, const struct segment *segment) {
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, PART_HOLES, "");
+    if (segment->hole_count == 0) {
+        enum status st = job_unlink(job, path.text);
+        if (st == ST_NOT_FOUND) return ST_OK;
+        return st == ST_OK ? job_dir_sync(job, log->path) : st;
+    }
+    struct strbuf text;
+    strbuf_init(&text, job_mem(job));
+    strbuf_printf(&text, "0\n%" PRIu32 "\n", segment->hole_count);
+    for (uint32_t i = 0; i < segment->hole_count; i++) {
+        const struct hole *h = &segment->holes[i];
+        strbuf_printf(&text, "%" PRId64 " %" PRId64 " %" PRIu64 " %" PRIu64 "\n", h->first_offset,
+                      h->end_offset, h->position, h->end_position);
+    }
+    enum status st = text.failed ? ST_NOMEM
+                                 : job_replace_file(job, log->path, path.text, text.data, text.len,
+                                                    LOG_FILE_MODE);
+    strbuf_release(&text);
+    return st;
+}

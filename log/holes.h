@@ -1,0 +1,12 @@
+/* log/holes.h - `<base>.holes` beside a segment: ranges of its file in which recovery found no
+ * valid batch. Text: "0\n<count>\n", then "<first offset> <end offset> <position> <end position>\n"
+ * a line. The file is absent when there are none. Kafka leaves files of unknown name in a
+ * partition's directory alone. */
+#pragma once
+#include "log/impl.h"
+
+/** Sets the segment's holes from the file, none when it is missing. ST_CORRUPT: not such a text. */
+MUST_CHECK enum status holes_read(struct job *job, const struct log *log, struct segment *segment);
+/** Makes the file say what the segment's holes are, durably; removes it when there are none. */
+MUST_CHECK enum status holes_write(struct job *job, const struct log *log,
+                                   const struct segment *segment);

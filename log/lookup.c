@@ -1,0 +1,174 @@
+/* log/lookup.c - offsets by timestamp, in jobs: from the time index to a batch, from the batch to a
+ * record. Source: UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp,
+ * FileRecords.searchForTimestamp. */
+#include "base/assert.h"
+#include "log/impl.h"
+#include "log/segment_job.h"
+#include "protocol/record_iter.h"
+
+#define PLAIN_BYTES_MAX ((size_t)1 << 30) /* of one batch, decompressed */
+
+struct lookup {
+    struct job *job;
+    struct log *log;
+    struct scan scan;
+    int64_t timestamp_ms; /* at least this, or with `exactly` just this */
+    int64_t upper_offset;
+    bool exactly;
+    struct log_found *found;
+};
+
+/* The first matching record of the batch at `position`. */
+static enum status search_batch(struct lookup *l, struct segment *segment, uint64_t position,
+                                const struct batch_view *header) {
+    struct mem *mem = job_mem(l->job);
+    uint8_t *batch = mem_alloc(mem, header->batch_bytes);
+    if (batch == NULL) return ST_NOMEM;
+    struct batch_view view;
+    enum status st = job_read(l->job, segment->file, batch, header->batch_bytes, position);
+    if (st == ST_OK) st = batch_open((struct bytes){batch, header->batch_bytes}, &view);
+    if (st == ST_OK) {
+        struct record_iter it;
+        struct record record;
+        record_iter_init(&it, mem);
+        record_iter_open(&it, &view, PLAIN_BYTES_MAX);
+        while (record_iter_next(&it, &record)) {
+            if (l->exactly ? record.timestamp != l->timestamp_ms
+                           : record.timestamp < l->timestamp_ms)
+                continue;
+            if (record.offset < l->log->log_start) continue;
+            if (record.offset < l->upper_offset) {
+                *l->found = (struct log_found){record.offset, record.timestamp,
+                                               view.partition_leader_epoch};
+            }
+            st = ST_EXISTS; /* the search is over */
+            break;
+        }
+        if (it.status != ST_OK) st = it.status;
+        record_iter_close(&it);
+        record_iter_release(&it);
+    }
+    mem_free(mem, batch, header->batch_bytes);
+    return st == ST_SHORT ? ST_CORRUPT : st;
+}
+
+/* Walks the segment's batches from the one that holds `offset`. */
+static enum status search_segment(struct lookup *l, struct segment *segment, int64_t offset) {
+    uint64_t at = 0;
+    enum status st = segment_find_position(l->job, l->log, segment, &l->scan, offset, &at);
+    while (st == ST_OK && at < segment->size_bytes) {
+        const struct hole *hole = segment_hole_at(segment, at);
+        if (hole != NULL) {
+            at = hole->end_position;
+            continue;
+        }
+        struct batch_view view;
+        st = scan_header(&l->scan, at, false, &view);
+        if (st == ST_SHORT || st == ST_UNSUPPORTED) st = ST_CORRUPT;
+        if (st != ST_OK || view.base_offset >= l->upper_offset) break;
+        bool may_hold = l->exactly ? view.max_timestamp == l->timestamp_ms
+                                   : view.max_timestamp >= l->timestamp_ms;
+        if (may_hold && batch_last_offset(&view) >= l->log->log_start)
+            st = search_batch(l, segment, at, &view);
+        at += view.batch_bytes;
+    }
+    return st == ST_EXISTS ? ST_OK : st;
+}
+
+/* The last indexed offset whose timestamp is not above the one wanted: nothing before it can match.
+ */
+static enum status start_offset(struct lookup *l, struct segment *segment, int64_t *ret_offset) {
+    struct time_entry entry = {-1, 0};
+    const struct index_tail *tail = &segment->times.tail;
+    if (tail->count > 0) entry = time_index_find(tail->entries, tail->count, l->timestamp_ms);
+    if (entry.timestamp_ms < 0 && tail->file_count > 0) {
+        uint8_t *entries = NULL;
+        uint32_t count = 0;
+        enum status st = segment_read_index(l->job, l->log->path, segment->base_offset,
+                                            PART_TIME_INDEX, &entries, &count);
+        if (st != ST_OK) return st;
+        entry = time_index_find(entries, count, l->timestamp_ms);
+        mem_free(job_mem(l->job), entries, (size_t)count * TIME_INDEX_ENTRY_BYTES);
+    }
+    *ret_offset = MAX(segment->base_offset + entry.relative_offset, l->log->log_start);
+    return ST_OK;
+}
+
+/* A share of the first segment above base offset `after`; NULL at the end. */
+static struct segment *next_segment(const struct log *log, int64_t after) {
+    for (uint32_t i = log_segment_of(log, MAX(after, 0)); i < log->segment_count; i++) {
+        if (log->segments[i]->base_offset <= after) continue;
+        segment_hold(log->segments[i]);
+        return log->segments[i];
+    }
+    return NULL;
+}
+
+static enum status find_at_least(struct lookup *l) {
+    int64_t after = -1;
+    struct segment *segment;
+    while ((segment = next_segment(l->log, after)) != NULL) {
+        after = segment->base_offset;
+        enum status st = segment_load_max(l->job, l->log, segment);
+        bool holds_it =
+            st == ST_OK && segment->size_bytes > 0 && segment->max_timestamp_ms >= l->timestamp_ms;
+        if (holds_it) {
+            int64_t offset = 0;
+            st = start_offset(l, segment, &offset);
+            if (st == ST_OK) st = search_segment(l, segment, offset);
+        }
+        segment_let_go(segment);
+        if (st != ST_OK || holds_it) return st;
+    }
+    return ST_OK;
+}
+
+static enum status find_max(struct lookup *l) {
+    int64_t after = -1;
+    struct segment *segment, *best = NULL;
+    enum status st = ST_OK;
+    while (st == ST_OK && (segment = next_segment(l->log, after)) != NULL) {
+        after = segment->base_offset;
+        st = segment_load_max(l->job, l->log, segment);
+        bool better = st == ST_OK && segment->max_timestamp_ms >= 0 &&
+                      (best == NULL || segment->max_timestamp_ms > best->max_timestamp_ms);
+        if (better && best != NULL) segment_let_go(best);
+        if (better) {
+            best = segment;
+        } else {
+            segment_let_go(segment);
+        }
+    }
+    if (best == NULL) return st;
+    l->timestamp_ms = best->max_timestamp_ms;
+    if (st == ST_OK) st = search_segment(l, best, best->max_timestamp_offset);
+    segment_let_go(best);
+    return st;
+}
+
+static enum status run(struct job *job, struct log *log, struct lookup *lookup,
+                       enum status (*find)(struct lookup *)) {
+    *lookup->found = (struct log_found){-1, -1, -1};
+    if (log_is_offline(log)) return ST_IO;
+    lookup->job = job;
+    lookup->log = log;
+    log_hold(log);
+    enum status st = scan_init(&lookup->scan, job);
+    if (st == ST_OK) st = find(lookup);
+    scan_release(&lookup->scan);
+    log_let_go(log);
+    return st;
+}
+
+enum status log_find_timestamp(struct job *job, struct log *log, int64_t timestamp_ms,
+                               int64_t upper_offset, struct log_found *ret_found) {
+    struct lookup lookup = {
+        .timestamp_ms = timestamp_ms, .upper_offset = upper_offset, .found = ret_found};
+    return run(job, log, &lookup, find_at_least);
+}
+
+enum status log_find_max_timestamp(struct job *job, struct log *log, int64_t upper_offset,
+                                   struct log_found *ret_found) {
+    struct lookup lookup = {.upper_offset = upper_offset, .exactly = true, .found = ret_found};
+    return run(job, log, &lookup, find_max);
+}

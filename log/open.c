@@ -1,0 +1,258 @@
+/* log/open.c - opening, creating and closing a partition's log.
+ * What is trusted: after a clean stop everything, otherwise the segments that end at or below the
+ * recovery point; of the active segment the end is always looked up in the file. What is not
+ * trusted goes through recovery. */
+#include <inttypes.h>
+#include <stdio.h>
+#include "base/assert.h"
+#include "base/logging.h"
+#include "log/holes.h"
+#include "log/impl.h"
+#include "log/partition_metadata.h"
+#include "log/recovery.h"
+#include "log/rounds.h"
+#include "log/segment_job.h"
+#include "log/strays.h"
+
+#define LEADER_EPOCHS_FILE_BYTES_MAX ((size_t)16 << 20)
+
+static enum status new_log(const struct log_open *open, struct log **ret_log) {
+    struct mem *mem = open->dir->io->mem;
+    char name[LOG_FILE_NAME_BYTES + LIMIT_TOPIC_NAME_BYTES];
+    int n = snprintf(name, sizeof name, "%.*s-%" PRId32, STR_ARG(open->topic), open->partition);
+    if (n <= 0 || (size_t)n >= sizeof name || open->partition < 0) return ST_INVALID;
+    size_t path_bytes = open->dir->path.len + 1 + (size_t)n + 1;
+    if (path_bytes > LOG_PATH_BYTES_MAX) return ST_TOO_LARGE;
+    struct log *log = MEM_NEW(mem, struct log);
+    *log = (struct log){
+        .dir = open->dir,
+        .owner = open->owner,
+        .config = open->config,
+        .path = mem_need(mem, path_bytes),
+        .path_bytes = (uint32_t)path_bytes,
+        .partition = open->partition,
+        .topic_id = open->topic_id,
+        .pump.run = append_pump,
+    };
+    (void)snprintf(log->path, path_bytes, "%.*s/%s", STR_ARG(open->dir->path), name);
+    log->topic = (struct str){log->path + open->dir->path.len + 1, open->topic.len};
+    list_init(&log->queued);
+    list_init(&log->job_waiters);
+    *ret_log = log;
+    return ST_OK;
+}
+
+/* The directory, made durable when it is new. */
+static enum status find_directory(struct job *job, const struct log_open *open, struct log *log) {
+    struct io_stat stat;
+    enum status st = job_stat(job, log->path, &stat);
+    if (st == ST_OK) return stat.kind == IO_DIR ? ST_OK : ST_CORRUPT;
+    if (st != ST_NOT_FOUND || !open->create) return st;
+    st = job_mkdir(job, log->path, LOG_DIRECTORY_MODE);
+    return st == ST_OK ? job_dir_sync(job, open->dir->path.ptr) : st;
+}
+
+/* ST_CORRUPT: not readable as what it should be; the batches themselves know better. */
+static enum status read_epochs(struct job *job, struct log *log) {
+    struct log_path path;
+    log_path_of_name(&path, log->path, LEADER_EPOCHS_FILE, "");
+    char *text = NULL;
+    size_t len = 0;
+    enum status st = job_read_file(job, path.text, LEADER_EPOCHS_FILE_BYTES_MAX, &text, &len);
+    if (st == ST_NOT_FOUND) return ST_OK;
+    if (st != ST_OK) return st;
+    uint32_t line = 0;
+    st = leader_epochs_parse(&log->epochs, job_mem(job), (struct str){text, len}, &line);
+    mem_free(job_mem(job), text, len + 1);
+    if (st == ST_CORRUPT) {
+        LOG_WARN("log", "rebuilding from the batches: file=%s line=%" PRIu32, path.text, line);
+        log->epochs.count = 0;
+        log->epochs.changed = true;
+    }
+    return st;
+}
+
+/* --- segments found --- */
+
+static enum status open_segment(struct job *job, struct log *log, int64_t base_offset) {
+    struct log_path path;
+    log_path_of_part(&path, log->path, base_offset, PART_LOG, "");
+    struct io_stat stat;
+    enum status st = job_stat(job, path.text, &stat);
+    if (st != ST_OK) return st;
+    if (stat.size_bytes > INT32_MAX) { /* positions are int32 in the index */
+        LOG_ERROR("log", "segment is larger than 2^31 - 1 octets: file=%s", path.text);
+        return ST_CORRUPT;
+    }
+    int fd = -1;
+    st = job_open(job, path.text, IO_READ | IO_WRITE, 0, &fd);
+    if (st != ST_OK) return st;
+    struct segment *segment = segment_new(log->dir, base_offset, fd);
+    segment->size_bytes = stat.size_bytes;
+    segment->indexes_durable = true;
+    segment->offsets.tail.file_count = INDEX_COUNT_UNKNOWN;
+    segment->times.tail.file_count = INDEX_COUNT_UNKNOWN;
+    log_push_segment(log, segment);
+    return ST_OK;
+}
+
+static bool lists(const struct io_listing *listing, int64_t base_offset, enum segment_part part) {
+    uint32_t low = 0, high = listing->count;
+    struct log_path wanted;
+    log_path_of_part(&wanted, "", base_offset, part, "");
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(listing->entries[middle].name, wanted.text + 1);
+        if (order == 0) return listing->entries[middle].kind != IO_DIR;
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+static enum status open_segments(struct job *job, struct log *log) {
+    struct io_listing listing = {0};
+    enum status st = job_list(job, log->path, &listing);
+    if (st != ST_OK) return st;
+    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
+        struct part_name name;
+        if (listing.entries[i].kind == IO_DIR ||
+            !part_name_parse(str_of(listing.entries[i].name), &name))
+            continue;
+        if (name.part != PART_LOG || name.suffix.len > 0) continue;
+        st = open_segment(job, log, name.base_offset);
+        if (st != ST_OK) break;
+        struct segment *segment = log_active(log);
+        if (!lists(&listing, name.base_offset, PART_INDEX) ||
+            !lists(&listing, name.base_offset, PART_TIME_INDEX)) {
+            segment->indexes_durable = false; /* missing: rebuilt below */
+        }
+        if (lists(&listing, name.base_offset, PART_HOLES)) {
+            st = holes_read(job, log, segment);
+            if (st == ST_CORRUPT) {
+                segment->indexes_durable = false; /* walked again, which finds them again */
+                st = ST_OK;
+            }
+        }
+    }
+    io_listing_free(job_mem(job), &listing);
+    return st;
+}
+
+/* --- recovery decides --- */
+
+static enum status recover(struct job *job, struct log *log, const struct log_open *open,
+                           bool trust_epochs) {
+    struct recovery recovery;
+    bool clean = open->clean && trust_epochs;
+    int64_t verify_from = open->clean ? INT64_MAX : open->recovery_point;
+    enum status st = recovery_begin(&recovery, job, log, open->recovery_point, verify_from);
+    if (st != ST_OK) {
+        recovery_end(&recovery);
+        return st;
+    }
+    for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
+        struct segment *segment = log->segments[i];
+        bool last = i + 1 == log->segment_count;
+        bool below = !last && log->segments[i + 1]->base_offset <= open->recovery_point;
+        if (segment->indexes_durable && trust_epochs && (below || clean)) {
+            if (!last) continue;
+            st = segment_walk_end(job, log, segment, &recovery.scan, &log->end);
+            if (st != ST_CORRUPT) break;
+        }
+        st = recovery_segment(&recovery, i, true);
+        log->end = recovery.expected;
+    }
+    recovery_end(&recovery);
+    return st;
+}
+
+/* There is an active segment that may be appended to. */
+static enum status ensure_active(struct job *job, struct log *log, const struct log_open *open) {
+    bool empty = log->segment_count == 0;
+    if (!empty && log->end < open->log_start) {
+        LOG_WARN("log",
+                 "all of it lies below the log start: log=%s end=%" PRId64 " log_start=%" PRId64,
+                 log->path, log->end, open->log_start);
+        enum status st = segments_remove(job, log, 0, log->segment_count);
+        if (st != ST_OK) return st;
+        log->epochs.count = 0;
+        log->epochs.changed = true;
+        empty = true;
+    }
+    int64_t base = open->log_start;
+    if (!empty) {
+        const struct segment *active = log_active(log);
+        bool ends_in_hole =
+            active->hole_count > 0 && active->size_bytes > 0 &&
+            active->holes[active->hole_count - 1].end_position == active->size_bytes;
+        if (!ends_in_hole) return ST_OK;
+        base = log->end;
+    } else {
+        log->end = base;
+    }
+    struct segment *segment = NULL;
+    enum status st = segment_create(job, log, base, &segment);
+    if (st == ST_OK) log_push_segment(log, segment);
+    return st;
+}
+
+static enum status load(struct job *job, struct log *log, const struct log_open *open) {
+    enum status st = find_directory(job, open, log);
+    if (st == ST_OK) st = strays_put_in_order(job, log);
+    if (st == ST_OK) st = partition_metadata_check(job, log->path, open->topic_id);
+    if (st != ST_OK) return st;
+    st = read_epochs(job, log);
+    bool trust_epochs = st == ST_OK;
+    if (st == ST_OK || st == ST_CORRUPT) st = open_segments(job, log);
+    if (st == ST_OK) st = recover(job, log, open, trust_epochs);
+    if (st == ST_OK) st = ensure_active(job, log, open);
+    if (st != ST_OK) return st;
+    log->log_start = MAX(open->log_start, log->segments[0]->base_offset);
+    log->assigned_end = log->durable_end = log->sync_wanted = log->end;
+    leader_epochs_cut_end(&log->epochs, log->end);
+    leader_epochs_cut_start(&log->epochs, log->log_start);
+    return log->epochs.changed ? log_write_epochs(job, log) : ST_OK;
+}
+
+enum status log_open(struct job *job, const struct log_open *open, struct log **ret_log) {
+    struct log *log = NULL;
+    enum status st = new_log(open, &log);
+    if (st != ST_OK) return st;
+    st = load(job, log, open);
+    if (st != ST_OK) {
+        if (st != ST_NOT_FOUND)
+            LOG_ERROR("log", "cannot open: log=%s reason=\"%s\"", log->path, status_name(st));
+        log_abandon(log);
+        return st;
+    }
+    *ret_log = log;
+    return ST_OK;
+}
+
+enum status log_close(struct job *job, struct log *log) {
+    log_hold(log);
+    log_job_begin(job, log);
+    ASSERT(list_is_empty(&log->queued));
+    log_job_quiet(job, log);
+    rounds_forget(log);
+    enum status st = log_is_offline(log) ? ST_IO : ST_OK;
+    for (uint32_t i = log_segment_of(log, log->durable_end); st == ST_OK && i < log->segment_count;
+         i++) {
+        st = job_sync(job, log->segments[i]->file, 0);
+    }
+    for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
+        struct segment *segment = log->segments[i];
+        if (segment->indexes_durable && i + 1 < log->segment_count) continue;
+        segment_note_end(segment);
+        st = segment_write_indexes(job, log, segment, true);
+    }
+    if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+    log_job_end(log);
+    log_abandon(log);
+    log_let_go(log);
+    return st;
+}

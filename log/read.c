@@ -1,0 +1,397 @@
+/* log/read.c - from an offset to a range of a segment file.
+ * At the tail the place is known from memory. Otherwise: the offset index says from where to look,
+ * the headers of a few batches are read (at once, from the page cache), and the upper bound is
+ * found in the same way. An index entry is believed only when the batch that it leads to is the one
+ * it speaks of; if not, the search starts at the segment's first batch. Everything is a loop over
+ * `advance` that stops where an operation is under way. Source: LocalLog.read, LogSegment.read,
+ * FileRecords.searchForOffsetWithSize. */
+#include "base/assert.h"
+#include "base/logging.h"
+#include "log/impl.h"
+#include "log/segment_job.h"
+
+#define SCAN_BYTES ((size_t)8 << 10) /* headers and what lies between them, at a time */
+#define INLINE_READS_MAX                                                                           \
+    32u /* then one goes through the ring, so that a long search gives up its turn */
+
+enum read_phase { PHASE_PLACE, PHASE_FIRST, PHASE_UPPER };
+
+struct read_state {
+    struct segment *segment; /* held; NULL between segments */
+    uint8_t *buffer;         /* SCAN_BYTES from the directory's pool, or NULL */
+    uint64_t buffer_at;
+    uint64_t at;        /* the next header to look at */
+    uint64_t found_at;  /* where the first batch starts */
+    int64_t found_base; /* its base offset */
+    int64_t wanted;     /* looked for in this segment: offset, or the segment's base behind a gap */
+    struct list link;   /* waits for the segment's index */
+    uint32_t buffer_len;
+    uint32_t found_bytes;
+    uint32_t reads;
+    uint32_t entry_offset; /* relative; of the index entry that led to `at` */
+    enum read_phase phase;
+    bool by_entry; /* `at` came from an index entry and was not looked at yet */
+    bool jumped;   /* the index was asked for the upper bound */
+};
+_Static_assert(sizeof(struct read_state) <= sizeof((struct log_read *)0)->impl,
+               "the state fits into a read");
+
+static struct read_state *state_of(struct log_read *read) {
+    return (struct read_state *)(void *)read->impl;
+}
+static struct log_read *read_of(struct read_state *state) {
+    return (struct log_read *)(void *)((char *)state - offsetof(struct log_read, impl));
+}
+
+enum step { STEP_ON, STEP_WAIT, STEP_END };
+
+static enum step end(struct log_read *read, enum status st) {
+    struct read_state *s = state_of(read);
+    struct log *log = read->log;
+    read->status = st;
+    if (s->buffer != NULL) pool_put(&log->dir->scans, s->buffer);
+    s->buffer = NULL;
+    if (s->segment == NULL) return STEP_END;
+    if (st == ST_OK && read->bytes > 0) {
+        read->segment = s->segment; /* the share is the caller's now */
+    } else {
+        read->bytes = 0;
+        segment_let_go(s->segment);
+    }
+    s->segment = NULL;
+    return STEP_END;
+}
+
+/* --- the octets of one header --- */
+
+static enum step want_header(struct log_read *read, const uint8_t **ret_header) {
+    struct read_state *s = state_of(read);
+    struct log *log = read->log;
+    *ret_header = NULL;
+    if (s->at >= s->buffer_at && s->at + BATCH_HEADER_BYTES <= s->buffer_at + s->buffer_len) {
+        *ret_header = s->buffer + (s->at - s->buffer_at);
+        return STEP_ON;
+    }
+    if (s->at + BATCH_HEADER_BYTES > s->segment->size_bytes)
+        return STEP_ON; /* no header can be there */
+    if (s->buffer == NULL) s->buffer = pool_get(&log->dir->scans);
+    if (s->buffer == NULL) return end(read, ST_NOMEM);
+    s->buffer_at = s->at;
+    s->buffer_len = 0;
+    unsigned flags = ++s->reads % INLINE_READS_MAX != 0 ? IO_INLINE : 0;
+    size_t len = (size_t)MIN((uint64_t)SCAN_BYTES, s->segment->size_bytes - s->at);
+    if (!io_read(log->dir->io, &read->op, s->segment->file, s->buffer, len, s->at, flags))
+        return STEP_WAIT;
+    if (read->op.result < 0) return end(read, status_from_errno(read->op.result));
+    s->buffer_len = (uint32_t)read->op.result;
+    if (s->buffer_len >= BATCH_HEADER_BYTES) *ret_header = s->buffer;
+    return STEP_ON;
+}
+
+/* --- the index --- */
+
+struct index_load {
+    struct log *log;
+    struct segment *segment;
+};
+
+static void drive(struct log_read *read);
+static void finish(struct log_read *read);
+
+/* Takes over what was read (count entries), unless the file grew meanwhile: then the reads ask
+ * again. */
+static void take_entries(struct segment *segment, struct mem *mem, uint8_t *entries, uint32_t count,
+                         uint32_t count_before) {
+    struct index_tail *tail = &segment->offsets.tail;
+    if (tail->file_count != count_before) {
+        mem_free(mem, entries, (size_t)count * OFFSET_INDEX_ENTRY_BYTES);
+        return;
+    }
+    if (tail->file_count == INDEX_COUNT_UNKNOWN) tail->file_count = count;
+    segment_index_loaded(segment, entries, count);
+}
+
+static void index_load_job(struct job *job, void *argument) {
+    struct index_load load = *(struct index_load *)argument;
+    struct segment *segment = load.segment;
+    struct mem *mem = job_mem(job);
+    MEM_FREE(mem, (struct index_load *)argument);
+    uint8_t *entries = NULL;
+    uint32_t count = 0, count_before = segment->offsets.tail.file_count;
+    enum status st =
+        segment_read_index(job, load.log->path, segment->base_offset, PART_INDEX, &entries, &count);
+    if (st == ST_OK && entries == NULL) entries = mem_need(mem, 0);
+    if (st == ST_OK) take_entries(segment, mem, entries, count, count_before);
+    segment->loading = false;
+    struct list waiters;
+    list_init(&waiters);
+    for (struct list *node; (node = list_pop_front(&segment->load_waiters)) != NULL;) {
+        list_push_back(&waiters, node);
+    }
+    for (struct list *node; (node = list_pop_front(&waiters)) != NULL;) {
+        struct read_state *s = CONTAINER_OF(node, struct read_state, link);
+        struct log_read *read = read_of(s);
+        if (st == ST_OK) {
+            drive(read);
+        } else {
+            (void)end(read, st);
+            finish(read);
+        }
+    }
+    segment_let_go(segment);
+    log_let_go(load.log);
+}
+
+static enum step load_index(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    struct segment *segment = s->segment;
+    list_push_back(&segment->load_waiters, &s->link);
+    if (segment->loading) return STEP_WAIT;
+    segment->loading = true;
+    struct index_load *load = MEM_NEW(read->log->dir->io->mem, struct index_load);
+    *load = (struct index_load){read->log, segment};
+    segment_hold(segment);
+    log_hold(read->log);
+    job_start(read->log->dir->jobs, index_load_job, load);
+    return STEP_WAIT;
+}
+
+/* --- the walk --- */
+
+/* The segment's header at s->at, or what is the matter: STEP_ON with *ret_found says that view
+ * holds. */
+static enum step look(struct log_read *read, struct batch_view *view, bool *ret_found) {
+    struct read_state *s = state_of(read);
+    const uint8_t *header = NULL;
+    enum step step = want_header(read, &header);
+    *ret_found = false;
+    if (step != STEP_ON) return step;
+    enum status st = ST_CORRUPT;
+    if (header != NULL) st = batch_peek((struct bytes){header, BATCH_HEADER_BYTES}, view);
+    bool good = st == ST_OK && view->last_offset_delta >= 0 &&
+                view->base_offset >= s->segment->base_offset &&
+                view->batch_bytes <= s->segment->size_bytes - s->at;
+    if (s->by_entry) {
+        s->by_entry = false;
+        if (!good ||
+            batch_last_offset(view) != s->segment->base_offset + (int64_t)s->entry_offset) {
+            LOG_WARN("log", "offset index leads astray, searching without it: log=%s",
+                     read->log->path);
+            s->at = 0;
+            return STEP_ON; /* not found: looks again */
+        }
+    }
+    if (!good) {
+        LOG_ERROR("log", "not a batch: log=%s position=%llu", read->log->path,
+                  (unsigned long long)s->at);
+        return end(read, ST_CORRUPT);
+    }
+    *ret_found = true;
+    return STEP_ON;
+}
+
+/* While the read waited, the segment may have gone from the log: then it starts again. */
+static bool is_gone(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    if (read->log->segments[log_segment_of(read->log, s->segment->base_offset)] == s->segment)
+        return false;
+    segment_let_go(s->segment);
+    s->segment = NULL;
+    s->wanted = read->offset;
+    s->phase = PHASE_PLACE;
+    return true;
+}
+
+static void skip_hole(struct read_state *s) {
+    const struct hole *hole;
+    while ((hole = segment_hole_at(s->segment, s->at)) != NULL) s->at = hole->end_position;
+}
+
+/* Goes on in the segment that holds s->wanted. */
+static enum step place(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    struct log *log = read->log;
+    if (s->segment != NULL && is_gone(read)) return STEP_ON;
+    if (s->segment == NULL) {
+        if (read->offset < log->log_start || read->offset > log->end) return end(read, ST_RANGE);
+        s->segment = log->segments[log_segment_of(log, s->wanted)];
+        segment_hold(s->segment);
+        s->buffer_len = 0;
+    }
+    struct segment *segment = s->segment;
+    if (segment_hole_of(segment, s->wanted) != NULL) return end(read, ST_CORRUPT);
+    const struct recent_batch *recent =
+        segment == log_active(log) ? recent_find(log, s->wanted) : NULL;
+    if (recent != NULL) {
+        s->found_at = s->at = recent->position;
+        s->found_base = recent->base_offset;
+        s->found_bytes = recent->batch_bytes;
+        s->phase = PHASE_UPPER;
+        return STEP_ON;
+    }
+    struct offset_position entry;
+    uint32_t relative = (uint32_t)MAX(s->wanted - segment->base_offset, 0);
+    if (!offset_index_find(&segment->offsets, relative, &entry)) return load_index(read);
+    segment_index_touch(segment);
+    s->at = entry.position;
+    s->entry_offset = entry.relative_offset;
+    s->by_entry = entry.position > 0;
+    s->phase = PHASE_FIRST;
+    return STEP_ON;
+}
+
+/* Looks for the first batch that ends at or above s->wanted. */
+static enum step find_first(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    struct log *log = read->log;
+    if (is_gone(read)) return STEP_ON;
+    skip_hole(s);
+    if (s->at >= s->segment->size_bytes) {
+        uint32_t index = log_segment_of(log, s->segment->base_offset);
+        if (index + 1 >= log->segment_count) return end(read, ST_OK); /* nothing there */
+        segment_let_go(s->segment);
+        s->segment = NULL;
+        s->wanted = MAX(s->wanted, log->segments[index + 1]->base_offset);
+        s->phase = PHASE_PLACE;
+        return STEP_ON;
+    }
+    struct batch_view view;
+    bool found = false;
+    enum step step = look(read, &view, &found);
+    if (step != STEP_ON || !found) return step;
+    if (batch_last_offset(&view) < s->wanted) {
+        s->at += view.batch_bytes;
+        return STEP_ON;
+    }
+    s->found_at = s->at;
+    s->found_base = view.base_offset;
+    s->found_bytes = (uint32_t)view.batch_bytes;
+    s->at += view.batch_bytes;
+    if (batch_last_offset(&view) >= read->upper_offset)
+        return end(read, ST_OK); /* not readable yet */
+    s->phase = PHASE_UPPER;
+    return STEP_ON;
+}
+
+static enum step give(struct log_read *read, uint64_t limit) {
+    struct read_state *s = state_of(read);
+    limit = MIN(limit, segment_next_hole(s->segment, s->found_at));
+    uint64_t bytes = limit > s->found_at ? MIN(limit - s->found_at, (uint64_t)read->max_bytes) : 0;
+    if (read->whole_first && limit >= s->found_at + s->found_bytes)
+        bytes = MAX(bytes, (uint64_t)s->found_bytes);
+    read->file = s->segment->file;
+    read->position = s->found_at;
+    read->bytes = (uint32_t)bytes;
+    read->first_base_offset = s->found_base;
+    read->first_batch_bytes = s->found_bytes;
+    return end(read, ST_OK);
+}
+
+/* Looks for the first batch that reaches upper_offset, no further than what may be given. */
+static enum step find_upper(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    struct log *log = read->log;
+    if (is_gone(read)) return STEP_ON;
+    struct segment *segment = s->segment;
+    uint32_t index = log_segment_of(log, segment->base_offset);
+    if (read->upper_offset >= log_segment_end(log, index)) return give(read, segment->size_bytes);
+    const struct recent_batch *recent =
+        segment == log_active(log) ? recent_find(log, read->upper_offset) : NULL;
+    if (recent != NULL) return give(read, recent->position);
+
+    uint64_t wanted_end = s->found_at + MAX((uint64_t)read->max_bytes, (uint64_t)s->found_bytes);
+    struct offset_position below;
+    if (!s->jumped) {
+        s->jumped = true;
+        s->at = s->found_at + s->found_bytes;
+        uint32_t relative = (uint32_t)(read->upper_offset - 1 - segment->base_offset);
+        if (offset_index_find(&segment->offsets, relative, &below) && below.position > s->at) {
+            s->at = below.position;
+            s->entry_offset = below.relative_offset;
+            s->by_entry = true;
+        }
+    }
+    skip_hole(s);
+    if (s->at >= wanted_end || s->at >= segment->size_bytes)
+        return give(read, MIN(s->at, segment->size_bytes));
+    struct batch_view view;
+    bool found = false;
+    enum step step = look(read, &view, &found);
+    if (step != STEP_ON) return step;
+    if (!found) { /* the index was wrong */
+        s->at = s->found_at + s->found_bytes;
+        return STEP_ON;
+    }
+    if (batch_last_offset(&view) >= read->upper_offset) return give(read, s->at);
+    s->at += view.batch_bytes;
+    return STEP_ON;
+}
+
+/* false: under way. */
+static bool advance(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    for (;;) {
+        enum step step = STEP_ON;
+        if (log_is_offline(read->log)) step = end(read, ST_IO);
+        if (step == STEP_ON) {
+            switch (s->phase) {
+            case PHASE_PLACE: step = place(read); break;
+            case PHASE_FIRST: step = find_first(read); break;
+            case PHASE_UPPER: step = find_upper(read); break;
+            }
+        }
+        if (step == STEP_WAIT) return false;
+        if (step == STEP_END) return true;
+    }
+}
+
+static void finish(struct log_read *read) {
+    struct log *log = read->log;
+    read->done(read);
+    log_let_go(log);
+}
+
+static void drive(struct log_read *read) {
+    if (advance(read)) finish(read);
+}
+
+static void header_read(struct io_op *op) {
+    struct log_read *read = CONTAINER_OF(op, struct log_read, op);
+    struct read_state *s = state_of(read);
+    if (op->result < BATCH_HEADER_BYTES) { /* a header is in the file, unless somebody cut it */
+        (void)end(read, op->result < 0 ? status_from_errno(op->result) : ST_CORRUPT);
+        finish(read);
+        return;
+    }
+    s->buffer_len = (uint32_t)op->result;
+    drive(read);
+}
+
+bool log_read_start(struct log *log, struct log_read *read) {
+    struct read_state *s = state_of(read);
+    *s = (struct read_state){.wanted = read->offset, .phase = PHASE_PLACE};
+    read->log = log;
+    read->op.done = header_read;
+    read->segment = NULL;
+    read->bytes = 0;
+    read->status = ST_OK;
+    if (log_is_offline(log)) {
+        read->status = ST_IO;
+        return true;
+    }
+    if (read->offset < log->log_start || read->offset > log->end) {
+        read->status = ST_RANGE;
+        return true;
+    }
+    if (read->offset >= read->upper_offset || read->offset == log->end) return true;
+    log_hold(log);
+    if (!advance(read)) return false;
+    log_let_go(log);
+    return true;
+}
+
+void log_read_release(struct log_read *read) {
+    if (read->segment != NULL) segment_let_go(read->segment);
+    read->segment = NULL;
+    read->bytes = 0;
+}

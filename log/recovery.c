@@ -1,0 +1,317 @@
+/* log/recovery.c - walking, searching, cutting, rebuilding. */
+#include "log/recovery.h"
+#include <inttypes.h>
+#include "base/assert.h"
+#include "base/logging.h"
+#include "log/holes.h"
+
+#define SEARCH_BUDGET_BYTES ((uint64_t)64 << 20)
+#define TAIL_WRITE_COUNT 4096u /* index entries that are held before they go into the file */
+
+enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,
+                           int64_t recovery_point, int64_t verify_from) {
+    *recovery = (struct recovery){
+        .job = job,
+        .log = log,
+        .recovery_point = recovery_point,
+        .verify_from = verify_from,
+        .latest_epoch = -1,
+    };
+    return scan_init(&recovery->scan, job);
+}
+
+void recovery_end(struct recovery *recovery) { scan_release(&recovery->scan); }
+
+/* --- one batch --- */
+
+/* What a file's octets can be blamed for; anything else is the device or memory, and ends the
+ * recovery. */
+static bool is_damage(enum status st) {
+    return st == ST_CORRUPT || st == ST_SHORT || st == ST_UNSUPPORTED;
+}
+
+static bool offsets_fit(const struct batch_view *view, int64_t expected, int64_t segment_base) {
+    return view->base_offset >= expected && view->last_offset_delta >= 0 &&
+           view->record_count >= 0 &&
+           view->base_offset - segment_base <= INT32_MAX - (int64_t)view->last_offset_delta;
+}
+
+/* Stricter than what a walk asks for: what a search believes to be a batch was not led to. */
+static enum status check_found(struct recovery *r, uint64_t position, int64_t segment_base,
+                               struct batch_view *ret_view) {
+    enum status st = scan_header(&r->scan, position, true, ret_view);
+    if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
+    const struct batch_view *v = ret_view;
+    if (!offsets_fit(v, r->expected, segment_base) ||
+        v->record_count > v->last_offset_delta + INT64_C(1) ||
+        (v->attributes & ~BATCH_ATTR_ALL) != 0 || batch_codec(v) >= CODEC_COUNT ||
+        v->producer_id < NO_PRODUCER_ID || v->partition_leader_epoch < r->latest_epoch) {
+        return ST_CORRUPT;
+    }
+    if (v->batch_bytes > r->search_budget) {
+        r->search_budget = 0;
+        return ST_CORRUPT;
+    }
+    r->search_budget -= v->batch_bytes;
+    return scan_checksum(&r->scan, position, v);
+}
+
+/* A base offset or an epoch that jumps ahead lies outside the checksum: when the batch behind it,
+ * itself whole, goes on where the jump began, the jump is damage. */
+static enum status check_jump(struct recovery *r, uint64_t position, int64_t segment_base,
+                              const struct batch_view *view) {
+    bool jumps = view->base_offset > r->expected || view->partition_leader_epoch > r->latest_epoch;
+    if (!jumps) return ST_OK;
+    struct batch_view next;
+    uint64_t after = position + view->batch_bytes;
+    enum status st = scan_header(&r->scan, after, true, &next);
+    if (st != ST_OK && !is_damage(st)) return st;
+    if (st != ST_OK || !offsets_fit(&next, r->expected, segment_base)) return ST_OK;
+    if (next.base_offset >= batch_next_offset(view) &&
+        next.partition_leader_epoch >= view->partition_leader_epoch) {
+        return ST_OK;
+    }
+    st = scan_checksum(&r->scan, after, &next);
+    if (st != ST_OK) return is_damage(st) ? ST_OK : st;
+    return ST_CORRUPT;
+}
+
+/* ST_OK: a batch that may stand here. ST_CORRUPT: none. */
+static enum status check_next(struct recovery *r, uint64_t position, int64_t segment_base,
+                              struct batch_view *ret_view) {
+    bool verify = r->verify_from != INT64_MAX;
+    enum status st = scan_header(&r->scan, position, verify, ret_view);
+    if (st == ST_UNSUPPORTED && position == 0 && ret_view->base_offset == segment_base) return st;
+    if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
+    if (!offsets_fit(ret_view, r->expected, segment_base)) return ST_CORRUPT;
+    if (batch_next_offset(ret_view) > r->verify_from) {
+        st = scan_checksum(&r->scan, position, ret_view);
+        if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
+    }
+    return check_jump(r, position, segment_base, ret_view);
+}
+
+/* --- searching --- */
+
+/* The first valid batch at or above `position` in the file that the scan looks at. ST_NOT_FOUND:
+ * none. */
+static enum status search_file(struct recovery *r, uint64_t position, int64_t segment_base,
+                               uint64_t *ret_position, struct batch_view *ret_view) {
+    while (r->search_budget > 0) {
+        const uint8_t *octets = NULL;
+        enum status st =
+            scan_octets(&r->scan, position, BATCH_HEADER_BYTES, SCAN_WINDOW_BYTES, &octets);
+        if (st == ST_SHORT) return ST_NOT_FOUND;
+        if (st != ST_OK) return st;
+        size_t there = (size_t)(r->scan.window_at + r->scan.window_len - position);
+        size_t starts =
+            there - BATCH_HEADER_BYTES + 1; /* positions at which a whole header is in the window */
+        const uint8_t *magic = memchr(octets + BATCH_AT_MAGIC, BATCH_MAGIC, starts);
+        if (magic == NULL) {
+            position += starts;
+            continue;
+        }
+        position += (uint64_t)(magic - (octets + BATCH_AT_MAGIC));
+        st = check_found(r, position, segment_base, ret_view);
+        if (st == ST_OK) {
+            *ret_position = position;
+            return ST_OK;
+        }
+        if (!is_damage(st)) return st;
+        position++;
+    }
+    LOG_ERROR("log", "gave up searching for batches behind damage: log=%s base=%" PRId64,
+              r->log->path, segment_base);
+    return ST_NOT_FOUND;
+}
+
+/* Behind the bad batch at `bad`: first where its own length says that the next one starts, then
+ * everywhere. */
+static enum status search_behind(struct recovery *r, struct segment *segment, uint64_t bad,
+                                 uint64_t *ret_position) {
+    struct batch_view view;
+    r->search_budget = SEARCH_BUDGET_BYTES + 8 * r->scan.size_bytes;
+    enum status st = scan_header(&r->scan, bad, false, &view);
+    if (st == ST_OK) {
+        uint64_t next = bad + view.batch_bytes;
+        st = check_found(r, next, segment->base_offset, &view);
+        if (st == ST_OK) *ret_position = next;
+    }
+    if (!is_damage(st)) return st;
+    return search_file(r, bad + 1, segment->base_offset, ret_position, &view);
+}
+
+/* Whether any segment after `index` holds a valid batch; *ret_index says which. */
+static enum status search_later_segments(struct recovery *r, uint32_t index, uint32_t *ret_index) {
+    for (uint32_t i = index + 1; i < r->log->segment_count; i++) {
+        const struct segment *segment = r->log->segments[i];
+        struct io_stat stat;
+        struct log_path path;
+        log_path_of_part(&path, r->log->path, segment->base_offset, PART_LOG, "");
+        enum status st = job_stat(r->job, path.text, &stat);
+        if (st != ST_OK) return st;
+        uint64_t position = 0;
+        struct batch_view view;
+        scan_file(&r->scan, segment->file, stat.size_bytes);
+        r->search_budget = SEARCH_BUDGET_BYTES + 8 * stat.size_bytes;
+        st = search_file(r, 0, segment->base_offset, &position, &view);
+        *ret_index = i;
+        if (st != ST_NOT_FOUND) return st;
+    }
+    return ST_NOT_FOUND;
+}
+
+/* --- one segment --- */
+
+static enum status reset_index(struct recovery *r, const struct segment *segment,
+                               enum segment_part part) {
+    struct log_path path;
+    log_path_of_part(&path, r->log->path, segment->base_offset, part, "");
+    int fd = -1;
+    enum status st =
+        job_open(r->job, path.text, IO_WRITE | IO_CREATE | IO_TRUNCATE, LOG_FILE_MODE, &fd);
+    if (st == ST_OK) job_close(r->job, fd);
+    return st;
+}
+
+static enum status reset(struct recovery *r, struct segment *segment) {
+    struct mem *mem = job_mem(r->job);
+    segment_index_drop(segment);
+    index_tail_clear(&segment->offsets.tail, mem, OFFSET_INDEX_ENTRY_BYTES);
+    index_tail_clear(&segment->times.tail, mem, TIME_INDEX_ENTRY_BYTES);
+    segment->times.last = (struct time_entry){-1, 0};
+    segment->size_bytes = 0;
+    segment->max_timestamp_ms = -1;
+    segment->max_known = true;
+    segment->bytes_since_entry = 0;
+    segment_set_holes(segment, NULL, 0);
+    enum status st = reset_index(r, segment, PART_INDEX);
+    return st == ST_OK ? reset_index(r, segment, PART_TIME_INDEX) : st;
+}
+
+static enum status note_batch(struct recovery *r, struct segment *segment,
+                              const struct batch_view *view) {
+    struct log *log = r->log;
+    segment_note_batch(segment, batch_last_offset(view), view->max_timestamp,
+                       (uint32_t)view->batch_bytes, log->config->index_interval_bytes);
+    r->expected = batch_next_offset(view);
+    r->latest_epoch = MAX(r->latest_epoch, view->partition_leader_epoch);
+    if (view->partition_leader_epoch > log_latest_epoch(log)) {
+        enum status st = leader_epochs_assign(&log->epochs, job_mem(r->job),
+                                              view->partition_leader_epoch, view->base_offset);
+        if (st != ST_OK) return st;
+    }
+    if (segment->offsets.tail.count < TAIL_WRITE_COUNT) return ST_OK;
+    return segment_write_indexes(r->job, log, segment, false);
+}
+
+static enum status add_hole(struct recovery *r, struct segment *segment, struct hole hole) {
+    size_t bytes = segment->hole_count * sizeof hole;
+    struct hole *holes = mem_alloc(job_mem(r->job), bytes + sizeof hole);
+    if (holes == NULL) return ST_NOMEM;
+    if (bytes > 0) memcpy(holes, segment->holes, bytes);
+    holes[segment->hole_count] = hole;
+    segment_set_holes(segment, holes, segment->hole_count + 1);
+    LOG_ERROR("log",
+              "damage kept, the rest is served: log=%s base=%" PRId64 " offsets=[%" PRId64
+              ",%" PRId64 ") octets=[%" PRIu64 ",%" PRIu64 ")",
+              r->log->path, segment->base_offset, hole.first_offset, hole.end_offset, hole.position,
+              hole.end_position);
+    segment->size_bytes = hole.end_position;
+    r->expected = hole.end_offset;
+    return ST_OK;
+}
+
+/* Removes the segments behind `index`, the last first: none of them holds a batch. */
+static enum status drop_later(struct recovery *r, uint32_t index) {
+    static const enum segment_part parts[] = {PART_LOG, PART_INDEX, PART_TIME_INDEX, PART_TXN_INDEX,
+                                              PART_HOLES};
+    struct log *log = r->log;
+    while (log->segment_count > index + 1) {
+        struct segment *segment = log_active(log);
+        for (size_t i = 0; i < COUNT(parts); i++) {
+            struct log_path path;
+            log_path_of_part(&path, log->path, segment->base_offset, parts[i], "");
+            enum status st = job_unlink(r->job, path.text);
+            if (st != ST_OK && st != ST_NOT_FOUND) return st;
+        }
+        log->segment_count--;
+        segment_let_go(segment);
+    }
+    return ST_OK;
+}
+
+static enum status cut(struct recovery *r, uint32_t index, uint64_t file_bytes) {
+    struct segment *segment = r->log->segments[index];
+    LOG_WARN("log",
+             "cut a torn tail: log=%s base=%" PRId64 " end=%" PRId64 " octets=%" PRIu64
+             " segments=%" PRIu32,
+             r->log->path, segment->base_offset, r->expected, file_bytes - segment->size_bytes,
+             r->log->segment_count - index - 1);
+    enum status st = drop_later(r, index);
+    if (st == ST_OK) st = job_truncate(r->job, segment->file, segment->size_bytes);
+    r->ended = true;
+    return st;
+}
+
+/* At a bad batch: segment->size_bytes is where it starts. */
+static enum status treat_damage(struct recovery *r, uint32_t index, uint64_t file_bytes) {
+    struct segment *segment = r->log->segments[index];
+    uint64_t bad = segment->size_bytes, position = 0;
+    enum status st = search_behind(r, segment, bad, &position);
+    if (st == ST_OK) {
+        struct batch_view view;
+        st = scan_header(&r->scan, position, true, &view);
+        if (st != ST_OK) return st;
+        return add_hole(r, segment, (struct hole){r->expected, view.base_offset, bad, position});
+    }
+    if (st != ST_NOT_FOUND) return st;
+    uint32_t later = 0;
+    st = search_later_segments(r, index, &later);
+    scan_file(&r->scan, segment->file, file_bytes);
+    if (st == ST_OK) {
+        int64_t next_base = r->log->segments[index + 1]->base_offset;
+        return add_hole(r, segment,
+                        (struct hole){r->expected, MAX(next_base, r->expected), bad, file_bytes});
+    }
+    if (st != ST_NOT_FOUND) return st;
+    if (r->expected >= r->recovery_point) return cut(r, index, file_bytes);
+    st = drop_later(r, index);
+    r->ended = true;
+    if (st != ST_OK) return st;
+    return add_hole(r, segment, (struct hole){r->expected, r->recovery_point, bad, file_bytes});
+}
+
+static enum status sync_segment(struct recovery *r, struct segment *segment) {
+    enum status st = job_sync(r->job, segment->file, IO_ALL);
+    return st == ST_OK ? job_dir_sync(r->job, r->log->path) : st;
+}
+
+enum status recovery_segment(struct recovery *r, uint32_t index, bool sync) {
+    struct log *log = r->log;
+    struct segment *segment = log->segments[index];
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, PART_LOG, "");
+    struct io_stat stat;
+    enum status st = job_stat(r->job, path.text, &stat);
+    if (st == ST_OK) st = reset(r, segment);
+    if (st != ST_OK) return st;
+    scan_file(&r->scan, segment->file, stat.size_bytes);
+    r->expected = MAX(r->expected, segment->base_offset);
+    while (segment->size_bytes < stat.size_bytes && !r->ended) {
+        struct batch_view view;
+        st = check_next(r, segment->size_bytes, segment->base_offset, &view);
+        if (st == ST_OK) st = note_batch(r, segment, &view);
+        if (st == ST_CORRUPT) st = treat_damage(r, index, stat.size_bytes);
+        if (st == ST_UNSUPPORTED) {
+            LOG_ERROR("log", "records in a format before version 2: file=%s", path.text);
+        }
+        if (st != ST_OK) return st;
+    }
+    segment_note_end(segment);
+    segment->bytes_since_entry = 0;
+    st = holes_write(r->job, log, segment);
+    if (st == ST_OK) st = segment_write_indexes(r->job, log, segment, sync);
+    if (st == ST_OK && sync) st = sync_segment(r, segment);
+    return st;
+}

@@ -1,0 +1,38 @@
+/* log/recovery.h - what is found in segment files after a stop that was not clean, and what becomes
+ * of it.
+ *
+ * Every batch from the recovery point on has its checksum verified; below it only headers are
+ * walked. At the first bad one the rest of the file and the later segments are searched for a valid
+ * batch (magic, length, checksum, base offset and leader epoch not lower than expected): none, and
+ * nothing at or above this offset was ever durable: a torn tail, it is cut; one: a hole. Its octets
+ * stay where they are, its range is noted in `<base>.holes`, reading it gives ST_CORRUPT, all else
+ * is served. A bad checksum is no proof of a torn tail, and cutting there would lose what follows;
+ *   none, but the recovery point says that it was durable: a hole up to the recovery point; the
+ * next append goes into a new segment. Indexes are rebuilt as they would have been written along.
+ * Done twice, the second time changes nothing. Memory: one window and the tails of two indexes,
+ * whatever the size of the files. Source: LogSegment.recover, LogLoader.recoverLog; Kafka cuts in
+ * all three cases. */
+#pragma once
+#include "log/impl.h"
+#include "log/scan.h"
+
+struct recovery {
+    struct job *job;
+    struct log *log;
+    struct scan scan;
+    int64_t recovery_point; /* below it everything was durable once: never cut */
+    int64_t verify_from;  /* checksums of batches that end above it are verified; INT64_MAX: headers
+                             only */
+    int64_t expected;     /* the next batch's base offset at least */
+    int32_t latest_epoch; /* of the batches seen */
+    uint64_t search_budget; /* octets that may still be run through checksums in searches */
+    bool ended;             /* the log ends with this segment: later ones are gone */
+};
+
+MUST_CHECK enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,
+                                      int64_t recovery_point, int64_t verify_from);
+void recovery_end(struct recovery *recovery);
+/** Walks segment `index`, repairs it and rebuilds its indexes (`sync`: all of it onto stable
+ * storage). Afterwards recovery->expected is where it ends. Segments after it may be removed from
+ * log->segments. */
+MUST_CHECK enum status recovery_segment(struct recovery *recovery, uint32_t index, bool sync);

@@ -1,0 +1,96 @@
+/* log/removal.c - timers that start jobs that unlink. */
+#include "log/removal.h"
+#include "base/assert.h"
+#include "base/logging.h"
+
+#define WHOLE_DIRECTORY INT64_C(-1)
+
+struct removal {
+    struct list link; /* in dir->removals */
+    struct io_timer timer;
+    struct log_dir *dir;
+    int64_t base_offset;
+    size_t path_bytes; /* with the terminator */
+    char path[];
+};
+
+enum status remove_directory(struct job *job, const char *path) {
+    struct io_listing listing = {0};
+    enum status st = job_list(job, path, &listing);
+    if (st != ST_OK) return st == ST_NOT_FOUND ? ST_OK : st;
+    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
+        struct log_path file;
+        log_path_of_name(&file, path, listing.entries[i].name, "");
+        st = job_unlink(job, file.text);
+        if (st == ST_NOT_FOUND) st = ST_OK;
+    }
+    io_listing_free(job_mem(job), &listing);
+    return st == ST_OK ? job_rmdir(job, path) : st;
+}
+
+static enum status remove_parts(struct job *job, const struct removal *removal) {
+    for (int part = 0; part < PART_COUNT; part++) {
+        struct log_path file;
+        log_path_of_part(&file, removal->path, removal->base_offset, (enum segment_part)part,
+                         SUFFIX_DELETED);
+        enum status st = job_unlink(job, file.text);
+        if (st != ST_OK && st != ST_NOT_FOUND) return st;
+    }
+    return ST_OK;
+}
+
+static void free_removal(struct removal *removal) {
+    list_remove(&removal->link);
+    mem_free(removal->dir->io->mem, removal, sizeof *removal + removal->path_bytes);
+}
+
+static void removal_job(struct job *job, void *argument) {
+    struct removal *removal = argument;
+    struct log_dir *dir = removal->dir;
+    enum status st = removal->base_offset == WHOLE_DIRECTORY ? remove_directory(job, removal->path)
+                                                             : remove_parts(job, removal);
+    /* What stays takes room and nothing else; the next start tries again. */
+    if (st != ST_OK)
+        LOG_WARN("log", "cannot remove: path=%s reason=\"%s\"", removal->path, status_name(st));
+    free_removal(removal);
+    dir->removals_running--;
+}
+
+static void removal_due(struct io_timer *timer) {
+    struct removal *removal = CONTAINER_OF(timer, struct removal, timer);
+    removal->dir->removals_running++;
+    job_start(removal->dir->jobs, removal_job, removal);
+}
+
+static void schedule(struct log_dir *dir, const char *path, int64_t base_offset, int64_t delay_ms) {
+    size_t path_bytes = strlen(path) + 1;
+    struct removal *removal = mem_need(dir->io->mem, sizeof *removal + path_bytes);
+    removal->timer.fire = removal_due;
+    removal->dir = dir;
+    removal->base_offset = base_offset;
+    removal->path_bytes = path_bytes;
+    memcpy(removal->path, path, path_bytes);
+    list_push_back(&dir->removals, &removal->link);
+    uint64_t delay_us = (uint64_t)MAX(delay_ms, 0) * 1000;
+    io_timer_set(dir->io, &removal->timer, io_now(dir->io).mono_us + delay_us);
+}
+
+void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset,
+                        int64_t delay_ms) {
+    ASSERT(base_offset >= 0);
+    schedule(dir, path, base_offset, delay_ms);
+}
+
+void removal_of_directory(struct log_dir *dir, const char *path, int64_t delay_ms) {
+    schedule(dir, path, WHOLE_DIRECTORY, delay_ms);
+}
+
+void removals_end(struct job *job, struct log_dir *dir) {
+    LIST_EACH(&dir->removals, node) {
+        struct removal *removal = CONTAINER_OF(node, struct removal, link);
+        if (!io_timer_is_set(&removal->timer)) continue;
+        io_timer_clear(dir->io, &removal->timer);
+        free_removal(removal);
+    }
+    while (dir->removals_running > 0) job_yield(job);
+}

@@ -1,0 +1,182 @@
+/* log/roll.c - when a segment is full, how the next one comes to be, and how indexes get into their
+ * files. The new segment's files and their directory entries are on stable storage before a batch
+ * goes into it, so whatever is durable in it can be found again (KAFKA-3968). The old one's last
+ * octets are synced by the directory's rounds, its indexes here, behind the appends that go on.
+ * Source: LogSegment.shouldRoll, LocalLog.roll, LogSegment.onBecomeInactiveSegment. */
+#include "base/assert.h"
+#include "base/logging.h"
+#include "log/impl.h"
+#include "log/rounds.h"
+
+static bool index_has_room(const struct log *log, uint32_t more) {
+    const struct segment *active = log_active(log);
+    int64_t limit = log->config->segment_index_bytes;
+    int64_t offsets = limit / OFFSET_INDEX_ENTRY_BYTES;
+    int64_t times =
+        limit / TIME_INDEX_ENTRY_BYTES - 1; /* one is kept for the entry made at the end */
+    return (int64_t)index_tail_total(&active->offsets.tail) + more < offsets &&
+           (int64_t)index_tail_total(&active->times.tail) + more < times;
+}
+
+bool roll_index_is_near(const struct log *log, uint32_t more) { return !index_has_room(log, more); }
+
+static bool time_is_up(const struct log *log, const struct log_append *append) {
+    const struct segment *active = log_active(log);
+    if (active->size_bytes == 0) return false;
+    int64_t waited_ms = active->first_timestamp_ms >= 0
+                            ? append->max_timestamp_ms - active->first_timestamp_ms
+                            : io_now(log->dir->io).wall_ms - active->created_ms;
+    return waited_ms > log->config->segment_ms - active->jitter_ms;
+}
+
+bool roll_is_due(const struct log *log, const struct log_append *append) {
+    const struct segment *active = log_active(log);
+    return (int64_t)active->size_bytes + append->batch_bytes > log->config->segment_bytes ||
+           time_is_up(log, append) || !index_has_room(log, 0) ||
+           append->last_offset - active->base_offset > INT32_MAX;
+}
+
+static int64_t draw_jitter(const struct log *log) {
+    int64_t bound = MIN(log->config->segment_jitter_ms, log->config->segment_ms);
+    if (bound <= 0) return 0;
+    uint64_t draw = 0;
+    io_random(log->dir->io, &draw, sizeof draw);
+    return (int64_t)(draw % (uint64_t)bound);
+}
+
+static enum status create_empty(struct job *job, const struct log *log, int64_t base_offset,
+                                enum segment_part part, int *ret_fd) {
+    struct log_path path;
+    log_path_of_part(&path, log->path, base_offset, part, "");
+    return job_open(job, path.text, IO_READ | IO_WRITE | IO_CREATE | IO_TRUNCATE, LOG_FILE_MODE,
+                    ret_fd);
+}
+
+enum status segment_create(struct job *job, struct log *log, int64_t base_offset,
+                           struct segment **ret_segment) {
+    static const enum segment_part indexes[] = {PART_INDEX, PART_TIME_INDEX};
+    int fd = -1;
+    for (size_t i = 0; i < COUNT(indexes); i++) {
+        enum status st = create_empty(job, log, base_offset, indexes[i], &fd);
+        if (st != ST_OK) return st;
+        job_close(job, fd);
+    }
+    enum status st = create_empty(job, log, base_offset, PART_LOG, &fd);
+    if (st != ST_OK) return st;
+    st = job_dir_sync(job, log->path);
+    if (st != ST_OK) {
+        job_close(job, fd);
+        return st;
+    }
+    struct segment *segment = segment_new(log->dir, base_offset, fd);
+    segment->max_known = true;
+    segment->jitter_ms = draw_jitter(log);
+    *ret_segment = segment;
+    return ST_OK;
+}
+
+/* --- indexes into files --- */
+
+static void free_tails(struct segment *segment) {
+    struct mem *mem = segment->dir->io->mem;
+    uint32_t offsets = segment->offsets.tail.file_count, times = segment->times.tail.file_count;
+    index_tail_clear(&segment->offsets.tail, mem, OFFSET_INDEX_ENTRY_BYTES);
+    index_tail_clear(&segment->times.tail, mem, TIME_INDEX_ENTRY_BYTES);
+    segment->offsets.tail.file_count = offsets;
+    segment->times.tail.file_count = times;
+}
+
+/* Appends what the tail holds. The octets are copied first: appends may move the array while the
+ * write is away. */
+static enum status write_tail(struct job *job, struct log *log, struct segment *segment,
+                              enum segment_part part, struct index_tail *tail, uint32_t entry_bytes,
+                              bool sync) {
+    if (tail->count == 0 && !sync) return ST_OK;
+    struct mem *mem = job_mem(job);
+    uint32_t count = tail->count;
+    size_t len = (size_t)count * entry_bytes;
+    void *copy = mem_need(mem, len + 1);
+    if (len > 0) memcpy(copy, tail->entries, len);
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, part, "");
+    int fd = -1;
+    enum status st = job_open(job, path.text, IO_WRITE | IO_CREATE, LOG_FILE_MODE, &fd);
+    if (st == ST_OK) {
+        if (len > 0) st = job_write(job, fd, copy, len, (uint64_t)tail->file_count * entry_bytes);
+        if (st == ST_OK && sync) st = job_sync(job, fd, 0);
+        job_close(job, fd);
+    }
+    mem_free(mem, copy, len + 1);
+    if (st == ST_OK) index_tail_written(tail, mem, count, entry_bytes);
+    return st;
+}
+
+enum status segment_write_indexes(struct job *job, struct log *log, struct segment *segment,
+                                  bool sync) {
+    segment_hold(segment);
+    enum status st = write_tail(job, log, segment, PART_INDEX, &segment->offsets.tail,
+                                OFFSET_INDEX_ENTRY_BYTES, sync);
+    segment_index_drop(segment); /* it lacks what was written */
+    if (st == ST_OK) {
+        st = write_tail(job, log, segment, PART_TIME_INDEX, &segment->times.tail,
+                        TIME_INDEX_ENTRY_BYTES, sync);
+    }
+    if (st == ST_OK && sync) {
+        segment->indexes_durable = true;
+        free_tails(segment);
+    }
+    segment_let_go(segment);
+    return st;
+}
+
+static void index_write_job(struct job *job, void *argument) {
+    struct log *log = argument;
+    log_job_begin(job, log);
+    if (!log_is_offline(log)) {
+        enum status st = segment_write_indexes(job, log, log_active(log), false);
+        if (st != ST_OK) log_fail(log, st);
+    }
+    log->index_writing = false;
+    log_job_end(log);
+    log_let_go(log);
+}
+
+void index_write_start(struct log *log) {
+    if (log->index_writing) return;
+    log->index_writing = true;
+    log_hold(log);
+    job_start(log->dir->jobs, index_write_job, log);
+}
+
+/* --- rolling --- */
+
+static void roll_job(struct job *job, void *argument) {
+    struct log *log = argument;
+    log_job_begin(job, log);
+    struct segment *old = log_active(log), *next = NULL;
+    enum status st =
+        log_is_offline(log) ? ST_IO : segment_create(job, log, log->roll_offset, &next);
+    if (st == ST_OK) {
+        segment_hold(old);
+        segment_note_end(old);
+        old->indexes_durable = false;
+        log_push_segment(log, next);
+        log->rolling = false;
+        io_later(log->dir->io, &log->pump);
+        st = segment_write_indexes(job, log, old, true);
+        if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+        segment_let_go(old);
+    }
+    log->rolling = false;
+    if (st != ST_OK) log_fail(log, st);
+    log_job_end(log);
+    log_let_go(log);
+}
+
+void roll_start(struct log *log, int64_t base_offset) {
+    ASSERT(!log->rolling && log->write == NULL);
+    log->rolling = true;
+    log->roll_offset = base_offset;
+    log_hold(log);
+    job_start(log->dir->jobs, roll_job, log);
+}

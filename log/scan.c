@@ -1,0 +1,72 @@
+/* log/scan.c - a window over a file. */
+#include "log/scan.h"
+#include "base/assert.h"
+#include "protocol/crc32c.h"
+
+enum { HEADERS_BYTES = 4096 }; /* read at once when only headers are looked at */
+
+enum status scan_init(struct scan *scan, struct job *job) {
+    *scan = (struct scan){.job = job, .file = -1};
+    scan->window = mem_alloc(job_mem(job), SCAN_WINDOW_BYTES);
+    return scan->window != NULL ? ST_OK : ST_NOMEM;
+}
+
+void scan_release(struct scan *scan) {
+    mem_free(job_mem(scan->job), scan->window, SCAN_WINDOW_BYTES);
+    scan->window = NULL;
+}
+
+void scan_file(struct scan *scan, int file, uint64_t size_bytes) {
+    scan->file = file;
+    scan->size_bytes = size_bytes;
+    scan->window_len = 0;
+}
+
+enum status scan_octets(struct scan *scan, uint64_t position, size_t need, size_t want,
+                        const uint8_t **ret_octets) {
+    ASSERT(need <= SCAN_WINDOW_BYTES);
+    if (position > scan->size_bytes || need > scan->size_bytes - position) return ST_SHORT;
+    bool there =
+        position >= scan->window_at && position + need <= scan->window_at + scan->window_len;
+    if (!there) {
+        size_t len = MIN(MAX(need, want), SCAN_WINDOW_BYTES);
+        len = (size_t)MIN((uint64_t)len, scan->size_bytes - position);
+        scan->window_len = 0;
+        size_t got = 0;
+        enum status st = job_read_some(scan->job, scan->file, scan->window, len, position, &got);
+        if (st != ST_OK) return st;
+        scan->window_at = position;
+        scan->window_len = got;
+        if (got < need) return ST_SHORT; /* somebody cut it meanwhile */
+    }
+    *ret_octets = scan->window + (position - scan->window_at);
+    return ST_OK;
+}
+
+enum status scan_header(struct scan *scan, uint64_t position, bool whole,
+                        struct batch_view *ret_view) {
+    const uint8_t *octets = NULL;
+    *ret_view = (struct batch_view){0};
+    enum status st = scan_octets(scan, position, BATCH_HEADER_BYTES,
+                                 whole ? SCAN_WINDOW_BYTES : HEADERS_BYTES, &octets);
+    if (st != ST_OK) return st;
+    st = batch_peek((struct bytes){octets, BATCH_HEADER_BYTES}, ret_view);
+    ret_view->records = BYTES_NULL;
+    if (st != ST_OK) return st;
+    return ret_view->batch_bytes <= scan->size_bytes - position ? ST_OK : ST_SHORT;
+}
+
+enum status scan_checksum(struct scan *scan, uint64_t position, const struct batch_view *view) {
+    uint64_t at = position + BATCH_AT_ATTRIBUTES, end = position + view->batch_bytes;
+    uint32_t crc = 0;
+    while (at < end) {
+        const uint8_t *octets = NULL;
+        enum status st = scan_octets(scan, at, 1, SCAN_WINDOW_BYTES, &octets);
+        if (st != ST_OK) return st;
+        uint64_t in_window = scan->window_at + scan->window_len - at;
+        size_t len = (size_t)MIN(in_window, end - at);
+        crc = crc32c(crc, octets, len);
+        at += len;
+    }
+    return crc == view->crc ? ST_OK : ST_CORRUPT;
+}

@@ -1,0 +1,32 @@
+/* log/scan.h - walking the batches of a segment file in a job, in bounded memory: headers through a
+ * window, bodies streamed through the checksum. The file may hold anything. */
+#pragma once
+#include "base/job.h"
+#include "protocol/batch.h"
+
+#define SCAN_WINDOW_BYTES ((size_t)128 << 10)
+
+struct scan {
+    struct job *job;
+    int file;
+    uint64_t size_bytes; /* of the file: nothing at or above it is looked at */
+    uint8_t *window;     /* SCAN_WINDOW_BYTES */
+    uint64_t window_at;
+    size_t window_len;
+};
+
+MUST_CHECK enum status scan_init(struct scan *scan, struct job *job);
+void scan_release(struct scan *scan);
+/** Looks at another file, or at the same one again. */
+void scan_file(struct scan *scan, int file, uint64_t size_bytes);
+/** At least `need` octets (<= SCAN_WINDOW_BYTES) from `position`, borrowed until the next call; up
+ * to `want` are read at once when they are not there yet. ST_SHORT: the file ends before. */
+MUST_CHECK enum status scan_octets(struct scan *scan, uint64_t position, size_t need, size_t want,
+                                   const uint8_t **ret_octets);
+/** The header of the batch at `position`; view->records is null. ST_SHORT: the file ends within the
+ * batch. Otherwise as batch_peek. `whole`: the body will be looked at, too. */
+MUST_CHECK enum status scan_header(struct scan *scan, uint64_t position, bool whole,
+                                   struct batch_view *ret_view);
+/** ST_CORRUPT when the checksum of the batch that scan_header found at `position` does not fit. */
+MUST_CHECK enum status scan_checksum(struct scan *scan, uint64_t position,
+                                     const struct batch_view *view);
