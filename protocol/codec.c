@@ -15,9 +15,9 @@ struct decoder {
 
 static enum status decode_struct(struct decoder *d, const struct layout *layout, void *out);
 
-/* A length or count in front of a string, bytes, records or array: -1 is null. `old_bytes` is the
- * width of the length in versions that are not flexible. */
-static inline enum status decode_length(struct decoder *d, const struct field *field,
+/* A length or count in front of a string, bytes, records or array: -1 is null, which `nullable`
+ * allows or not. `old_bytes` is the width of the length in versions that are not flexible. */
+static inline enum status decode_length(struct decoder *d, const struct field *field, bool nullable,
                                         size_t old_bytes, int32_t *ret_length) {
     if (field_compact(field, d->flexible)) {
         uint32_t length;
@@ -31,8 +31,7 @@ static inline enum status decode_length(struct decoder *d, const struct field *f
         int32_t length = old_bytes == 2 ? (int16_t)get_u16(p) : (int32_t)get_u32(p);
         *ret_length = MAX(length, -1);
     }
-    if (*ret_length < 0 && !field_in(field->nullable, d->version)) return ST_CORRUPT;
-    return ST_OK;
+    return *ret_length < 0 && !nullable ? ST_CORRUPT : ST_OK;
 }
 
 static inline enum status decode_fixed(struct decoder *d, enum field_type type, void *slot) {
@@ -48,9 +47,10 @@ static inline enum status decode_fixed(struct decoder *d, enum field_type type, 
     return ST_OK;
 }
 
-static enum status decode_string(struct decoder *d, const struct field *field, struct str *slot) {
+static enum status decode_string(struct decoder *d, const struct field *field, bool nullable,
+                                 struct str *slot) {
     int32_t length;
-    enum status st = decode_length(d, field, 2, &length);
+    enum status st = decode_length(d, field, nullable, 2, &length);
     if (st != ST_OK) return st;
     *slot = STR_NULL;
     if (length < 0) return ST_OK;
@@ -61,9 +61,10 @@ static enum status decode_string(struct decoder *d, const struct field *field, s
     return ST_OK;
 }
 
-static enum status decode_bytes(struct decoder *d, const struct field *field, struct bytes *slot) {
+static enum status decode_bytes(struct decoder *d, const struct field *field, bool nullable,
+                                struct bytes *slot) {
     int32_t length;
-    enum status st = decode_length(d, field, 4, &length);
+    enum status st = decode_length(d, field, nullable, 4, &length);
     if (st != ST_OK) return st;
     *slot = BYTES_NULL;
     if (length < 0) return ST_OK;
@@ -74,13 +75,14 @@ static enum status decode_bytes(struct decoder *d, const struct field *field, st
 }
 
 /* One value that is there and not null: a struct in place, or anything that is not a struct. */
-static enum status decode_one(struct decoder *d, const struct field *field, void *slot) {
+static enum status decode_one(struct decoder *d, const struct field *field, bool nullable,
+                              void *slot) {
     switch (field->type) {
-    case FIELD_STRING: return decode_string(d, field, slot);
-    case FIELD_BYTES: return decode_bytes(d, field, slot);
+    case FIELD_STRING: return decode_string(d, field, nullable, slot);
+    case FIELD_BYTES: return decode_bytes(d, field, nullable, slot);
     case FIELD_RECORDS:
         *(struct records *)slot = (struct records){0};
-        return decode_bytes(d, field, &((struct records *)slot)->bytes);
+        return decode_bytes(d, field, nullable, &((struct records *)slot)->bytes);
     case FIELD_STRUCT: return decode_struct(d, field->layout, slot);
     default: return decode_fixed(d, field->type, slot);
     }
@@ -88,8 +90,9 @@ static enum status decode_one(struct decoder *d, const struct field *field, void
 
 static enum status decode_array(struct decoder *d, const struct field *field,
                                 struct field_array *slot) {
+    bool nullable = field_in(field->nullable, d->version);
     int32_t count;
-    enum status st = decode_length(d, field, 4, &count);
+    enum status st = decode_length(d, field, nullable, 4, &count);
     if (st != ST_OK) return st;
     slot->items = NULL;
     slot->count = count;
@@ -104,7 +107,7 @@ static enum status decode_array(struct decoder *d, const struct field *field,
     if (item == NULL) return ST_NOMEM;
     slot->items = item;
     for (const uint8_t *end = item + (size_t)count * stride; item < end; item += stride) {
-        st = decode_one(d, field, item);
+        st = decode_one(d, field, false, item); /* elements are never null */
         if (st != ST_OK) return st;
     }
     return ST_OK;
@@ -139,9 +142,10 @@ static enum status decode_pointer(struct decoder *d, const struct field *field, 
 }
 
 static inline enum status decode_field(struct decoder *d, const struct field *field, void *slot) {
+    if (field_fixed(field)) return decode_fixed(d, field->type, slot);
     if (field->flags & FIELD_ARRAY) return decode_array(d, field, slot);
     if (field->flags & FIELD_POINTER) return decode_pointer(d, field, slot);
-    return decode_one(d, field, slot);
+    return decode_one(d, field, field_in(field->nullable, d->version), slot);
 }
 
 /* A tagged field in its own bounds: what it holds must end where its size says. */
@@ -259,6 +263,7 @@ static size_t size_one(struct dialect dialect, const struct field *field, const 
 }
 
 static size_t size_field(struct dialect dialect, const struct field *field, const void *slot) {
+    if (field_fixed(field)) return field_fixed_bytes[field->type];
     if (field->flags & FIELD_ARRAY) {
         const struct field_array *array = slot;
         if (array->count < 0) return size_length(dialect, field, 4, LENGTH_NULL);
@@ -357,8 +362,9 @@ static enum status encode_length(struct encoder *e, const struct field *field, s
     return ST_OK;
 }
 
-static enum status encode_null(struct encoder *e, const struct field *field, size_t old_bytes) {
-    if (!field_in(field->nullable, e->dialect.version)) return ST_INVALID;
+static enum status encode_null(struct encoder *e, const struct field *field, bool nullable,
+                               size_t old_bytes) {
+    if (!nullable) return ST_INVALID;
     if (field_compact(field, e->dialect.flexible)) return encode_uvarint(e, 0);
     uint8_t *room = encode_room(e, old_bytes);
     if (room == NULL) return ST_INVALID;
@@ -373,24 +379,24 @@ static enum status encode_octets(struct encoder *e, const void *ptr, size_t len)
     return ST_OK;
 }
 
-static enum status encode_string(struct encoder *e, const struct field *field,
+static enum status encode_string(struct encoder *e, const struct field *field, bool nullable,
                                  const struct str *s) {
-    if (s->ptr == NULL) return encode_null(e, field, 2);
+    if (s->ptr == NULL) return encode_null(e, field, nullable, 2);
     if (s->len > CODEC_STRING_BYTES_MAX) return ST_TOO_LARGE;
     enum status st = encode_length(e, field, 2, s->len);
     return st == ST_OK ? encode_octets(e, s->ptr, s->len) : st;
 }
 
-static enum status encode_bytes(struct encoder *e, const struct field *field,
+static enum status encode_bytes(struct encoder *e, const struct field *field, bool nullable,
                                 const struct bytes *b) {
-    if (b->ptr == NULL) return encode_null(e, field, 4);
+    if (b->ptr == NULL) return encode_null(e, field, nullable, 4);
     enum status st = encode_length(e, field, 4, b->len);
     return st == ST_OK ? encode_octets(e, b->ptr, b->len) : st;
 }
 
-static enum status encode_records(struct encoder *e, const struct field *field,
+static enum status encode_records(struct encoder *e, const struct field *field, bool nullable,
                                   const struct records *r) {
-    if (r->external == NULL) return encode_bytes(e, field, &r->bytes);
+    if (r->external == NULL) return encode_bytes(e, field, nullable, &r->bytes);
     struct codec_cuts *cuts = e->cuts;
     if (cuts == NULL || cuts->count == cuts->capacity) return ST_FULL;
     enum status st = encode_length(e, field, 4, r->external_bytes);
@@ -415,11 +421,12 @@ static inline enum status encode_fixed(struct encoder *e, enum field_type type, 
     return ST_OK;
 }
 
-static enum status encode_one(struct encoder *e, const struct field *field, const void *slot) {
+static enum status encode_one(struct encoder *e, const struct field *field, bool nullable,
+                              const void *slot) {
     switch (field->type) {
-    case FIELD_STRING: return encode_string(e, field, slot);
-    case FIELD_BYTES: return encode_bytes(e, field, slot);
-    case FIELD_RECORDS: return encode_records(e, field, slot);
+    case FIELD_STRING: return encode_string(e, field, nullable, slot);
+    case FIELD_BYTES: return encode_bytes(e, field, nullable, slot);
+    case FIELD_RECORDS: return encode_records(e, field, nullable, slot);
     case FIELD_STRUCT: return encode_struct(e, field->layout, slot);
     default: return encode_fixed(e, field->type, slot);
     }
@@ -427,12 +434,13 @@ static enum status encode_one(struct encoder *e, const struct field *field, cons
 
 static enum status encode_array(struct encoder *e, const struct field *field,
                                 const struct field_array *array) {
-    if (array->count < 0) return encode_null(e, field, 4);
+    bool nullable = field_in(field->nullable, e->dialect.version);
+    if (array->count < 0) return encode_null(e, field, nullable, 4);
     enum status st = encode_length(e, field, 4, (uint64_t)array->count);
     const uint8_t *item = array->items;
     size_t stride = field_element_bytes(field);
     for (int32_t i = 0; i < array->count && st == ST_OK; i++, item += stride) {
-        st = encode_one(e, field, item);
+        st = encode_one(e, field, false, item); /* elements are never null */
     }
     return st;
 }
@@ -451,9 +459,10 @@ static enum status encode_pointer(struct encoder *e, const struct field *field,
 
 static inline enum status encode_field(struct encoder *e, const struct field *field,
                                        const void *slot) {
+    if (field_fixed(field)) return encode_fixed(e, field->type, slot);
     if (field->flags & FIELD_ARRAY) return encode_array(e, field, slot);
     if (field->flags & FIELD_POINTER) return encode_pointer(e, field, *(void *const *)slot);
-    return encode_one(e, field, slot);
+    return encode_one(e, field, field_in(field->nullable, e->dialect.version), slot);
 }
 
 /* Unknown fields from *index on whose tag is below `end`. */

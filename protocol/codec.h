@@ -145,25 +145,28 @@ static inline bool schema_flexible(const struct schema *schema, int16_t version)
 /* ---- decode ---- */
 
 /** Fills all of *out (the schema's C struct) from the front of `in`. Strings, bytes and records are
- * borrowed from `in`, arrays and pointed-to structs are arena. *ret_used (NULL allowed): octets
- * read; what follows them is the caller's to judge. After a failure *out is undefined and the arena
- * holds leftovers until its reset.
+ *  borrowed from `in`, arrays and pointed-to structs are arena (or constant: a pointer's default).
+ *  *ret_used (NULL allowed): octets read; what follows them is the caller's to judge.
+ *  After a failure *out is undefined and the arena holds leftovers until its reset.
  *
- *  ST_UNSUPPORTED: the schema does not have that version. ST_SHORT: a length or count says more
- * than is there. ST_CORRUPT: null where the version has none, a string above
- * CODEC_STRING_BYTES_MAX, tags that do not ascend, a tagged field that does not fill its size
- * exactly, a length varint of more than 32 bits. ST_TOO_LARGE: beyond LIMIT_ARRAY_ELEMENTS,
- * LIMIT_TAGGED_FIELDS or 2 GiB. ST_NOMEM: the arena's limit.
+ *  ST_UNSUPPORTED: not a version of the schema.
+ *  ST_SHORT:       a length or count says more than is there.
+ *  ST_CORRUPT:     null where the version has none; a string above CODEC_STRING_BYTES_MAX; tags
+ *                  that do not ascend, or that only other versions know; a tagged field that does
+ *                  not fill its size exactly; a varint of more than 32 bits.
+ *  ST_TOO_LARGE:   beyond LIMIT_ARRAY_ELEMENTS, LIMIT_TAGGED_FIELDS or 2 GiB.
+ *  ST_NOMEM:       the arena's limit.
  *
  *  Nothing is allocated for a count before the input is known to be long enough for it, so the
- * arena grows by at most CODEC_AMPLIFICATION_MAX octets for one octet of input. As in Kafka: any
- * negative old-style length is null, any non-zero octet is true, octets after the message are
- *  allowed. Unlike Kafka: text is not validated (Java would replace malformed UTF-8 and so not give
- * back the octets it was given); tags that repeat or descend, or whose size is wrong, are refused
- * as KIP-482 has it. */
+ *  arena grows by at most CODEC_AMPLIFICATION_MAX octets for one octet of input.
+ *
+ *  As in Kafka: any negative old-style length is null, any non-zero octet is true, octets after
+ *  the message are allowed. Unlike Kafka: text is not validated (Java replaces malformed UTF-8 and
+ *  then cannot give back the octets it was given); tags that repeat or descend, or whose size is
+ *  wrong, are refused, as KIP-482 has it. */
 MUST_CHECK enum status codec_decode(const struct schema *schema, int16_t version, struct bytes in,
                                     struct arena *arena, void *out, size_t *ret_used);
-#define CODEC_AMPLIFICATION_MAX 64
+#define CODEC_AMPLIFICATION_MAX 32 /* the worst today: 26.7, OffsetFetchRequest v8 */
 
 /* ---- encode ---- */
 
@@ -186,11 +189,14 @@ struct codec_cuts {
 size_t codec_size(const struct schema *schema, int16_t version, const void *message);
 
 /** Writes the message at `out`; size must be what codec_size says. cuts: appended to; NULL when no
- * records are external. Ends with ST_UNSUPPORTED: not a version of the schema, or a field that this
- * version does not carry is neither ignorable nor at its default (Kafka's
- * UnsupportedVersionException); ST_INVALID:     null where the version has none, unknown tags that
- * do not ascend, or another size; ST_TOO_LARGE:   a string above CODEC_STRING_BYTES_MAX, or a
- * length above INT32_MAX; ST_FULL:        no room for a cut. */
+ *  records are external.
+ *
+ *  ST_UNSUPPORTED: not a version of the schema; or a field that this version does not carry is
+ *                  neither ignorable nor at its default (Kafka's UnsupportedVersionException).
+ *  ST_INVALID:     null where the version has none; unknown tags that do not ascend, or that the
+ *                  schema knows; another size.
+ *  ST_TOO_LARGE:   a string above CODEC_STRING_BYTES_MAX, a length of INT32_MAX or more.
+ *  ST_FULL:        no room for a cut. */
 MUST_CHECK enum status codec_encode(const struct schema *schema, int16_t version,
                                     const void *message, uint8_t *out, size_t size,
                                     struct codec_cuts *cuts);

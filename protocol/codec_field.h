@@ -21,6 +21,10 @@ static inline bool field_in(struct version_range range, int version) {
 static inline bool field_inline(const struct field *field, int version) {
     return field_in(field->present, version) && !field_in(field->tagged, version);
 }
+/** A number, bool or uuid that is no array: most fields, so it is asked first. */
+static inline bool field_fixed(const struct field *field) {
+    return field->type <= FIELD_UUID && !(field->flags & FIELD_ARRAY);
+}
 static inline bool field_compact(const struct field *field, bool flexible) {
     return flexible && !(field->flags & FIELD_NEVER_COMPACT);
 }

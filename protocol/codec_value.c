@@ -9,6 +9,26 @@ const uint8_t field_fixed_bytes[FIELD_STRUCT + 1] = {
 
 /* ---- defaults ---- */
 
+/* Fixed sizes, so that no call to memcpy or memcmp remains: this runs for every field that a
+ * version lacks. */
+static void set_number(const struct field *field, void *slot) {
+    switch (field_fixed_bytes[field->type]) {
+    case 1: *(uint8_t *)slot = (uint8_t)field->initial; break;
+    case 2: *(uint16_t *)slot = (uint16_t)field->initial; break;
+    case 4: *(uint32_t *)slot = (uint32_t)field->initial; break;
+    default: *(uint64_t *)slot = (uint64_t)field->initial; break; /* a double's only default is 0 */
+    }
+}
+
+static bool number_is_initial(const struct field *field, const void *slot) {
+    switch (field_fixed_bytes[field->type]) {
+    case 1: return *(const uint8_t *)slot == (uint8_t)field->initial;
+    case 2: return *(const uint16_t *)slot == (uint16_t)field->initial;
+    case 4: return *(const uint32_t *)slot == (uint32_t)field->initial;
+    default: return *(const uint64_t *)slot == (uint64_t)field->initial;
+    }
+}
+
 void field_set_default(const struct field *field, void *slot) {
     bool null = (field->flags & FIELD_DEFAULT_NULL) != 0;
     if (field->flags & FIELD_ARRAY) {
@@ -30,12 +50,9 @@ void field_set_default(const struct field *field, void *slot) {
     case FIELD_RECORDS: *(struct records *)slot = (struct records){0}; break;
     case FIELD_STRUCT: codec_layout_defaults(field->layout, slot); break;
     case FIELD_UUID: *(struct uuid *)slot = UUID_ZERO; break;
-    default:
-        memcpy(slot, &field->initial, field_fixed_bytes[field->type]);
-        break; /* little-endian */
+    default: set_number(field, slot); break;
     }
 }
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a default's low octets come first");
 
 void codec_layout_defaults(const struct layout *layout, void *object) {
     const struct field *end = layout->fields + layout->field_count;
@@ -90,7 +107,7 @@ bool field_is_default(const struct field *field, const void *slot) {
     case FIELD_STRUCT: return struct_is_default(field->layout, slot);
     case FIELD_FLOAT64: return *(const double *)slot == 0.0; /* the only default there is */
     case FIELD_UUID: return uuid_is_zero(*(const struct uuid *)slot);
-    default: return memcmp(slot, &field->initial, field_fixed_bytes[field->type]) == 0;
+    default: return number_is_initial(field, slot);
     }
 }
 

@@ -118,7 +118,8 @@ static bool default_is_written(const struct filler *f, const struct field *field
 }
 
 static void fill_struct(struct filler *f, const struct layout *layout, void *out) {
-    bool plain = prng_chance(f->prng, 1, 16); /* all defaults: as a tagged field it is not written */
+    bool plain =
+        prng_chance(f->prng, 1, 16); /* all defaults: as a tagged field it is not written */
     for (unsigned i = 0; i < layout->field_count; i++) {
         const struct field *field = &layout->fields[i];
         void *slot = (uint8_t *)out + field->offset;
