@@ -1,5 +1,6 @@
-/* tests/golden/MakeBatches.java - writes the topics whose segments tests/golden/batches/ holds, by Apache Kafka's own
- * producer to an Apache Kafka broker. Run by tests/golden/make_batches.py. Argument: bootstrap server. */
+/* tests/golden/MakeBatches.java - writes the topics whose segments tests/golden/batches/ holds, by
+ * Apache Kafka's own producer to an Apache Kafka broker. Run by tests/golden/make_batches.py.
+ * Argument: bootstrap server. */
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -20,7 +21,10 @@ public class MakeBatches {
 
     static String text(int len) {
         StringBuilder s = new StringBuilder();
-        while (s.length() < len) s.append("kafka record batch ").append(random.nextInt(len < 1000 ? 100000 : 10)).append(' ');
+        while (s.length() < len)
+            s.append("kafka record batch ")
+                .append(random.nextInt(len < 1000 ? 100000 : 10))
+                .append(' ');
         return s.substring(0, len);
     }
 
@@ -39,7 +43,8 @@ public class MakeBatches {
 
     static int sent = 0;
 
-    static void send(KafkaProducer<String, String> p, String topic, String key, String value, int headers) {
+    static void send(
+        KafkaProducer<String, String> p, String topic, String key, String value, int headers) {
         RecordHeaders hs = new RecordHeaders();
         for (int h = 0; h < headers; h++) {
             hs.add(new RecordHeader("header-" + h, h % 3 == 2 ? null : text(h * 3).getBytes()));
@@ -64,16 +69,18 @@ public class MakeBatches {
 
     public static void main(String[] args) throws Exception {
         server = args[0];
-        String[] topics = {"none", "gzip", "snappy", "lz4", "zstd", "level", "append-time", "transaction", "compacted"};
+        String[] topics = {"none", "gzip", "snappy", "lz4", "zstd", "level", "append-time",
+            "transaction", "compacted"};
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", server))) {
             List<NewTopic> made = new ArrayList<>();
             for (String t : topics) {
                 Map<String, String> config = new HashMap<>();
                 config.put("max.message.bytes", "5000000");
-                if (t.equals("append-time")) config.put("message.timestamp.type", "LogAppendTime");
+                if (t.equals("append-time"))
+                    config.put("message.timestamp.type", "LogAppendTime");
                 if (t.equals("compacted")) {
-                    config.putAll(Map.of("cleanup.policy", "compact", "min.cleanable.dirty.ratio", "0.0", "segment.ms", "1000",
-                        "delete.retention.ms", "86400000"));
+                    config.putAll(Map.of("cleanup.policy", "compact", "min.cleanable.dirty.ratio",
+                        "0.0", "segment.ms", "1000", "delete.retention.ms", "86400000"));
                 }
                 made.add(new NewTopic("golden-" + t, 1, (short) 1).configs(config));
             }
@@ -85,8 +92,10 @@ public class MakeBatches {
             }
             try (var p = producer(codec, Map.of("enable.idempotence", true))) {
                 mixed(p, "golden-" + codec, 12);
-                if (codec.equals("none")) continue;
-                for (int i = 0; i < 3; i++) send(p, "golden-" + codec, "big", text(40000), 1); /* crosses windows */
+                if (codec.equals("none"))
+                    continue;
+                for (int i = 0; i < 3; i++)
+                    send(p, "golden-" + codec, "big", text(40000), 1); /* crosses windows */
                 p.flush();
                 for (int i = 0; i < 5; i++) send(p, "golden-" + codec, "odd", text(16383 + i), 0);
                 p.flush();
@@ -97,9 +106,11 @@ public class MakeBatches {
                 mixed(p, "golden-append-time", 6);
             }
         }
-        String[][] levels = {{"gzip", "1"}, {"gzip", "9"}, {"lz4", "1"}, {"lz4", "17"}, {"zstd", "-131072"}, {"zstd", "1"}, {"zstd", "19"}, {"zstd", "22"}};
+        String[][] levels = {{"gzip", "1"}, {"gzip", "9"}, {"lz4", "1"}, {"lz4", "17"},
+            {"zstd", "-131072"}, {"zstd", "1"}, {"zstd", "19"}, {"zstd", "22"}};
         for (String[] level : levels) {
-            try (var p = producer(level[0], Map.of("compression." + level[0] + ".level", Integer.valueOf(level[1])))) {
+            try (var p = producer(level[0],
+                     Map.of("compression." + level[0] + ".level", Integer.valueOf(level[1])))) {
                 mixed(p, "golden-level", 4);
             }
         }
@@ -108,7 +119,10 @@ public class MakeBatches {
             for (int i = 0; i < 12; i++) {
                 p.beginTransaction();
                 mixed(p, "golden-transaction", 1 + i % 3);
-                if (i % 3 == 1) p.abortTransaction(); else p.commitTransaction();
+                if (i % 3 == 1)
+                    p.abortTransaction();
+                else
+                    p.commitTransaction();
             }
         }
         try (var p = producer("zstd", Map.of("transactional.id", "golden-zstd"))) {
@@ -123,7 +137,8 @@ public class MakeBatches {
                 for (int round = 0; round < 8; round++) {
                     p.beginTransaction();
                     for (int i = 0; i < 10; i++) {
-                        send(p, "golden-compacted", codec + (i * round) % 13, i % 6 == 5 ? null : text(20), i % 2);
+                        send(p, "golden-compacted", codec + (i * round) % 13,
+                            i % 6 == 5 ? null : text(20), i % 2);
                     }
                     p.flush();
                     p.commitTransaction();
