@@ -1,11 +1,20 @@
 /* protocol/batch.h - the header of a record batch (RecordBatch v2, "magic 2") and what a leader
- * writes into it. Format: 61 octets, big-endian, then the records, compressed as one stream when
- * the codec bits say so: 0 base offset i64   8 length i32 (octets after this field)   12 partition
- * leader epoch i32   16 magic i8 17 CRC-32C u32 (of all from 21 on)   21 attributes i16   23 last
- * offset delta i32   27 base timestamp i64 35 max timestamp i64   43 producer id i64   51 producer
- * epoch i16   53 base sequence i32   57 record count i32 Base offset, length, leader epoch and
- * magic lie outside the checksum: a leader stamps them without touching it. Nothing here looks into
- * the records: that is protocol/batch_walk.h (may it be appended?) and protocol/record_iter.h.
+ * writes into it.
+ *
+ * 61 octets, big-endian, then the records, compressed as one stream when the codec bits say so:
+ *
+ *      0  base offset             i64        35  max timestamp     i64, ms
+ *      8  octets after this field i32        43  producer id       i64
+ *     12  partition leader epoch  i32        51  producer epoch    i16
+ *     16  magic                   i8         53  base sequence     i32
+ *     17  CRC-32C of all from 21  u32        57  record count      i32
+ *     21  attributes              i16        61  records
+ *     23  last offset delta       i32
+ *     27  base timestamp          i64, ms
+ *
+ * What lies before 17 is outside the checksum: a leader stamps it without touching the checksum.
+ * Nothing here looks into the records: that is protocol/batch_walk.h (may it be appended?) and
+ * protocol/record_iter.h (what do they hold?).
  * Source: org.apache.kafka.common.record.internal.DefaultRecordBatch. */
 #pragma once
 #include "base/bytes.h"

@@ -20,8 +20,7 @@ struct batch_options {
     enum codec codec;
     int32_t level;              /* of compression */
     int64_t log_append_time_ms; /* NO_TIMESTAMP: the records' own times count */
-    int64_t
-        delete_horizon_ms; /* NO_TIMESTAMP: none; else it takes the place of the base timestamp */
+    int64_t delete_horizon_ms;  /* takes the place of the base timestamp; NO_TIMESTAMP: none */
     bool transactional;
     bool control;
     int64_t producer_id;

@@ -1,19 +1,21 @@
 /* protocol/batch_walk.h - may this batch be appended? Answered as Kafka's leader answers it, in one
  * pass over the records. Values are stepped over, never copied; compressed batches are decompressed
- * run by run, with an upper bound. docs/formats/produce-validation.md has the whole table, measured
- * on Apache Kafka 4.3.1, and says where we differ.
+ * run by run, with an upper bound.
  *
- * A Produce partition goes through batch_single, then batch_walk, then (passed) batch_stamp; when
- * the topic has LogAppendTime, batch_set_log_append_time; otherwise, when
+ * A Produce partition goes through batch_single, then batch_walk, then (passed) batch_stamp; and
+ * then, when the topic has LogAppendTime, batch_set_log_append_time; when it has not, and
  * report.rewrite_max_timestamp, batch_set_max_timestamp. Producer state (epochs, sequences,
- * transactions) is checked by log/, after this. Source: LogValidator,
- * UnifiedLog.analyzeAndValidateRecords, ProduceRequest.validateRecords. */
+ * transactions) is checked by log/, after this.
+ *
+ * docs/formats/produce-validation.md has the whole table, measured on Apache Kafka 4.3.1, and says
+ * where we differ. Source: LogValidator, UnifiedLog.analyzeAndValidateRecords,
+ * ProduceRequest.validateRecords. */
 #pragma once
 #include "base/strbuf.h"
 #include "protocol/batch.h"
 
-/* Why a batch is refused, in the order in which Kafka looks; behind each the wire error it answers
- * with. */
+/* Why a batch is refused, roughly in the order in which Kafka looks -> the wire error it answers.
+ */
 enum batch_fault {
     BATCH_OK = 0,
     /* batch_single */
@@ -57,14 +59,12 @@ struct record_error {
     int64_t timestamp;
     int32_t key_bytes, value_bytes; /* -1: null */
 };
-/* How many record errors a report lists. Kafka lists all, and its answer can outgrow the request.
- */
+/* How many errors a report lists. Kafka lists all, and its answer can outgrow the request. */
 #define BATCH_RECORD_ERRORS_MAX 1000
 
 struct batch_rules {
-    bool from_client; /* false: a coordinator or the controller, which may write control batches and
-                         offsets */
-    bool compacted;   /* cleanup.policy has "compact": keys are needed */
+    bool from_client;     /* false: a coordinator, which may write control batches and offsets */
+    bool compacted;       /* cleanup.policy has "compact": keys are needed */
     bool log_append_time; /* message.timestamp.type: record timestamps are not looked at */
     int64_t now_ms;
     int64_t timestamp_before_max_ms; /* message.timestamp.before.max.ms; INT64_MAX: no bound */
@@ -84,17 +84,15 @@ void batch_scratch_init(struct batch_scratch *scratch, struct mem *mem);
 void batch_scratch_release(struct batch_scratch *scratch);
 
 struct batch_report {
-    struct batch_view view; /* set once the header could be read */
-    int32_t record_index;   /* of the record that broke the walk; -1 when none did */
-    int64_t max_timestamp;  /* of the records, NO_TIMESTAMP at least; what the time index wants for
-                             * CreateTime,  together with the batch's last offset */
-    int32_t max_timestamp_delta; /* offset delta of the first record that has it; -1 when none has
-                                    one */
-    bool rewrite_max_timestamp;  /* the header says otherwise, or carries bit 3:
-                                    batch_set_max_timestamp is due */
+    struct batch_view view;      /* set once the header could be read */
+    int32_t record_index;        /* of the record that broke the walk; -1 when none did */
+    int64_t max_timestamp;       /* of the records, at least NO_TIMESTAMP: what the time index of a
+                                  * CreateTime topic wants, with the batch's last offset */
+    int32_t max_timestamp_delta; /* offset delta of the first record that has it; -1: none has */
+    bool rewrite_max_timestamp;  /* the header says otherwise, or has bit 3 set */
     size_t plain_bytes;          /* of the records, decompressed */
     struct record_error *errors; /* borrowed from the scratch until its next use */
-    int32_t error_count; /* all that were found; at most BATCH_RECORD_ERRORS_MAX are listed */
+    int32_t error_count;         /* found; at most BATCH_RECORD_ERRORS_MAX are listed */
 };
 
 /** The one batch in the records of a Produce partition. As in Kafka, an incomplete batch behind it

@@ -3,15 +3,19 @@
  *
  * Reading is by pull: decompressor_next gives the next run of plain octets, borrowed until the next
  * call. Nothing is allocated from a declared size before that size was checked against the input
- * and the limit. What is accepted is what Apache Kafka's readers accept (compress_*.c say where
- * that is more or less than the format's own document): gzip    RFC 1952, several members in a row;
- * what follows the last member is ignored snappy  xerial streams (snappy-java) and a bare snappy
- * block (librdkafka); a block is decoded whole lz4     one LZ4 frame with independent blocks; what
- * follows its end mark is ignored zstd    frames with a window of at most 128 MiB, as the zstd
- * library's own default none    one run, the input itself Contexts live in the struct and are
- * reused: after warm-up a stream of ordinary size allocates nothing. What the libraries allocate
- * comes from `mem`, too. Contexts and windows above COMPRESS_KEEP_BYTES go back after each stream.
- * Not shared by threads. */
+ * and the limit. What is read is what Apache Kafka's readers read:
+ *
+ *     gzip    RFC 1952, several members in a row; what follows the last one is ignored
+ *     snappy  a xerial stream (snappy-java) or one bare block (librdkafka), block by block
+ *     lz4     one LZ4 frame with independent blocks; what follows its end mark is ignored
+ *     zstd    frames in a row, each with a window of at most 128 MiB, the library's own default
+ *     none    one run, the input itself
+ *
+ * compress_*.c say where that is more or less than the format's own document.
+ *
+ * Contexts live in the struct and are reused: after warm-up a stream of ordinary size allocates
+ * nothing. What the libraries allocate comes from `mem`, too. Contexts and windows above
+ * COMPRESS_KEEP_BYTES go back after each stream. Not shared by threads. */
 #pragma once
 #include "base/bytes.h"
 #include "base/mem.h"

@@ -1,7 +1,8 @@
 /* protocol/compress_gzip.c - gzip: read by ISA-L's igzip (measured at three times zlib's speed on
- * JSON), written by zlib, whose levels are the ones that compression.gzip.level means. As
- * java.util.zip.GZIPInputStream: another member may follow, and what follows the last one is not
- * looked at. */
+ * JSON), written by zlib, whose levels are the ones that compression.gzip.level means.
+ *
+ * As java.util.zip.GZIPInputStream: another member may follow, and what follows the last one is not
+ * looked at; reserved header flags are not minded. */
 #include <isa-l/igzip_lib.h>
 #include <zlib.h>
 #include "base/assert.h"

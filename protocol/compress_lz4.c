@@ -8,7 +8,6 @@
 #include "base/assert.h"
 #include "protocol/compress_codec.h"
 
-#define FRAME_MAGIC 0x184d2204u
 #define HEADER_BYTES_MIN 7
 /* Kafka's default level means LZ4's fast compressor, every other one the high compression one. */
 #define LEVEL_FAST 9

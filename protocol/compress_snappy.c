@@ -1,9 +1,13 @@
 /* protocol/compress_snappy.c - snappy in snappy-java's stream framing ("xerial"), which Kafka's
- * Java clients write: 82 'SNAPPY' 00, int32 version, int32 oldest compatible version, then chunks:
- * int32 length, raw snappy block. Input that does not start so is one bare block, which librdkafka
- * and others send. As SnappyInputStream: a further stream header may stand where a chunk would, and
- * up to three octets after the last chunk are ignored. A block has no checksum, and its back
- * references may reach to its start, so it is decoded whole. */
+ * Java clients write:
+ *
+ *     82 'SNAPPY' 00, int32 version, int32 oldest compatible version,
+ *     then chunks: int32 length, raw snappy block
+ *
+ * Input that does not start so is one bare block, which librdkafka and others send. As
+ * SnappyInputStream: a further stream header may stand where a chunk would, and up to three octets
+ * after the last chunk are ignored. A block has no checksum, and its back references may reach to
+ * its start, so it is decoded whole. */
 #include <snappy-c.h>
 #include "protocol/compress_codec.h"
 

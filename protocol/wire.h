@@ -1,9 +1,13 @@
 /* protocol/wire.h - variable-length integers of Kafka's wire and disk formats.
- * Unsigned: 7 bits per octet, low group first, bit 7 set on all but the last octet (compact
- * lengths, tagged fields). Signed ("varint", "varlong"): zig-zag first, so that small negatives
- * stay short (fields of a record). Readers never look past in.len. An encoding that is longer than
- * needed is accepted, as in Kafka; one that carries more bits than the type holds is not. Source:
- * org.apache.kafka.common.utils.ByteUtils. */
+ *
+ *     unsigned  7 bits per octet, low group first, bit 7 set on all but the last octet: compact
+ *               lengths, tagged fields
+ *     signed    ("varint", "varlong") zig-zag first, so that small negatives stay short: the fields
+ *               of a record
+ *
+ * Readers never look past in.len. An encoding that is longer than needed is accepted, as in Kafka;
+ * one that carries more bits than the type holds is not.
+ * Source: org.apache.kafka.common.utils.ByteUtils. */
 #pragma once
 #include "base/bytes.h"
 #include "base/status.h"
