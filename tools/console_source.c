@@ -2,17 +2,11 @@
 #include "tools/console_source.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 #include "base/assert.h"
+#include "tools/clock.h"
 
 #define MISSING_RETRY_MS 500  /* between looks for a topic that is not there yet */
 #define METADATA_WAIT_MS 1000 /* for one answer */
-
-int64_t clock_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static struct source_topic *topic_of(struct source *s, const char *name) {
     for (struct source_topic *t = s->topics; t != NULL; t = t->next) {

@@ -41,6 +41,3 @@ void source_start(struct source *source);
 rd_kafka_message_t *source_next(struct source *source, int wait_ms);
 /** Commits what a group consumed, closes, frees. */
 void source_stop(struct source *source);
-
-/** Milliseconds on the monotonic clock. */
-int64_t clock_ms(void);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <unistd.h>
+#include "tools/clock.h"
 #include "tools/console_source.h"
 #include "tools/formatter.h"
 
