@@ -56,24 +56,28 @@ static enum status check_found(struct recovery *r, uint64_t position, int64_t se
     return scan_checksum(&r->scan, position, v);
 }
 
-/* A base offset or an epoch that jumps ahead lies outside the checksum: when the batch behind it,
- * itself whole, goes on where the jump began, the jump is damage. */
+/* Base offset and epoch lie outside the checksum, so one that jumps ahead may be damage. It is when
+ * the batch behind it, itself whole, goes on where the jump began. A wrong offset makes the batch
+ * unusable (ST_CORRUPT); a wrong epoch is only not believed (view says -1 then): the records are
+ * whole. */
 static enum status check_jump(struct recovery *r, uint64_t position, int64_t segment_base,
-                              const struct batch_view *view) {
-    bool jumps = view->base_offset > r->expected || view->partition_leader_epoch > r->latest_epoch;
-    if (!jumps) return ST_OK;
+                              struct batch_view *view) {
+    if (view->base_offset == r->expected && view->partition_leader_epoch <= r->latest_epoch) {
+        return ST_OK;
+    }
     struct batch_view next;
     uint64_t after = position + view->batch_bytes;
     enum status st = scan_header(&r->scan, after, true, &next);
     if (st != ST_OK && !is_damage(st)) return st;
     if (st != ST_OK || !offsets_fit(&next, r->expected, segment_base)) return ST_OK;
-    if (next.base_offset >= batch_next_offset(view) &&
-        next.partition_leader_epoch >= view->partition_leader_epoch) {
-        return ST_OK;
-    }
+    bool offset_contradicted = next.base_offset < batch_next_offset(view);
+    bool epoch_contradicted = next.partition_leader_epoch < view->partition_leader_epoch;
+    if (!offset_contradicted && !epoch_contradicted) return ST_OK;
     st = scan_checksum(&r->scan, after, &next);
     if (st != ST_OK) return is_damage(st) ? ST_OK : st;
-    return ST_CORRUPT;
+    if (offset_contradicted) return ST_CORRUPT;
+    view->partition_leader_epoch = NO_LEADER_EPOCH;
+    return ST_OK;
 }
 
 /* ST_OK: a batch that may stand here. ST_CORRUPT: none. */

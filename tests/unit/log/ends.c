@@ -1,0 +1,170 @@
+/* tests/unit/log/ends.c - truncation, a raised start, deletion, leader epochs. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include "tests/unit/log/fixture.h"
+
+enum { BATCHES = 40 };
+
+static void make_log(struct fixture *fx) {
+    fixture_init(fx);
+    fx->config.segment_bytes = 1700; /* ten batches */
+    fx->config.index_interval_bytes = 300;
+    cr_assert_eq(fixture_open(fx), ST_OK);
+    for (int i = 0; i < BATCHES; i++) {
+        struct test_append a;
+        append_prepare(fx, &a, 1, 100, 1000 + i);
+        a.append.leader_epoch = i / 10;
+        cr_assert_eq(log_append(fx->log, &a.append), ST_OK);
+        plain_io_settle(&fx->plain);
+        append_release(&a);
+    }
+    fixture_sync(fx);
+}
+
+Test(ends, truncates_to_any_offset_and_appends_on_from_there) {
+    for (int64_t to = 0; to <= BATCHES; to++) {
+        struct fixture fx;
+        make_log(&fx);
+        cr_assert_eq(fixture_truncate(&fx, to), ST_OK);
+        cr_expect_eq(log_end(fx.log), to);
+        cr_expect_eq(log_durable_end(fx.log), to);
+        cr_expect_eq(log_size_bytes(fx.log), (uint64_t)to * 170, "to %ld", (long)to);
+        cr_expect_eq(log_latest_epoch(fx.log), to > 0 ? (to - 1) / 10 : -1, "to %ld", (long)to);
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, 0, &st), to);
+        fixture_fill(&fx, 15);
+        cr_expect_eq(fixture_consume(&fx, 0, &st), to + 15);
+        cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+        cr_expect_eq(log_end(fx.log), to + 15, "to %ld", (long)to);
+        cr_expect_eq(fixture_consume(&fx, 0, &st), to + 15);
+        fixture_release(&fx);
+    }
+}
+
+Test(ends, truncation_leaves_indexes_that_a_clean_start_can_trust) {
+    for (int64_t to = 31; to < 40; to++) {
+        struct fixture fx;
+        make_log(&fx);
+        cr_assert_eq(fixture_truncate(&fx, to), ST_OK);
+        cr_assert_eq(fixture_close(&fx), ST_OK);
+        fx.open.clean = true;
+        fx.open.recovery_point = to;
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        cr_expect_eq(log_end(fx.log), to);
+        enum status st;
+        for (int64_t offset = 0; offset < to; offset++) {
+            cr_expect_eq(fixture_consume(&fx, offset, &st), to);
+        }
+        fixture_release(&fx);
+    }
+}
+
+Test(ends, truncation_below_everything_starts_anew_there) {
+    struct fixture fx;
+    make_log(&fx);
+    cr_assert_eq(fixture_raise_start(&fx, 25), ST_OK);
+    cr_assert_eq(fixture_truncate(&fx, 7), ST_OK);
+    cr_expect_eq(log_start_offset(fx.log), 7);
+    cr_expect_eq(log_end(fx.log), 7);
+    cr_expect_eq(log_size_bytes(fx.log), 0);
+    fixture_fill(&fx, 3);
+    enum status st;
+    cr_expect_eq(fixture_consume(&fx, 7, &st), 10);
+    fixture_release(&fx);
+}
+
+Test(ends, truncation_removes_producer_snapshots_above_it) {
+    struct fixture fx;
+    make_log(&fx);
+    file_write(&fx, "00000000000000000020.snapshot", "s", 1);
+    file_write(&fx, "00000000000000000035.snapshot", "s", 1);
+    cr_assert_eq(fixture_truncate(&fx, 34), ST_OK);
+    cr_expect(file_exists(&fx, "00000000000000000020.snapshot"));
+    cr_expect_not(file_exists(&fx, "00000000000000000035.snapshot"));
+    fixture_release(&fx);
+}
+
+Test(ends, raising_the_start_removes_whole_segments_below_it) {
+    static const struct {
+        int64_t to;
+        uint32_t segments;
+    } rows[] = {{0, 4}, {9, 4}, {10, 3}, {11, 3}, {29, 2}, {30, 1}, {39, 1}, {40, 1}};
+    struct fixture fx;
+    make_log(&fx);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        cr_assert_eq(fixture_raise_start(&fx, rows[i].to), ST_OK);
+        cr_expect_eq(log_start_offset(fx.log), rows[i].to);
+        cr_expect_eq(log_segment_count(fx.log), rows[i].segments, "to %ld", (long)rows[i].to);
+        cr_expect_eq(log_size_bytes(fx.log), rows[i].segments * 1700u, "to %ld", (long)rows[i].to);
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, rows[i].to, &st), BATCHES);
+    }
+    cr_expect_eq(fixture_raise_start(&fx, 41), ST_RANGE, "not above the durable end");
+    cr_assert_eq(fixture_raise_start(&fx, 5), ST_OK);
+    cr_expect_eq(log_start_offset(fx.log), 40, "never lowered");
+    size_t len;
+    char *text = (char *)file_read(&fx, "leader-epoch-checkpoint", &len);
+    cr_expect_str_eq(text, "0\n1\n3 40\n");
+    free(text);
+    cr_expect(file_exists(&fx, SEGMENT_0 ".log.deleted"));
+    fx.plain.io.now.mono_us += 60000001;
+    plain_io_settle(&fx.plain);
+    cr_expect_not(file_exists(&fx, SEGMENT_0 ".log.deleted"));
+    cr_expect_not(file_exists(&fx, SEGMENT_0 ".index.deleted"));
+    fixture_release(&fx);
+}
+
+static bool directory_has(const char *path, const char *suffix) {
+    DIR *dir = opendir(path);
+    bool found = false;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        size_t n = strlen(e->d_name), s = strlen(suffix);
+        found = found || (n >= s && strcmp(e->d_name + n - s, suffix) == 0);
+    }
+    closedir(dir);
+    return found;
+}
+
+Test(ends, deletion_renames_at_once_and_removes_after_the_delay) {
+    struct fixture fx;
+    make_log(&fx);
+    struct log_read read;
+    fixture_read(&fx, &read, 0, BATCHES, 1000, true);
+    cr_assert_eq(fixture_delete(&fx), ST_OK);
+    cr_expect_not(directory_has(fx.path, "t-0"));
+    cr_expect(directory_has(fx.path, "-delete"));
+    cr_assert_eq(fixture_open(&fx), ST_OK, "a topic of the same name may come at once");
+    cr_expect_eq(log_end(fx.log), 0);
+    fx.plain.io.now.mono_us += 60000001;
+    plain_io_settle(&fx.plain);
+    cr_expect_not(directory_has(fx.path, "-delete"));
+    cr_expect(directory_has(fx.path, "t-0"));
+    log_read_release(&read); /* the sender had it all the time */
+    fixture_release(&fx);
+}
+
+Test(ends, an_epoch_is_durable_when_it_has_begun) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 3);
+    cr_assert_eq(fixture_begin_epoch(&fx, 7), ST_OK);
+    size_t len;
+    char *text = (char *)file_read(&fx, "leader-epoch-checkpoint", &len);
+    cr_expect_str_eq(text, "0\n2\n0 0\n7 3\n");
+    free(text);
+    cr_assert_eq(fixture_begin_epoch(&fx, 7), ST_OK, "twice is once");
+    int32_t epoch;
+    int64_t end;
+    static const struct {
+        int32_t asked, epoch;
+        int64_t end;
+    } rows[] = {{-1, -1, -1}, {0, 0, 3}, {3, 0, 3}, {7, 7, 3}, {8, -1, -1}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        log_end_of_epoch(fx.log, rows[i].asked, &epoch, &end);
+        cr_expect_eq(epoch, rows[i].epoch, "asked %d", rows[i].asked);
+        cr_expect_eq(end, rows[i].end, "asked %d", rows[i].asked);
+    }
+    fixture_release(&fx);
+}

@@ -1,0 +1,195 @@
+/* tests/unit/log/rounds.c - group commit: what is durable when, how many syncs, KAFKA-3968. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include "tests/unit/log/fixture.h"
+
+Test(rounds, nothing_is_durable_before_its_sync_ended) {
+    struct fixture fx;
+    struct test_append a[3];
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 1);
+    cr_expect_eq(log_durable_end(fx.log), 0);
+    fx.plain.deferred = true;
+    log_sync(fx.log);
+    plain_io_turn(&fx.plain); /* the sync starts at its end, and covers offset 0 */
+    for (int i = 0; i < 3; i++) append_prepare(&fx, &a[i], 1, 100, 1);
+    cr_assert_eq(log_append(fx.log, &a[0].append), ST_OK);
+    log_sync(fx.log);
+    cr_expect_eq(log_durable_end(fx.log), 0);
+    plain_io_turn(&fx.plain); /* the sync ends, the write starts */
+    cr_expect_eq(log_durable_end(fx.log), 1, "what came meanwhile is not covered");
+    cr_expect_eq(fx.durable_calls, 1);
+    cr_assert_eq(log_append(fx.log, &a[1].append), ST_OK);
+    log_sync(fx.log);
+    plain_io_turn(&fx.plain); /* the write ends; another one and a sync of offset 1 start */
+    cr_expect_eq(log_end(fx.log), 2);
+    cr_assert_eq(log_append(fx.log, &a[2].append), ST_OK);
+    log_sync(fx.log);
+    plain_io_settle(&fx.plain);
+    cr_expect_eq(log_durable_end(fx.log), 4);
+    cr_expect_leq(fx.dir.sync_count, 4, "%lu syncs", (unsigned long)fx.dir.sync_count);
+    for (int i = 0; i < 3; i++) append_release(&a[i]);
+    fixture_release(&fx);
+}
+
+Test(rounds, many_requests_are_one_sync) {
+    enum { COUNT_OF = 50 };
+    struct fixture fx;
+    struct test_append a[COUNT_OF];
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 1);
+    uint64_t before = fx.plain.counts[PLAIN_SYNC];
+    for (int i = 0; i < COUNT_OF; i++) {
+        append_prepare(&fx, &a[i], 1, 100, 1);
+        cr_assert_eq(log_append(fx.log, &a[i].append), ST_OK);
+        log_sync(fx.log);
+    }
+    plain_io_settle(&fx.plain);
+    cr_expect_eq(log_durable_end(fx.log), COUNT_OF + 1);
+    cr_expect_leq(fx.plain.counts[PLAIN_SYNC] - before, 2);
+    log_sync(fx.log);
+    plain_io_settle(&fx.plain);
+    cr_expect_leq(fx.plain.counts[PLAIN_SYNC] - before, 2, "nothing new, no sync");
+    for (int i = 0; i < COUNT_OF; i++) append_release(&a[i]);
+    fixture_release(&fx);
+}
+
+Test(rounds, a_bounded_number_of_syncs_is_in_flight) {
+    enum { LOGS = 12 };
+    struct fixture fx;
+    struct log *logs[LOGS];
+    fixture_init(&fx);
+    for (int i = 0; i < LOGS; i++) {
+        fx.open.partition = i;
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        logs[i] = fx.log;
+        cr_assert_eq(fixture_append(&fx, 1, 100, 1), ST_OK);
+    }
+    fx.plain.deferred = true;
+    for (int i = 0; i < LOGS; i++) log_sync(logs[i]);
+    for (int turn = 0; turn < 20; turn++) {
+        cr_expect_leq(fx.dir.syncs_in_flight, LOG_DIR_SYNC_LIMIT);
+        plain_io_turn(&fx.plain);
+    }
+    for (int i = 0; i < LOGS; i++) {
+        cr_expect_eq(log_durable_end(logs[i]), 1, "log %d", i);
+        log_abandon(logs[i]);
+    }
+    fx.log = NULL;
+    fixture_release(&fx);
+}
+
+/* KAFKA-3968: a batch in a new segment does not count before the file can be found after a crash;
+ * an older segment's end is synced before what follows it counts. */
+static struct {
+    bool files_made, directory_synced, wrong;
+    uint32_t syncs;
+} order;
+
+static int watch_order(struct plain_io *plain, const struct plain_call *call) {
+    if (call->kind == PLAIN_OPEN && strstr(call->path, "00000000000000000003.log") != NULL) {
+        order.files_made = true;
+    }
+    if (call->kind == PLAIN_DIR_SYNC && order.files_made) order.directory_synced = true;
+    if (call->kind == PLAIN_WRITE && call->offset == 0 && order.files_made &&
+        !order.directory_synced) {
+        order.wrong = true;
+    }
+    if (call->kind == PLAIN_SYNC) order.syncs++;
+    return 0;
+}
+
+Test(rounds, a_new_segment_is_found_after_a_crash_before_anything_in_it_counts) {
+    for (int deferred = 0; deferred < 2; deferred++) {
+        struct fixture fx;
+        fixture_init(&fx);
+        fx.config.segment_bytes = 510; /* three batches */
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        fixture_fill(&fx, 3);
+        memset(&order, 0, sizeof order);
+        fx.plain.fault = watch_order;
+        fx.plain.deferred = deferred;
+        cr_assert_eq(fixture_append(&fx, 1, 100, 1), ST_OK);
+        cr_expect(order.directory_synced);
+        cr_expect_not(order.wrong);
+        plain_io_settle(&fx.plain);
+        order.syncs = 0;
+        log_sync(fx.log);
+        plain_io_settle(&fx.plain);
+        cr_expect_eq(order.syncs, 2, "both files");
+        cr_expect_eq(log_durable_end(fx.log), 4);
+        fx.plain.fault = NULL;
+        fixture_release(&fx);
+    }
+}
+
+static int fail_index_sync(struct plain_io *plain, const struct plain_call *call) {
+    int64_t *syncs_left = plain->fault_context;
+    if (call->kind != PLAIN_SYNC) return 0;
+    return (*syncs_left)-- > 0 ? 0 : -EIO;
+}
+
+Test(rounds, the_recovery_point_stays_below_a_segment_whose_indexes_are_not_durable) {
+    struct fixture fx;
+    struct test_append a;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 510;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 6);
+    fixture_sync(&fx);
+    cr_expect_eq(log_recovery_point(fx.log), 6);
+    fx.plain.deferred = true;
+    append_prepare(&fx, &a, 1, 100, 1);
+    cr_assert_eq(log_append(fx.log, &a.append), ST_OK);
+    bool seen = false;
+    while (plain_io_turn(&fx.plain)) {
+        log_sync(fx.log);
+        if (log_segment_count(fx.log) == 3 &&
+            log_recovery_point(fx.log) < log_durable_end(fx.log)) {
+            cr_expect_eq(log_recovery_point(fx.log), 3);
+            seen = true;
+        }
+    }
+    cr_expect(seen, "the indexes were durable from the first moment");
+    cr_expect_eq(log_recovery_point(fx.log), 7);
+    fx.plain.deferred = false;
+    int64_t syncs_left = 0;
+    fx.plain.fault_context = &syncs_left;
+    fx.plain.fault = fail_index_sync;
+    append_release(&a);
+    fixture_release(&fx);
+}
+
+Test(rounds, other_logs_of_a_failed_directory_go_offline_too) {
+    struct fixture fx;
+    struct log *logs[2];
+    struct test_append a;
+    fixture_init(&fx);
+    for (int i = 0; i < 2; i++) {
+        fx.open.partition = i;
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        logs[i] = fx.log;
+        cr_assert_eq(fixture_append(&fx, 1, 100, 1), ST_OK);
+    }
+    int64_t syncs_left = 0;
+    fx.plain.fault_context = &syncs_left;
+    fx.plain.fault = fail_index_sync;
+    fx.plain.deferred = true;
+    append_prepare(&fx, &a, 1, 100, 1);
+    cr_assert_eq(log_append(logs[1], &a.append), ST_OK);
+    log_sync(logs[0]);
+    log_sync(logs[1]);
+    plain_io_settle(&fx.plain);
+    for (int i = 0; i < 2; i++) {
+        cr_expect(log_is_offline(logs[i]));
+        cr_expect_eq(log_durable_end(logs[i]), 0);
+    }
+    cr_expect_eq(fx.failure_calls, 1);
+    cr_expect_eq(fx.offline_calls, 2);
+    append_release(&a);
+    for (int i = 0; i < 2; i++) log_abandon(logs[i]);
+    fx.log = NULL;
+    fixture_release(&fx);
+}
