@@ -178,7 +178,11 @@ static bool prepare(struct reactor *r) {
     struct reactor_group *group = r->group;
     /* liburing 2.3 declares io_uring_enable_rings and does not export it */
     int result = io_uring_register((unsigned)r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-    if (result == 0) (void)io_uring_register_ring_fd(&r->ring); /* only faster */
+    if (result == 0) {
+        (void)io_uring_register_ring_fd(&r->ring); /* only faster */
+        unsigned workers[2] = {REACTOR_DISK_WORKERS, 0 /* of sockets: as it is */};
+        (void)io_uring_register_iowq_max_workers(&r->ring, workers); /* the default is four a CPU */
+    }
     pthread_mutex_lock(&group->lock);
     r->start_result = result;
     group->started_count++;

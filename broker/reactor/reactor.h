@@ -21,6 +21,11 @@ struct reactor_group;
 
 #define REACTOR_ERROR_BYTES 512
 
+/* Kernel threads that a shard's ring may have for file operations; they start when they are needed. A disk that
+ * hangs keeps one for each operation it holds, so whoever starts many at once on one directory (rounds of syncs)
+ * stays well below: then the other directories go on. */
+#define REACTOR_DISK_WORKERS 32
+
 /* 0 means the default named beside it. */
 struct reactor_options {
     uint32_t shard_count;        /* 1 .. LIMIT_SHARDS; default 1 */

@@ -256,6 +256,7 @@ static void ring_full(struct job *job, void *argument) {
     cr_expect_eq(many.errors, 0);
     cr_expect_arr_eq(in, out, sizeof out);
     cr_expect_gt(io->stats.ring_full, 0, "the submission queue was full at times");
+    cr_expect_gt(io->stats.ring_overflows, 0, "and the completion queue");
     job_close(job, fd);
 }
 
