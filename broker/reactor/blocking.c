@@ -1,5 +1,5 @@
-/* broker/reactor/blocking.c - operations without an opcode on our kernel floor: each is a blocking call that a
- * worker makes, and (for some) a last step on the shard. */
+/* broker/reactor/blocking.c - operations without an opcode on our kernel floor: each is a blocking
+ * call that a worker makes, and (for some) a last step on the shard. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,12 +11,14 @@
 #include <unistd.h>
 #include "broker/reactor/internal.h"
 
-static void worker_finished(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags) {
+static void worker_finished(struct reactor *r, struct io_op *op, int32_t result,
+                            uint32_t cqe_flags) {
     (void)result, (void)cqe_flags;
     op_end(r, op, op->result);
 }
 
-static struct worker_op *begin(struct io *io, struct io_op *op, int fd, int64_t (*run)(struct io_op *op)) {
+static struct worker_op *begin(struct io *io, struct io_op *op, int fd,
+                               int64_t (*run)(struct io_op *op)) {
     op_begin(reactor_of(io), op, fd, worker_finished);
     worker_op(op)->run = run;
     return worker_op(op);
@@ -84,7 +86,9 @@ static int64_t run_stat(struct io_op *op) {
         .size_bytes = (uint64_t)s.st_size,
         .modified_ms = s.st_mtim.tv_sec * 1000 + s.st_mtim.tv_nsec / 1000000,
         .mode = s.st_mode & 07777,
-        .kind = S_ISREG(s.st_mode) ? IO_FILE : S_ISDIR(s.st_mode) ? IO_DIR : IO_OTHER,
+        .kind = S_ISREG(s.st_mode)   ? IO_FILE
+                : S_ISDIR(s.st_mode) ? IO_DIR
+                                     : IO_OTHER,
     };
     return 0;
 }
@@ -110,7 +114,8 @@ static int64_t run_statfs(struct io_op *op) {
     return 0;
 }
 
-bool reactor_statfs(struct io *io, struct io_op *op, const char *path, struct io_statfs *ret_statfs) {
+bool reactor_statfs(struct io *io, struct io_op *op, const char *path,
+                    struct io_statfs *ret_statfs) {
     struct worker_op *w = begin(io, op, -1, run_statfs);
     w->args[0].ptr = path;
     w->args[1].ptr = ret_statfs;
@@ -233,7 +238,8 @@ static void list_finished(struct reactor *r, struct io_op *op, int32_t result, u
     op_end(r, op, op->result);
 }
 
-bool reactor_list(struct io *io, struct io_op *op, const char *path, struct io_listing *ret_listing) {
+bool reactor_list(struct io *io, struct io_op *op, const char *path,
+                  struct io_listing *ret_listing) {
     struct worker_op *w = begin(io, op, -1, run_list);
     w->head.on_cqe = list_finished;
     w->args[0].ptr = path;

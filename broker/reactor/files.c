@@ -1,4 +1,5 @@
-/* broker/reactor/files.c - files on the ring, with the inline ways for the page cache (docs/decisions/0001). */
+/* broker/reactor/files.c - files on the ring, with the inline ways for the page cache
+ * (docs/decisions/0001). */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -94,7 +95,7 @@ static void write_on_cqe(struct reactor *r, struct io_op *op, int32_t result, ui
         op_end(r, op, result);
         return;
     }
-    if (result == 0) { /* takes nothing and says nothing: never seen of a file, and never to be tried for ever */
+    if (result == 0) { /* never seen of a file, and never to be tried for ever */
         op_end(r, op, -EIO);
         return;
     }
@@ -118,8 +119,8 @@ static int64_t write_now(int fd, struct gather *g, uint64_t offset) {
     while (!gather_is_done(g)) {
         struct iovec one;
         bool single = gather_single(g, &one);
-        ssize_t wrote = pwritev(fd, single ? &one : g->iov + g->index, single ? 1 : gather_list_count(g),
-                                (off_t)offset);
+        ssize_t wrote = pwritev(fd, single ? &one : g->iov + g->index,
+                                single ? 1 : gather_list_count(g), (off_t)offset);
         if (wrote < 0 && errno == EINTR) continue;
         if (wrote < 0) return -errno;
         if (wrote == 0) return -EIO;
@@ -167,7 +168,8 @@ bool reactor_write(struct io *io, struct io_op *op, int fd, const struct iovec *
 
 /* --- what is one kernel operation --- */
 
-bool reactor_open(struct io *io, struct io_op *op, const char *path, unsigned flags, unsigned mode) {
+bool reactor_open(struct io *io, struct io_op *op, const char *path, unsigned flags,
+                  unsigned mode) {
     struct reactor *r = reactor_of(io);
     bool writes = (flags & IO_WRITE) != 0, reads = (flags & IO_READ) != 0;
     int how = O_CLOEXEC | (writes ? (reads ? O_RDWR : O_WRONLY) : O_RDONLY);
@@ -183,7 +185,8 @@ bool reactor_open(struct io *io, struct io_op *op, const char *path, unsigned fl
 bool reactor_sync(struct io *io, struct io_op *op, int fd, unsigned flags) {
     struct reactor *r = reactor_of(io);
     op_begin(r, op, fd, op_simple_cqe);
-    io_uring_prep_fsync(reactor_op_sqe(r, op), fd, (flags & IO_ALL) != 0 ? 0 : IORING_FSYNC_DATASYNC);
+    io_uring_prep_fsync(reactor_op_sqe(r, op), fd,
+                        (flags & IO_ALL) != 0 ? 0 : IORING_FSYNC_DATASYNC);
     return false;
 }
 
@@ -207,7 +210,9 @@ static bool unlink_at(struct io *io, struct io_op *op, const char *path, int fla
     io_uring_prep_unlinkat(reactor_op_sqe(r, op), AT_FDCWD, path, flags);
     return false;
 }
-bool reactor_unlink(struct io *io, struct io_op *op, const char *path) { return unlink_at(io, op, path, 0); }
+bool reactor_unlink(struct io *io, struct io_op *op, const char *path) {
+    return unlink_at(io, op, path, 0);
+}
 bool reactor_rmdir(struct io *io, struct io_op *op, const char *path) {
     return unlink_at(io, op, path, AT_REMOVEDIR);
 }

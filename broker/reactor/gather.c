@@ -1,4 +1,5 @@
-/* broker/reactor/gather.c - a cursor over a borrowed list of runs, for writes and sends that end early. */
+/* broker/reactor/gather.c - a cursor over a borrowed list of runs, for writes and sends that end
+ * early. */
 #include <limits.h>
 #include "broker/reactor/internal.h"
 
@@ -28,7 +29,8 @@ bool gather_single(const struct gather *g, struct iovec *ret_run) {
     const struct iovec *run = &g->iov[g->index];
     bool alone = g->skip > 0 || g->index == g->count - 1;
     if (!alone) return false;
-    *ret_run = (struct iovec){(uint8_t *)run->iov_base + g->skip, MIN(run->iov_len - g->skip, (size_t)1 << 30)};
+    *ret_run = (struct iovec){(uint8_t *)run->iov_base + g->skip,
+                              MIN(run->iov_len - g->skip, (size_t)1 << 30)};
     return true;
 }
 

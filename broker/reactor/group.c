@@ -10,7 +10,8 @@
 #include <unistd.h>
 #include "broker/reactor/internal.h"
 
-#define BLOCKING_THREADS 16 /* for calls that may hang with a disk or a name server; made when needed */
+/* For calls that may hang with a disk or a name server; made when they are needed. */
+#define BLOCKING_THREADS 16
 #define URING_LEVEL_FTRUNCATE 609
 
 /* --- why it is refused, in one line --- */
@@ -30,32 +31,41 @@ static enum status explain_setup(int result, char *error, size_t error_bytes) {
     struct rlimit limit;
     switch (-result) {
     case ENOSYS:
-        (void)snprintf(error, error_bytes, "io_uring is not in this kernel (%s), or a seccomp profile hides it: "
-                       "klamm needs Linux 6.1 or newer with CONFIG_IO_URING", release);
+        (void)snprintf(error, error_bytes,
+                       "io_uring is not in this kernel (%s), or a seccomp profile hides it: "
+                       "klamm needs Linux 6.1 or newer with CONFIG_IO_URING",
+                       release);
         return ST_UNSUPPORTED;
     case EINVAL:
-        (void)snprintf(error, error_bytes, "io_uring of this kernel (%s) is too old: klamm needs Linux 6.1 or newer",
+        (void)snprintf(error, error_bytes,
+                       "io_uring of this kernel (%s) is too old: klamm needs Linux 6.1 or newer",
                        release);
         return ST_UNSUPPORTED;
     case EPERM:
     case EACCES:
         if (sysctl_io_uring_disabled() != 0) {
-            (void)snprintf(error, error_bytes, "io_uring is forbidden by sysctl kernel.io_uring_disabled=%d: set it "
+            (void)snprintf(error, error_bytes,
+                           "io_uring is forbidden by sysctl kernel.io_uring_disabled=%d: set it "
                            "to 0, or to 1 with this user in the group of kernel.io_uring_group",
                            sysctl_io_uring_disabled());
         } else {
-            (void)snprintf(error, error_bytes, "io_uring is forbidden to this process, most likely by a container's "
-                           "seccomp profile: allow io_uring_setup, io_uring_enter and io_uring_register in it");
+            (void)snprintf(error, error_bytes,
+                           "io_uring is forbidden to this process, most likely by a container's "
+                           "seccomp profile: allow io_uring_setup, io_uring_enter and "
+                           "io_uring_register in it");
         }
         return ST_BUSY;
     case ENOMEM:
         if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0) limit.rlim_cur = 0;
-        (void)snprintf(error, error_bytes, "no memory for an io_uring: RLIMIT_MEMLOCK is %llu KiB; raise it "
-                       "(LimitMEMLOCK= in systemd), or start fewer shards", (unsigned long long)limit.rlim_cur / 1024);
+        (void)snprintf(error, error_bytes,
+                       "no memory for an io_uring: RLIMIT_MEMLOCK is %llu KiB; raise it "
+                       "(LimitMEMLOCK= in systemd), or start fewer shards",
+                       (unsigned long long)limit.rlim_cur / 1024);
         return ST_NOMEM;
     case EMFILE:
     case ENFILE:
-        (void)snprintf(error, error_bytes, "no file descriptor left for an io_uring: raise RLIMIT_NOFILE "
+        (void)snprintf(error, error_bytes,
+                       "no file descriptor left for an io_uring: raise RLIMIT_NOFILE "
                        "(LimitNOFILE= in systemd)");
         return ST_NOMEM;
     default:
@@ -79,16 +89,21 @@ static enum status check_options(struct reactor_options *o, char *error, size_t 
     if (o->ring_entries == 0) o->ring_entries = 256;
     if (o->buffer_bytes == 0) o->buffer_bytes = 4096;
     if (o->buffer_count == 0) o->buffer_count = 64;
-    if (o->shard_count > LIMIT_SHARDS) return refuse(error, error_bytes, ST_INVALID, "more shards than LIMIT_SHARDS");
-    if (o->worker_count > 1024) return refuse(error, error_bytes, ST_INVALID, "more than 1024 workers");
+    if (o->shard_count > LIMIT_SHARDS)
+        return refuse(error, error_bytes, ST_INVALID, "more shards than LIMIT_SHARDS");
+    if (o->worker_count > 1024)
+        return refuse(error, error_bytes, ST_INVALID, "more than 1024 workers");
     if (!is_power_of_two(o->ring_entries) || o->ring_entries > 4096) {
-        return refuse(error, error_bytes, ST_INVALID, "ring entries must be a power of two, at most 4096");
+        return refuse(error, error_bytes, ST_INVALID,
+                      "ring entries must be a power of two, at most 4096");
     }
     if (!is_power_of_two(o->buffer_count) || o->buffer_count > 32768) {
-        return refuse(error, error_bytes, ST_INVALID, "receive buffers must be a power of two, at most 32768");
+        return refuse(error, error_bytes, ST_INVALID,
+                      "receive buffers must be a power of two, at most 32768");
     }
     if (o->buffer_bytes < 64 || o->buffer_bytes > (1 << 20)) {
-        return refuse(error, error_bytes, ST_INVALID, "receive buffers must have 64 octets to 1 MiB");
+        return refuse(error, error_bytes, ST_INVALID,
+                      "receive buffers must have 64 octets to 1 MiB");
     }
     return ST_OK;
 }
@@ -107,7 +122,8 @@ static int ring_make(struct reactor *r) {
         r->ring.ring_fd = -1;
         return result;
     }
-    unsigned need = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP | IORING_FEAT_FAST_POLL;
+    unsigned need =
+        IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP | IORING_FEAT_FAST_POLL;
     return (params.features & need) == need ? 0 : -EINVAL;
 }
 
@@ -124,7 +140,8 @@ static enum status reactor_make(struct reactor *r, char *error, size_t error_byt
 }
 
 static struct reactor *reactor_new(struct reactor_group *group, uint16_t shard) {
-    void *block = aligned_alloc(64, (sizeof(struct reactor) + 63) / 64 * 64); /* mem_need aligns to 16 only */
+    void *block =
+        aligned_alloc(64, (sizeof(struct reactor) + 63) / 64 * 64); /* mem_need aligns to 16 only */
     ASSERT(block != NULL);
     memset(block, 0, sizeof(struct reactor));
     struct reactor *r = block;
@@ -156,19 +173,22 @@ static void reactor_free(struct reactor *r) {
 
 static void probe_newer(struct reactor_group *group) {
     enum { OP_FTRUNCATE = 55 };
-    if (group->options.uring_level != 0 && group->options.uring_level < URING_LEVEL_FTRUNCATE) return;
+    if (group->options.uring_level != 0 && group->options.uring_level < URING_LEVEL_FTRUNCATE)
+        return;
     struct io_uring_probe *probe = io_uring_get_probe_ring(&group->reactors[0]->ring);
     if (probe == NULL) return;
-    group->has_ftruncate =
-        probe->last_op >= OP_FTRUNCATE && (probe->ops[OP_FTRUNCATE].flags & IO_URING_OP_SUPPORTED) != 0;
+    group->has_ftruncate = probe->last_op >= OP_FTRUNCATE &&
+                           (probe->ops[OP_FTRUNCATE].flags & IO_URING_OP_SUPPORTED) != 0;
     io_uring_free_probe(probe);
 }
 
 static enum status group_make(struct reactor_group *group, char *error, size_t error_bytes) {
     uint32_t shard_count = group->options.shard_count;
     group->mailboxes_bytes = (size_t)shard_count * shard_count * sizeof(struct mailbox);
-    void *boxes = mmap(NULL, group->mailboxes_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (boxes == MAP_FAILED) return refuse(error, error_bytes, ST_NOMEM, "no memory for the shards' mailboxes");
+    void *boxes = mmap(NULL, group->mailboxes_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (boxes == MAP_FAILED)
+        return refuse(error, error_bytes, ST_NOMEM, "no memory for the shards' mailboxes");
     group->mailboxes = boxes;
     group->reactors = mem_need(&group->mem, shard_count * sizeof *group->reactors);
     for (uint16_t i = 0; i < shard_count; i++) {
@@ -182,8 +202,8 @@ static enum status group_make(struct reactor_group *group, char *error, size_t e
     return ST_OK;
 }
 
-enum status reactor_group_new(const struct reactor_options *options, struct reactor_group **ret_group, char *error,
-                              size_t error_bytes) {
+enum status reactor_group_new(const struct reactor_options *options,
+                              struct reactor_group **ret_group, char *error, size_t error_bytes) {
     struct reactor_options checked = *options;
     enum status st = check_options(&checked, error, error_bytes);
     if (st != ST_OK) return st;
@@ -241,21 +261,24 @@ static int start_threads(struct reactor_group *group) {
     return result;
 }
 
-enum status reactor_group_start(struct reactor_group *group, void (*on_start)(struct io *io, void *argument),
-                                void *argument, char *error, size_t error_bytes) {
+enum status reactor_group_start(struct reactor_group *group,
+                                void (*on_start)(struct io *io, void *argument), void *argument,
+                                char *error, size_t error_bytes) {
     group->on_start = on_start;
     group->argument = argument;
     int result = start_threads(group);
     if (result == 0) return ST_OK;
     join_all(group);
-    (void)snprintf(error, error_bytes, "the shards' threads cannot be started: %s", strerror(-result));
+    (void)snprintf(error, error_bytes, "the shards' threads cannot be started: %s",
+                   strerror(-result));
     return status_from_errno(result);
 }
 
 void reactor_group_stop(struct reactor_group *group, uint32_t grace_ms) {
     group->stop_at_us = reactor_clock_us() + (uint64_t)grace_ms * 1000;
     atomic_store_explicit(&group->stopping, 1, memory_order_release);
-    for (uint32_t i = 0; i < group->options.shard_count; i++) reactor_wake_from_outside(group->reactors[i]);
+    for (uint32_t i = 0; i < group->options.shard_count; i++)
+        reactor_wake_from_outside(group->reactors[i]);
     join_all(group);
 }
 

@@ -1,9 +1,10 @@
 /* broker/reactor/internal.h - what the files of the reactor share. Nobody outside includes it.
  *
- * An operation under way has its state in op->impl, beginning with a struct op_head: whom its completions go to,
- * and which descriptor it is on. Each descriptor with something under way has a list of it, so that a close can
- * give all of it up and wait for it. An operation under way is exactly one of: known to the kernel (its
- * completion entry carries the op's address), with a worker, or *parked* (waiting for something of ours). */
+ * An operation under way has its state in op->impl, beginning with a struct op_head: whom its
+ * completions go to, and which descriptor it is on. Each descriptor with something under way has a
+ * list of it, so that a close can give all of it up and wait for it. An operation under way is
+ * exactly one of: known to the kernel (its completion entry carries the op's address), with a
+ * worker, or *parked* (waiting for something of ours). */
 #pragma once
 #include <liburing.h>
 #include <pthread.h>
@@ -30,12 +31,20 @@ struct op_head {
     uint32_t flags;
 };
 
-static inline struct op_head *op_head(struct io_op *op) { return (struct op_head *)(void *)op->impl; }
-#define OP_STATE_FITS(type) \
+static inline struct op_head *op_head(struct io_op *op) {
+    return (struct op_head *)(void *)op->impl;
+}
+#define OP_STATE_FITS(type)                                                                        \
     _Static_assert(sizeof(type) <= sizeof(((struct io_op *)NULL)->impl), "fits into io_op.impl")
 
 /* Completion entries that belong to no operation carry one of these instead of an address. */
-enum user_data { UD_IGNORED = 0, UD_WOKEN = 1, UD_EVENT = 2, UD_POKE = 1024 /* + target shard */, UD_END = 4096 };
+enum user_data {
+    UD_IGNORED = 0,
+    UD_WOKEN = 1,
+    UD_EVENT = 2,
+    UD_POKE = 1024 /* + target shard */,
+    UD_END = 4096
+};
 
 /* What is under way on one descriptor of this shard. */
 struct descriptor {
@@ -52,7 +61,7 @@ struct reactor {
     struct reactor_group *group;
     struct io_uring ring;
     struct mem mem;
-    uint64_t in_flight; /* operations under way, ours (the event descriptor's) apart */
+    uint64_t in_flight;        /* operations under way, ours (the event descriptor's) apart */
     struct descriptor **pages; /* by fd / DESCRIPTORS_PER_PAGE */
     uint32_t page_count;
     struct list laters;
@@ -63,7 +72,7 @@ struct reactor {
     size_t buffer_ring_bytes;
 
     /* Messages. */
-    struct io_message *self_head, *self_tail;    /* to this shard, for the next turn */
+    struct io_message *self_head, *self_tail;     /* to this shard, for the next turn */
     struct io_message **spill_head, **spill_tail; /* by target: beyond the mailbox's bound */
     uint32_t spilled_count;
     uint64_t dirty_targets; /* bit by shard: something was put into its mailbox in this turn */
@@ -74,16 +83,17 @@ struct reactor {
     uint32_t cold_free_count, cold_made_count;
     struct io_op *cold_waiting_head, *cold_waiting_tail;
 
-    int event_fd; /* wakes this shard from threads without a ring */
+    int event_fd;        /* wakes this shard from threads without a ring */
     uint64_t stop_at_us; /* when what is under way gets cancelled; 0: not stopping */
     pthread_t thread;
     bool thread_started;
     int start_result; /* of the thread's own preparations: a negative errno */
 
     /* Written by other threads. */
-    _Alignas(64) _Atomic uint32_t sleeping;          /* 1: it may be blocked, whoever sets it to 0 must wake it */
+    _Alignas(
+        64) _Atomic uint32_t sleeping; /* 1: it may be blocked, whoever sets it to 0 must wake it */
     _Alignas(64) _Atomic(struct io_op *) worker_done; /* newest first */
-    _Atomic(struct io_message *) inbox;              /* newest first; shard 0 */
+    _Atomic(struct io_message *) inbox;               /* newest first; shard 0 */
     _Atomic uint32_t inbox_count;
 };
 _Static_assert(LIMIT_SHARDS <= 64, "dirty_targets has a bit for each");
@@ -97,7 +107,8 @@ struct reactor_group {
     struct reactor_options options; /* defaults filled in */
     struct mem mem;                 /* what is made before the start */
     struct reactor **reactors;
-    struct mailbox *mailboxes; /* [from * shard_count + to]; mapped, so that unused ones cost nothing */
+    struct mailbox
+        *mailboxes; /* [from * shard_count + to]; mapped, so that unused ones cost nothing */
     size_t mailboxes_bytes;
     bool has_ftruncate; /* Linux 6.9 */
     void (*on_start)(struct io *io, void *argument);
@@ -114,7 +125,9 @@ struct reactor_group {
     struct worker_pool *blocking;  /* what has no opcode and may block */
 };
 
-static inline struct reactor *reactor_of(struct io *io) { return CONTAINER_OF(io, struct reactor, io); }
+static inline struct reactor *reactor_of(struct io *io) {
+    return CONTAINER_OF(io, struct reactor, io);
+}
 
 /* --- loop.c --- */
 extern const struct io_ops reactor_ops;
@@ -129,7 +142,8 @@ void reactor_refresh_now(struct reactor *r);
 /* --- operations.c --- */
 /** Counts op as under way on fd (-1: on none); completions go to on_cqe. */
 void op_begin(struct reactor *r, struct io_op *op, int fd,
-              void (*on_cqe)(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags));
+              void (*on_cqe)(struct reactor *r, struct io_op *op, int32_t result,
+                             uint32_t cqe_flags));
 /** Takes op off its descriptor: it is no longer under way. Follow with descriptor_check(fd). */
 void op_detach(struct reactor *r, struct io_op *op);
 /** Completes op: detach, done, check. */
@@ -140,7 +154,9 @@ void op_simple_cqe(struct reactor *r, struct io_op *op, int32_t result, uint32_t
 void op_kick(struct reactor *r, struct io_op *op);
 /** Asks the kernel to cancel op. */
 void op_cancel_in_kernel(struct reactor *r, struct io_op *op);
-static inline bool op_is_cancelled(struct io_op *op) { return (op_head(op)->flags & OP_CANCELLED) != 0; }
+static inline bool op_is_cancelled(struct io_op *op) {
+    return (op_head(op)->flags & OP_CANCELLED) != 0;
+}
 /** Finishes the close of fd when it waits for nothing any more. */
 void descriptor_check(struct reactor *r, int fd);
 void descriptors_release(struct reactor *r);
@@ -161,15 +177,17 @@ struct gather {
 void gather_init(struct gather *g, const struct iovec *iov, int count);
 void gather_advance(struct gather *g, size_t octets);
 static inline bool gather_is_done(const struct gather *g) { return g->index == g->count; }
-/** The next run as a whole or its rest, when it must or can go alone; false: iov + index, a list of runs. */
+/** The next run as a whole or its rest, when it must or can go alone; false: iov + index, a list of
+ * runs. */
 bool gather_single(const struct gather *g, struct iovec *ret_run);
 int gather_list_count(const struct gather *g);
 
 /* --- files.c, blocking.c, network.c, receive.c, send_file.c, messages.c: the operations --- */
 bool reactor_open(struct io *, struct io_op *, const char *path, unsigned flags, unsigned mode);
-bool reactor_read(struct io *, struct io_op *, int fd, void *buf, size_t len, uint64_t offset, unsigned flags);
-bool reactor_write(struct io *, struct io_op *, int fd, const struct iovec *iov, int iov_count, uint64_t offset,
-                   unsigned flags, struct io_disk *disk);
+bool reactor_read(struct io *, struct io_op *, int fd, void *buf, size_t len, uint64_t offset,
+                  unsigned flags);
+bool reactor_write(struct io *, struct io_op *, int fd, const struct iovec *iov, int iov_count,
+                   uint64_t offset, unsigned flags, struct io_disk *disk);
 bool reactor_sync(struct io *, struct io_op *, int fd, unsigned flags);
 bool reactor_sync_fs(struct io *, struct io_op *, int fd);
 bool reactor_truncate(struct io *, struct io_op *, int fd, uint64_t size_bytes);
@@ -187,12 +205,14 @@ bool reactor_resolve(struct io *, struct io_op *, const char *host, uint16_t por
                      struct io_address *ret_addresses, uint32_t capacity);
 bool reactor_work(struct io *, struct io_op *, int64_t (*fn)(void *), void *argument);
 
-int reactor_listen(struct io *, const struct io_address *address, int backlog, struct io_address *ret_bound);
+int reactor_listen(struct io *, const struct io_address *address, int backlog,
+                   struct io_address *ret_bound);
 void reactor_accept_start(struct io *, struct io_acceptor *, int fd);
 void reactor_accept_stop(struct io *, struct io_acceptor *);
 bool reactor_connect(struct io *, struct io_op *, const struct io_address *address);
 bool reactor_send(struct io *, struct io_op *, int fd, const struct iovec *iov, int iov_count);
-bool reactor_send_file(struct io *, struct io_op *, int fd, int file, uint64_t offset, uint64_t len);
+bool reactor_send_file(struct io *, struct io_op *, int fd, int file, uint64_t offset,
+                       uint64_t len);
 void send_file_release(struct reactor *r);
 
 void reactor_recv_start(struct io *, struct io_receiver *, int fd);
@@ -228,12 +248,15 @@ struct worker_op {
     } args[5];
 };
 OP_STATE_FITS(struct worker_op);
-static inline struct worker_op *worker_op(struct io_op *op) { return (struct worker_op *)(void *)op->impl; }
+static inline struct worker_op *worker_op(struct io_op *op) {
+    return (struct worker_op *)(void *)op->impl;
+}
 struct worker_pool *worker_pool_new(struct mem *mem, uint32_t limit_count);
 /** Runs what is queued, then ends the threads. */
 void worker_pool_free(struct mem *mem, struct worker_pool *pool);
-/** Hands op (begun; its worker_op filled in) to a worker; head.on_cqe is called on the shard when it has run, with
- *  op->result set. false when no thread could be started: op->result holds, it is not under way. */
+/** Hands op (begun; its worker_op filled in) to a worker; head.on_cqe is called on the shard when
+ * it has run, with op->result set. false when no thread could be started: op->result holds, it is
+ * not under way. */
 bool worker_pool_submit(struct worker_pool *pool, struct reactor *r, struct io_op *op);
 /** On the shard: ends what workers have finished. */
 void workers_collect(struct reactor *r);

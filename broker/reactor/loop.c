@@ -1,4 +1,5 @@
-/* broker/reactor/loop.c - one shard's turn after turn: deliver, complete, fire, tidy up, submit and wait. */
+/* broker/reactor/loop.c - one shard's turn after turn: deliver, complete, fire, tidy up, submit and
+ * wait. */
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -18,7 +19,8 @@ uint64_t reactor_clock_us(void) {
 void reactor_refresh_now(struct reactor *r) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    r->io.now = (struct now){.mono_us = reactor_clock_us(), .wall_ms = t.tv_sec * 1000 + t.tv_nsec / 1000000};
+    r->io.now = (struct now){.mono_us = reactor_clock_us(),
+                             .wall_ms = t.tv_sec * 1000 + t.tv_nsec / 1000000};
 }
 
 /* --- submission --- */
@@ -29,7 +31,8 @@ struct io_uring_sqe *reactor_sqe(struct reactor *r) {
         r->io.stats.ring_full++;
         int result = io_uring_submit(&r->ring);
         if (result == -EBUSY || result == -EAGAIN || result == -ENOMEM) {
-            (void)io_uring_get_events(&r->ring); /* completions that wait for room in their queue, or for memory */
+            (void)io_uring_get_events(
+                &r->ring); /* completions that wait for room in their queue, or for memory */
             sched_yield();
         } else {
             ASSERT(result >= 0 || result == -EINTR);
@@ -61,12 +64,14 @@ static void special_cqe(struct reactor *r, uint64_t user_data, int32_t result) {
         ASSERT(got == sizeof count || errno == EAGAIN || errno == EINTR);
         event_arm(r);
     } else if (user_data >= UD_POKE && result < 0) {
-        reactor_wake_always(r->group->reactors[user_data - UD_POKE]); /* the ring refused: the other way */
+        reactor_wake_always(
+            r->group->reactors[user_data - UD_POKE]); /* the ring refused: the other way */
     }
 }
 
 static void drain_completions(struct reactor *r) {
-    if (io_uring_cq_has_overflow(&r->ring)) r->io.stats.ring_overflows++; /* kept by the kernel, none is lost */
+    if (io_uring_cq_has_overflow(&r->ring))
+        r->io.stats.ring_overflows++; /* kept by the kernel, none is lost */
     for (unsigned ready = io_uring_cq_ready(&r->ring); ready > 0; ready--) {
         struct io_uring_cqe *cqe = NULL;
         if (io_uring_peek_cqe(&r->ring, &cqe) != 0) break;
@@ -128,11 +133,12 @@ static void submit_and_wait(struct reactor *r) {
         struct __kernel_timespec timeout = {.tv_sec = (int64_t)(idle / 1000000),
                                             .tv_nsec = (long long)(idle % 1000000) * 1000};
         struct io_uring_cqe *cqe;
-        result = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, idle == UINT64_MAX ? NULL : &timeout, NULL);
+        result = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1,
+                                                  idle == UINT64_MAX ? NULL : &timeout, NULL);
     }
     atomic_store_explicit(&r->sleeping, 0, memory_order_relaxed);
-    ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY || result == -EAGAIN ||
-           result == -ENOMEM);
+    ASSERT(result >= 0 || result == -ETIME || result == -EINTR || result == -EBUSY ||
+           result == -EAGAIN || result == -ENOMEM);
 }
 
 static void turn(struct reactor *r) {
@@ -154,7 +160,8 @@ static void cancel_everything(struct reactor *r) {
     io_uring_sqe_set_data64(sqe, UD_IGNORED);
     for (uint32_t page = 0; page < r->page_count; page++) {
         for (uint32_t i = 0; r->pages[page] != NULL && i < DESCRIPTORS_PER_PAGE; i++) {
-            LIST_EACH(&r->pages[page][i].ops, node) op_kick(r, CONTAINER_OF(node, struct io_op, link));
+            LIST_EACH(&r->pages[page][i].ops, node)
+            op_kick(r, CONTAINER_OF(node, struct io_op, link));
         }
     }
 }
@@ -177,7 +184,8 @@ static bool stop_step(struct reactor *r) {
 static bool prepare(struct reactor *r) {
     struct reactor_group *group = r->group;
     /* liburing 2.3 declares io_uring_enable_rings and does not export it */
-    int result = io_uring_register((unsigned)r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    int result =
+        io_uring_register((unsigned)r->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
     if (result == 0) {
         (void)io_uring_register_ring_fd(&r->ring); /* only faster */
         unsigned workers[2] = {REACTOR_DISK_WORKERS, 0 /* of sockets: as it is */};

@@ -1,12 +1,13 @@
 /* broker/reactor/messages.c - how shards reach each other, and other threads reach a shard.
  *
- * Between each ordered pair of shards lies a bounded mailbox; what does not fit waits in the sender's list and is
- * tried again each turn, in order. A target is woken by MSG_RING only when it may sleep.
+ * Between each ordered pair of shards lies a bounded mailbox; what does not fit waits in the
+ * sender's list and is tried again each turn, in order. A target is woken by MSG_RING only when it
+ * may sleep.
  *
- * No wake-up is lost: a shard that wants to sleep sets `sleeping` to 1 and then looks for messages; a sender puts
- * its message in and then sets `sleeping` to 0, and wakes the shard when it was 1. Both are read-modify-writes of
- * one variable, so one of them comes first: either the sender finds the 1, or the shard, reading after the
- * sender's 0, finds the message. */
+ * No wake-up is lost: a shard that wants to sleep sets `sleeping` to 1 and then looks for messages;
+ * a sender puts its message in and then sets `sleeping` to 0, and wakes the shard when it was 1.
+ * Both are read-modify-writes of one variable, so one of them comes first: either the sender finds
+ * the 1, or the shard, reading after the sender's 0, finds the message. */
 #include <errno.h>
 #include <unistd.h>
 #include "broker/reactor/internal.h"
@@ -22,7 +23,8 @@ static bool claim_sleeper(struct reactor *target) {
 void reactor_wake_always(struct reactor *r) {
     uint64_t one = 1;
     ssize_t written = write(r->event_fd, &one, sizeof one);
-    ASSERT(written == sizeof one || errno == EAGAIN); /* EAGAIN: the counter is full of wake-ups already */
+    ASSERT(written == sizeof one ||
+           errno == EAGAIN); /* EAGAIN: the counter is full of wake-ups already */
 }
 
 void reactor_wake_from_outside(struct reactor *r) {
@@ -48,7 +50,9 @@ void reactor_post(struct io *io, unsigned shard, struct io_message *message) {
         return;
     }
     r->dirty_targets |= (uint64_t)1 << shard;
-    if (r->spill_head[shard] == NULL && mailbox_push(mailbox_between(r->group, io->shard, shard), message)) return;
+    if (r->spill_head[shard] == NULL &&
+        mailbox_push(mailbox_between(r->group, io->shard, shard), message))
+        return;
     append(&r->spill_head[shard], &r->spill_tail[shard], message);
     r->spilled_count++;
     io->stats.messages_spilled++;
@@ -144,8 +148,8 @@ bool reactor_group_post(struct reactor_group *group, struct io_message *message)
         return false;
     }
     message->next = atomic_load_explicit(&r->inbox, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&r->inbox, &message->next, message, memory_order_release,
-                                                  memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(&r->inbox, &message->next, message,
+                                                  memory_order_release, memory_order_relaxed)) {
     }
     reactor_wake_from_outside(r);
     return true;

@@ -45,7 +45,8 @@ static struct io_address address_from_kernel(const union address *from) {
     return to;
 }
 
-/* Small answers leave at once, and a peer that has vanished is noticed; accepted sockets inherit both. */
+/* Small answers leave at once, and a peer that has vanished is noticed; accepted sockets inherit
+ * both. */
 static void set_stream_options(int fd) {
     int on = 1;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* works on every TCP socket */
@@ -81,8 +82,9 @@ static bool is_claimed(const struct reactor_group *group, const struct io_addres
     return false;
 }
 
-/* SO_REUSEPORT lets another process of the same user listen on our port, and take half of our connections
- * without a word. So the first of this group's listeners on an address looks whether it is free for itself. */
+/* SO_REUSEPORT lets another process of the same user listen on our port, and take half of our
+ * connections without a word. So the first of this group's listeners on an address looks whether it
+ * is free for itself. */
 static int bind_claimed(struct reactor_group *group, const struct io_address *address) {
     if (address->port != 0 && !is_claimed(group, address)) {
         int probe = bind_to(address, false);
@@ -92,7 +94,8 @@ static int bind_claimed(struct reactor_group *group, const struct io_address *ad
     return bind_to(address, true);
 }
 
-int reactor_listen(struct io *io, const struct io_address *address, int backlog, struct io_address *ret_bound) {
+int reactor_listen(struct io *io, const struct io_address *address, int backlog,
+                   struct io_address *ret_bound) {
     struct reactor_group *group = reactor_of(io)->group;
     pthread_mutex_lock(&group->lock); /* at start only */
     int fd = bind_claimed(group, address);
@@ -143,7 +146,8 @@ static void accept_pause_over(struct io_timer *timer) {
 static void accept_deliver(struct io_acceptor *acceptor, int fd) {
     union address name = {0};
     socklen_t len = sizeof name;
-    if (getpeername(fd, &name.any, &len) != 0) name.any.sa_family = AF_UNSPEC; /* gone already: recv will tell */
+    if (getpeername(fd, &name.any, &len) != 0)
+        name.any.sa_family = AF_UNSPEC; /* gone already: recv will tell */
     struct io_address peer = address_from_kernel(&name);
     acceptor->on_accept(acceptor, fd, &peer);
 }
@@ -204,7 +208,8 @@ struct connect_op {
 };
 OP_STATE_FITS(struct connect_op);
 
-static void connect_on_cqe(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags) {
+static void connect_on_cqe(struct reactor *r, struct io_op *op, int32_t result,
+                           uint32_t cqe_flags) {
     (void)cqe_flags;
     int fd = ((struct connect_op *)(void *)op->impl)->fd;
     if (result < 0) close(fd);
@@ -229,13 +234,14 @@ bool reactor_connect(struct io *io, struct io_op *op, const struct io_address *a
 
 /* --- sending --- */
 
-#define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL) /* the ring goes on by itself after a short send */
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL) /* the ring goes on by itself after a short send   \
+                                                 */
 
 struct send_op {
     struct op_head head;
     struct gather gather;
     struct msghdr message; /* read by the kernel when it is submitted */
-}; /* what is sent so far: op->result */
+};                         /* what is sent so far: op->result */
 OP_STATE_FITS(struct send_op);
 
 static void send_arm(struct reactor *r, struct io_op *op) {
@@ -246,8 +252,9 @@ static void send_arm(struct reactor *r, struct io_op *op) {
         io_uring_prep_send(sqe, s->head.fd, run.iov_base, run.iov_len, SEND_FLAGS);
         return;
     }
-    s->message = (struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)(s->gather.iov + s->gather.index),
-                                 .msg_iovlen = (size_t)gather_list_count(&s->gather)};
+    s->message =
+        (struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)(s->gather.iov + s->gather.index),
+                        .msg_iovlen = (size_t)gather_list_count(&s->gather)};
     io_uring_prep_sendmsg(sqe, s->head.fd, &s->message, SEND_FLAGS);
 }
 
@@ -275,7 +282,8 @@ static void send_on_cqe(struct reactor *r, struct io_op *op, int32_t result, uin
 static int64_t send_now(int fd, struct gather *g, int64_t *sent) {
     struct iovec one;
     bool single = gather_single(g, &one);
-    struct msghdr message = {.msg_iov = single ? &one : (struct iovec *)(uintptr_t)(g->iov + g->index),
+    struct msghdr message = {.msg_iov =
+                                 single ? &one : (struct iovec *)(uintptr_t)(g->iov + g->index),
                              .msg_iovlen = single ? 1 : (size_t)gather_list_count(g)};
     ssize_t took = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (took < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;

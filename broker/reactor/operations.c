@@ -1,5 +1,5 @@
-/* broker/reactor/operations.c - the life of an operation: begun, given up, ended; and closing, which waits for
- * all that is under way on a descriptor. */
+/* broker/reactor/operations.c - the life of an operation: begun, given up, ended; and closing,
+ * which waits for all that is under way on a descriptor. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,7 +41,8 @@ void descriptors_release(struct reactor *r) {
 }
 
 void op_begin(struct reactor *r, struct io_op *op, int fd,
-              void (*on_cqe)(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags)) {
+              void (*on_cqe)(struct reactor *r, struct io_op *op, int32_t result,
+                             uint32_t cqe_flags)) {
     *op_head(op) = (struct op_head){.on_cqe = on_cqe, .fd = fd};
     op->result = 0;
     op->link = (struct list){0};
@@ -97,7 +98,8 @@ void reactor_cancel(struct io *io, struct io_op *op) {
     if (!parked) op_cancel_in_kernel(r, op);
 }
 
-/* A file is closed by a kernel worker: the last reference to an unlinked one frees its blocks, which takes long. */
+/* A file is closed by a kernel worker: the last reference to an unlinked one frees its blocks,
+ * which takes long. */
 static void close_in_kernel(struct reactor *r, struct io_op *op, int fd) {
     struct io_uring_sqe *sqe = op != NULL ? reactor_op_sqe(r, op) : reactor_sqe(r);
     io_uring_prep_close(sqe, fd);

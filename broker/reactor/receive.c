@@ -4,10 +4,10 @@
  *   multishot  one kernel operation that brings one provided buffer after another: small requests;
  *   once       one provided buffer: connections whose frames are large, between two frames;
  *   direct     straight into the caller's buffer (MSG_WAITALL: one completion for all of it).
- * The first direct read of a connection cancels its multishot. Whatever that brings before it ends is put where
- * it belongs, in order: into the direct buffer first, the rest to on_data. Nothing is armed before the former has
- * ended, so the stream has one reader at any time. After SMALL_READS reads without a direct one in between the
- * connection goes back to multishot. */
+ * The first direct read of a connection cancels its multishot. Whatever that brings before it ends
+ * is put where it belongs, in order: into the direct buffer first, the rest to on_data. Nothing is
+ * armed before the former has ended, so the stream has one reader at any time. After SMALL_READS
+ * reads without a direct one in between the connection goes back to multishot. */
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -38,7 +38,8 @@ int receive_buffers_make(struct reactor *r) {
     const struct reactor_options *options = &r->group->options;
     r->buffer_ring_bytes = options->buffer_count * sizeof(struct io_uring_buf);
     size_t bytes = (size_t)options->buffer_count * options->buffer_bytes;
-    void *ring = mmap(NULL, r->buffer_ring_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *ring = mmap(NULL, r->buffer_ring_bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (ring == MAP_FAILED) return -errno;
     r->buffer_ring = ring;
     void *buffers = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -61,14 +62,16 @@ int receive_buffers_make(struct reactor *r) {
 
 void receive_buffers_release(struct reactor *r) {
     const struct reactor_options *options = &r->group->options;
-    if (r->buffers != NULL) (void)munmap(r->buffers, (size_t)options->buffer_count * options->buffer_bytes);
+    if (r->buffers != NULL)
+        (void)munmap(r->buffers, (size_t)options->buffer_count * options->buffer_bytes);
     if (r->buffer_ring != NULL) (void)munmap(r->buffer_ring, r->buffer_ring_bytes);
 }
 
 static void give_back_buffer(struct reactor *r, uint16_t id) {
     const struct reactor_options *options = &r->group->options;
-    io_uring_buf_ring_add(r->buffer_ring, r->buffers + (size_t)id * options->buffer_bytes, options->buffer_bytes,
-                          id, io_uring_buf_ring_mask(options->buffer_count), 0);
+    io_uring_buf_ring_add(r->buffer_ring, r->buffers + (size_t)id * options->buffer_bytes,
+                          options->buffer_bytes, id, io_uring_buf_ring_mask(options->buffer_count),
+                          0);
     io_uring_buf_ring_advance(r->buffer_ring, 1);
 }
 
@@ -104,11 +107,13 @@ static void end(struct reactor *r, struct io_receiver *receiver, int64_t result)
 
 static bool armed_must_end(const struct io_receiver *receiver, const struct recv_op *s) {
     if ((s->head.flags & OP_CANCELLED) != 0) return true;
-    if (s->armed == ARMED_DIRECT) return false; /* what a direct read waits for has a buffer: it is finished */
+    if (s->armed == ARMED_DIRECT)
+        return false; /* what a direct read waits for has a buffer: it is finished */
     return receiver->paused || receiver->direct != NULL;
 }
 
-/* Brings what is armed into line with what is wanted. may_end: on_end may be called here and now. */
+/* Brings what is armed into line with what is wanted. may_end: on_end may be called here and now.
+ */
 static void settle(struct reactor *r, struct io_receiver *receiver, bool may_end) {
     struct recv_op *s = recv_op(receiver);
     if (s->in_callback) return;
@@ -155,7 +160,8 @@ static void data_arrived(struct io_receiver *receiver, const uint8_t *data, size
 }
 
 static bool ends_stream(int32_t result) {
-    return result <= 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN && result != -ECANCELED;
+    return result <= 0 && result != -ENOBUFS && result != -EINTR && result != -EAGAIN &&
+           result != -ECANCELED;
 }
 
 static void recv_on_cqe(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags) {
@@ -181,7 +187,8 @@ static void recv_on_cqe(struct reactor *r, struct io_op *op, int32_t result, uin
         direct_arrived(receiver, (size_t)result);
     }
     s->in_callback = false;
-    if (result == -ENOBUFS) r->io.stats.buffers_missing++; /* the others are back by now: tried again below */
+    if (result == -ENOBUFS)
+        r->io.stats.buffers_missing++; /* the others are back by now: tried again below */
     if (!more && ends_stream(result)) {
         end(r, receiver, result);
         return;

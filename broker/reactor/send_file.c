@@ -1,16 +1,18 @@
 /* broker/reactor/send_file.c - octets of a file to a socket, in bounded memory.
  *
- * What is in the page cache goes through one buffer of the shard, read and sent in the same step, so that a slow
- * receiver holds no memory of ours: when its socket is full we wait for it to be writable and read again. What is
- * not in the page cache is read by the ring into one of a few buffers first; more such sends than buffers wait
- * their turn. A shard gives one send at most TURN_BYTES at once. */
+ * What is in the page cache goes through one buffer of the shard, read and sent in the same step,
+ * so that a slow receiver holds no memory of ours: when its socket is full we wait for it to be
+ * writable and read again. What is not in the page cache is read by the ring into one of a few
+ * buffers first; more such sends than buffers wait their turn. A shard gives one send at most
+ * TURN_BYTES at once. */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include "broker/reactor/internal.h"
 
-#define CHUNK_BYTES (128 * 1024) /* smaller ones wake the receiver more often: see docs/decisions/0003 */
+#define CHUNK_BYTES                                                                                \
+    (128 * 1024) /* smaller ones wake the receiver more often: see docs/decisions/0003 */
 #define TURN_BYTES (256 * 1024)
 
 enum phase { WRITABLE, BUFFER_FREE, COLD_READ };
@@ -26,7 +28,9 @@ struct send_file_op {
 };
 OP_STATE_FITS(struct send_file_op);
 
-static struct send_file_op *send_file_op(struct io_op *op) { return (struct send_file_op *)(void *)op->impl; }
+static struct send_file_op *send_file_op(struct io_op *op) {
+    return (struct send_file_op *)(void *)op->impl;
+}
 
 static void await_writable(struct reactor *r, struct io_op *op) {
     send_file_op(op)->phase = WRITABLE;
@@ -78,7 +82,8 @@ static void leave_waiting(struct reactor *r, struct io_op *op) {
 
 static void give_back_cold_buffer(struct reactor *r, uint8_t *buffer) {
     struct io_op *next = r->cold_waiting_head;
-    while (next != NULL && op_is_cancelled(next)) next = send_file_op(next)->next; /* its end is on the way */
+    while (next != NULL && op_is_cancelled(next))
+        next = send_file_op(next)->next; /* its end is on the way */
     if (next == NULL) {
         r->cold_buffers[r->cold_free_count++] = buffer;
         return;
@@ -112,7 +117,9 @@ static enum progress run(struct reactor *r, struct io_op *op) {
         ssize_t got = preadv2(s->file, &chunk, 1, (off_t)s->offset, RWF_NOWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) return WANTS_COLD_READ;
-        int64_t sent = got > 0 ? send_some(op, r->file_buffer, (size_t)got) : got == 0 ? -EIO : -errno;
+        int64_t sent = got > 0    ? send_some(op, r->file_buffer, (size_t)got)
+                       : got == 0 ? -EIO
+                                  : -errno;
         if (sent < 0) {
             op->result = sent;
             return ENDED;
@@ -144,7 +151,8 @@ static void cold_read_finished(struct reactor *r, struct io_op *op, int32_t resu
     }
 }
 
-static void send_file_on_cqe(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags) {
+static void send_file_on_cqe(struct reactor *r, struct io_op *op, int32_t result,
+                             uint32_t cqe_flags) {
     (void)cqe_flags;
     struct send_file_op *s = send_file_op(op);
     if (s->phase == BUFFER_FREE) leave_waiting(r, op); /* kicked */
@@ -160,7 +168,8 @@ static void send_file_on_cqe(struct reactor *r, struct io_op *op, int32_t result
     }
 }
 
-bool reactor_send_file(struct io *io, struct io_op *op, int fd, int file, uint64_t offset, uint64_t len) {
+bool reactor_send_file(struct io *io, struct io_op *op, int fd, int file, uint64_t offset,
+                       uint64_t len) {
     struct reactor *r = reactor_of(io);
     op_begin(r, op, fd, send_file_on_cqe);
     struct send_file_op *s = send_file_op(op);
@@ -176,5 +185,6 @@ bool reactor_send_file(struct io *io, struct io_op *op, int fd, int file, uint64
 
 void send_file_release(struct reactor *r) {
     mem_free(&r->mem, r->file_buffer, CHUNK_BYTES);
-    for (uint32_t i = 0; i < r->cold_free_count; i++) mem_free(&r->mem, r->cold_buffers[i], CHUNK_BYTES);
+    for (uint32_t i = 0; i < r->cold_free_count; i++)
+        mem_free(&r->mem, r->cold_buffers[i], CHUNK_BYTES);
 }

@@ -1,6 +1,7 @@
-/* broker/reactor/workers.c - threads for what the ring cannot do: computing, and calls without an opcode.
- * A pool's threads start when they are needed, up to its limit, and stay. The queue is a list through the
- * operations themselves: it allocates nothing and is as long as there are operations. */
+/* broker/reactor/workers.c - threads for what the ring cannot do: computing, and calls without an
+ * opcode. A pool's threads start when they are needed, up to its limit, and stay. The queue is a
+ * list through the operations themselves: it allocates nothing and is as long as there are
+ * operations. */
 #include <errno.h>
 #include <signal.h>
 #include "broker/reactor/internal.h"
@@ -40,8 +41,8 @@ static void hand_back(struct io_op *op) {
     struct worker_op *w = worker_op(op);
     struct reactor *owner = w->owner;
     w->next = atomic_load_explicit(&owner->worker_done, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&owner->worker_done, &w->next, op, memory_order_release,
-                                                  memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(&owner->worker_done, &w->next, op,
+                                                  memory_order_release, memory_order_relaxed)) {
     }
     reactor_wake_from_outside(owner); /* op may be gone by now */
 }
@@ -73,7 +74,8 @@ static void start_thread(struct worker_pool *pool) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&pool->threads[pool->thread_count], NULL, worker_main, pool) == 0) pool->thread_count++;
+    if (pthread_create(&pool->threads[pool->thread_count], NULL, worker_main, pool) == 0)
+        pool->thread_count++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -83,7 +85,8 @@ bool worker_pool_submit(struct worker_pool *pool, struct reactor *r, struct io_o
     w->owner = r;
     w->next = NULL;
     pthread_mutex_lock(&pool->lock);
-    if (pool->queued_count >= pool->idle_count && pool->thread_count < pool->limit_count) start_thread(pool);
+    if (pool->queued_count >= pool->idle_count && pool->thread_count < pool->limit_count)
+        start_thread(pool);
     bool accepted = pool->thread_count > 0;
     if (accepted) {
         if (pool->head == NULL) {

@@ -1,10 +1,11 @@
-/* tests/bench/append_paths.c - what the ways to append to log files cost, and what rounds of making them durable
- * cost: the figures of docs/decisions/0001-append-path.md.
+/* tests/bench/append_paths.c - what the ways to append to log files cost, and what rounds of making
+ * them durable cost: the figures of docs/decisions/0001-append-path.md.
  *
  *     bench-append-paths [DIRECTORY [SCALE]]     (default: the current directory, 1)
  *
- * It makes its files in DIRECTORY and removes them. CPU is that of the whole process, the ring's kernel workers
- * among it; what the file system's own threads do (writeback, journal) is in nobody's account. */
+ * It makes its files in DIRECTORY and removes them. CPU is that of the whole process, the ring's
+ * kernel workers among it; what the file system's own threads do (writeback, journal) is in
+ * nobody's account. */
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -28,8 +29,8 @@ static struct {
     uint64_t offsets[FILES_MAX];
     uint8_t *data;
     double samples_us[SAMPLES_MAX];
-    int foreign_fd;          /* somebody else's file in the same file system; -1: none */
-    double foreign_cpu;      /* what dirtying it cost */
+    int foreign_fd;     /* somebody else's file in the same file system; -1: none */
+    double foreign_cpu; /* what dirtying it cost */
 } b = {.foreign_fd = -1};
 
 enum { FOREIGN_BYTES = 32 << 20 };
@@ -46,7 +47,9 @@ static double seconds(clockid_t clock) {
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void file_name(char name[512], int i) { (void)snprintf(name, 512, "%s/append_paths.%d", b.dir, i); }
+static void file_name(char name[512], int i) {
+    (void)snprintf(name, 512, "%s/append_paths.%d", b.dir, i);
+}
 
 static void open_files(int count) {
     for (int i = 0; i < count; i++) {
@@ -129,7 +132,8 @@ static void linked_writes(int files, unsigned bytes) {
 }
 
 static void prepare_syncs(int from, int to) {
-    for (int i = from; i < to; i++) io_uring_prep_fsync(next_sqe(), b.fds[i], IORING_FSYNC_DATASYNC);
+    for (int i = from; i < to; i++)
+        io_uring_prep_fsync(next_sqe(), b.fds[i], IORING_FSYNC_DATASYNC);
 }
 
 static void inline_then_ring_sync(int files, unsigned bytes) {
@@ -192,11 +196,12 @@ static void dirty_foreign_pages(void) {
     b.foreign_cpu += seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 }
 
-static void measure(const char *name, void (*batch)(int files, unsigned bytes), int files, unsigned bytes,
-                    int batches) {
+static void measure(const char *name, void (*batch)(int files, unsigned bytes), int files,
+                    unsigned bytes, int batches) {
     open_files(files);
     check(batches <= SAMPLES_MAX, "too many batches");
-    for (int i = 0; i < batches / 10 + 1; i++) { /* warm-up: workers started, directories allocated */
+    for (int i = 0; i < batches / 10 + 1;
+         i++) { /* warm-up: workers started, directories allocated */
         batch(files, bytes);
         for (int f = 0; f < files; f++) b.offsets[f] += bytes;
     }
@@ -212,9 +217,9 @@ static void measure(const char *name, void (*batch)(int files, unsigned bytes), 
     cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu - b.foreign_cpu;
     wall = seconds(CLOCK_MONOTONIC) - wall;
     qsort(b.samples_us, (size_t)batches, sizeof b.samples_us[0], by_value);
-    (void)printf("| %-34s | %5u | %5d | %8.1f | %9.0f | %9.0f | %9.0f |\n", name, bytes / 1024, files,
-                 cpu * 1e6 / batches / files, b.samples_us[batches / 2], b.samples_us[batches * 99 / 100],
-                 batches * files / wall);
+    (void)printf("| %-34s | %5u | %5d | %8.1f | %9.0f | %9.0f | %9.0f |\n", name, bytes / 1024,
+                 files, cpu * 1e6 / batches / files, b.samples_us[batches / 2],
+                 b.samples_us[batches * 99 / 100], batches * files / wall);
     (void)fflush(stdout);
     close_files(files);
     int dir = open(b.dir, O_RDONLY | O_CLOEXEC);
@@ -223,8 +228,10 @@ static void measure(const char *name, void (*batch)(int files, unsigned bytes), 
 }
 
 static void head(const char *what) {
-    (void)printf("\n%s\n\n| way | KiB | files | CPU us/append | batch p50 us | batch p99 us | appends/s |\n"
-                 "|---|---|---|---|---|---|---|\n", what);
+    (void)printf(
+        "\n%s\n\n| way | KiB | files | CPU us/append | batch p50 us | batch p99 us | appends/s |\n"
+        "|---|---|---|---|---|---|---|\n",
+        what);
 }
 
 int main(int argc, char **argv) {
@@ -232,14 +239,15 @@ int main(int argc, char **argv) {
     double scale = argc > 2 ? atof(argv[2]) : 1;
     check(posix_memalign((void **)&b.data, 4096, 1 << 16) == 0, "memory");
     memset(b.data, 0x5a, 1 << 16);
-    struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
+    struct io_uring_params params = {.flags =
+                                         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
     errno = -io_uring_queue_init_params(2048, &b.ring, &params);
     check(errno == 0, "io_uring");
     struct utsname kernel;
     struct statfs fs;
     check(uname(&kernel) == 0 && statfs(b.dir, &fs) == 0, "system");
-    (void)printf("kernel %s, file system 0x%lx, %ld CPUs\n", kernel.release, (unsigned long)fs.f_type,
-                 sysconf(_SC_NPROCESSORS_ONLN));
+    (void)printf("kernel %s, file system 0x%lx, %ld CPUs\n", kernel.release,
+                 (unsigned long)fs.f_type, sysconf(_SC_NPROCESSORS_ONLN));
 
     static const unsigned sizes[] = {4096, 65536};
     static const int depths[] = {1, 16};
@@ -257,8 +265,10 @@ int main(int argc, char **argv) {
             int batches = (int)(scale * (depths[d] == 1 ? 400 : 60));
             measure("ring write RWF_DSYNC", dsync_writes, depths[d], sizes[s], batches);
             measure("ring write linked to fdatasync", linked_writes, depths[d], sizes[s], batches);
-            measure("inline pwritev, ring fdatasync", inline_then_ring_sync, depths[d], sizes[s], batches);
-            measure("inline pwritev, inline fdatasync", inline_then_sync, depths[d], sizes[s], batches);
+            measure("inline pwritev, ring fdatasync", inline_then_ring_sync, depths[d], sizes[s],
+                    batches);
+            measure("inline pwritev, inline fdatasync", inline_then_sync, depths[d], sizes[s],
+                    batches);
             measure("inline pwritev, syncfs", inline_then_syncfs, depths[d], sizes[s], batches);
         }
     }
@@ -269,7 +279,8 @@ int main(int argc, char **argv) {
         measure("RWF_DSYNC, 8 in flight", dsync_writes_by_eight, rounds[i], 4096, batches);
         measure("RWF_DSYNC, all in flight", dsync_writes, rounds[i], 4096, batches);
         measure("inline, fdatasync, one by one", inline_then_sync, rounds[i], 4096, batches);
-        measure("inline, fdatasync, 8 in flight", inline_then_sync_by_eight, rounds[i], 4096, batches);
+        measure("inline, fdatasync, 8 in flight", inline_then_sync_by_eight, rounds[i], 4096,
+                batches);
         measure("inline, one syncfs", inline_then_syncfs, rounds[i], 4096, batches);
     }
     head("The same while somebody else dirties 32 MiB of the file system between the rounds");

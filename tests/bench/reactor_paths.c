@@ -1,9 +1,10 @@
-/* tests/bench/reactor_paths.c - what the reactor itself costs: start, resident memory, a small request, a large
- * frame; each beside a plain loop of blocking calls.
+/* tests/bench/reactor_paths.c - what the reactor itself costs: start, resident memory, a small
+ * request, a large frame; each beside a plain loop of blocking calls.
  *
  *     bench-reactor-paths [SECONDS]          (default 1 for each row)
  *
- * The clients are another process, so CPU is the server's alone (loopback's softirq work falls to whoever sends). */
+ * The clients are another process, so CPU is the server's alone (loopback's softirq work falls to
+ * whoever sends). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -58,14 +59,16 @@ static void send_all(int fd, const void *data, size_t len) {
     }
 }
 
-/* All connections are written to, then all are read: a batch of `count` requests under way at a time. */
+/* All connections are written to, then all are read: a batch of `count` requests under way at a
+ * time. */
 static void run_clients(enum kind kind, uint16_t port, int count) {
     static uint8_t data[FRAME_BYTES + 4];
     int fds[CONNECTIONS_MAX];
     for (int i = 0; i < count; i++) fds[i] = dial(port);
     put_u32(data, kind == ECHO ? REQUEST_BYTES - 4 : FRAME_BYTES);
     for (;;) {
-        for (int i = 0; i < count; i++) send_all(fds[i], data, kind == ECHO ? REQUEST_BYTES : sizeof data);
+        for (int i = 0; i < count; i++)
+            send_all(fds[i], data, kind == ECHO ? REQUEST_BYTES : sizeof data);
         for (int i = 0; i < count && kind == ECHO; i++) {
             uint8_t answer[REQUEST_BYTES];
             if (recv(fds[i], answer, sizeof answer, MSG_WAITALL) != REQUEST_BYTES) _exit(0);
@@ -143,7 +146,8 @@ static void on_accept(struct io_acceptor *acceptor, int fd, const struct io_addr
     struct connection *c = calloc(1, sizeof *c);
     server.connections[server.count++] = c;
     c->send_op.done = sent;
-    c->receiver = (struct io_receiver){.on_data = on_data, .on_direct = on_direct, .on_end = on_end};
+    c->receiver =
+        (struct io_receiver){.on_data = on_data, .on_direct = on_direct, .on_end = on_end};
     io_recv_start(server.io, &c->receiver, fd);
 }
 
@@ -163,10 +167,11 @@ static void on_start(struct io *io, void *argument) {
 
 static void report(const char *name, uint64_t requests, double cpu, double wall, enum kind kind) {
     if (kind == ECHO) {
-        (void)printf("| %-42s | %7.2f us/request | %8.0f requests/s |\n", name, cpu * 1e6 / (double)requests,
-                     (double)requests / wall);
+        (void)printf("| %-42s | %7.2f us/request | %8.0f requests/s |\n", name,
+                     cpu * 1e6 / (double)requests, (double)requests / wall);
     } else {
-        (void)printf("| %-42s | %7.3f s/GB | %8.2f GB/s |\n", name, cpu / ((double)requests * FRAME_BYTES / 1e9),
+        (void)printf("| %-42s | %7.3f s/GB | %8.2f GB/s |\n", name,
+                     cpu / ((double)requests * FRAME_BYTES / 1e9),
                      (double)requests * FRAME_BYTES / 1e9 / wall);
     }
     (void)fflush(stdout);
@@ -177,7 +182,8 @@ static void measure_reactor(const char *name, enum kind kind, int count, double 
     server.kind = kind;
     char error[REACTOR_ERROR_BYTES] = "";
     struct reactor_group *group = NULL;
-    ASSERT(reactor_group_new(&(struct reactor_options){.shard_count = 1}, &group, error, sizeof error) == ST_OK);
+    ASSERT(reactor_group_new(&(struct reactor_options){.shard_count = 1}, &group, error,
+                             sizeof error) == ST_OK);
     ASSERT(reactor_group_start(group, on_start, NULL, error, sizeof error) == ST_OK);
     while (!server.listening) usleep(100);
     pid_t clients = start_clients(kind, server.port, count);
@@ -229,7 +235,8 @@ static void measure_plain(const char *name, enum kind kind, double duration) {
     socklen_t len = sizeof at;
     plain.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     plain.kind = kind;
-    ASSERT(bind(plain.listener, (struct sockaddr *)&at, len) == 0 && listen(plain.listener, 5) == 0);
+    ASSERT(bind(plain.listener, (struct sockaddr *)&at, len) == 0 &&
+           listen(plain.listener, 5) == 0);
     ASSERT(getsockname(plain.listener, (struct sockaddr *)&at, &len) == 0);
     pid_t clients = start_clients(kind, ntohs(at.sin_port), 1);
     pthread_t thread;
@@ -257,7 +264,8 @@ static void measure_start(uint32_t shard_count) {
     char error[REACTOR_ERROR_BYTES] = "";
     struct reactor_group *group = NULL;
     double start = seconds(CLOCK_MONOTONIC);
-    ASSERT(reactor_group_new(&(struct reactor_options){.shard_count = shard_count}, &group, error, sizeof error) == ST_OK);
+    ASSERT(reactor_group_new(&(struct reactor_options){.shard_count = shard_count}, &group, error,
+                             sizeof error) == ST_OK);
     double made = seconds(CLOCK_MONOTONIC);
     ASSERT(reactor_group_start(group, start_nothing, NULL, error, sizeof error) == ST_OK);
     double started = seconds(CLOCK_MONOTONIC);
@@ -266,9 +274,10 @@ static void measure_start(uint32_t shard_count) {
     reactor_group_stop(group, 100);
     double stopped = seconds(CLOCK_MONOTONIC);
     reactor_group_free(group);
-    (void)printf("%u shards: made in %.2f ms, started in %.2f ms, stopped in %.2f ms; resident %ld KiB, %ld KiB before\n",
-                 shard_count, (made - start) * 1e3, (started - made) * 1e3, (stopped - started) * 1e3 - 50, after_kib,
-                 before_kib);
+    (void)printf("%u shards: made in %.2f ms, started in %.2f ms, stopped in %.2f ms; resident %ld "
+                 "KiB, %ld KiB before\n",
+                 shard_count, (made - start) * 1e3, (started - made) * 1e3,
+                 (stopped - started) * 1e3 - 50, after_kib, before_kib);
 }
 
 int main(int argc, char **argv) {

@@ -176,7 +176,8 @@ static void on_accept(struct io_acceptor *acceptor, int fd, const struct io_addr
     c->echo = echo;
     c->fd = fd;
     c->send_op.done = send_done;
-    c->receiver = (struct io_receiver){.on_data = on_data, .on_direct = on_direct, .on_end = on_end};
+    c->receiver =
+        (struct io_receiver){.on_data = on_data, .on_direct = on_direct, .on_end = on_end};
     echo->live_count++;
     io_recv_start(echo->io, &c->receiver, fd);
 }

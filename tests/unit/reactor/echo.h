@@ -1,5 +1,6 @@
-/* tests/unit/reactor/echo.h - a server on one shard that sends every frame back (four octets of length, then the
- * contents), receiving large ones directly, with back-pressure; and blocking sockets for clients. */
+/* tests/unit/reactor/echo.h - a server on one shard that sends every frame back (four octets of
+ * length, then the contents), receiving large ones directly, with back-pressure; and blocking
+ * sockets for clients. */
 #pragma once
 #include "tests/unit/reactor/harness.h"
 
@@ -11,8 +12,8 @@ struct echo {
     size_t direct_over; /* the rest of a frame beyond this many octets is received directly */
     bool by_data_too;   /* asks for direct reads of 1 octet and more at random, by seed */
     struct prng prng;
-    int live_count;       /* connections */
-    int64_t last_end;     /* what the last connection's on_end said */
+    int live_count;   /* connections */
+    int64_t last_end; /* what the last connection's on_end said */
     uint64_t direct_count, data_count, pause_count;
     void (*on_quiet)(struct echo *echo); /* the last connection is closed; may be NULL */
     bool closing;

@@ -1,14 +1,17 @@
-/* What base/io.h promises about files, over the ring, inline, and by workers; at both kernel levels. */
+/* What base/io.h promises about files, over the ring, inline, and by workers; at both kernel
+ * levels. */
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "tests/unit/reactor/harness.h"
 
-static struct reactor_options level(uint32_t l) { return (struct reactor_options){.uring_level = l}; }
+static struct reactor_options level(uint32_t l) {
+    return (struct reactor_options){.uring_level = l};
+}
 
-static int64_t write_all(struct job *job, int fd, const struct iovec *iov, int count, uint64_t offset,
-                         unsigned flags, struct io_disk *disk) {
+static int64_t write_all(struct job *job, int fd, const struct iovec *iov, int count,
+                         uint64_t offset, unsigned flags, struct io_disk *disk) {
     return job_wait(job, io_write(job_io(job), job_op(job), fd, iov, count, offset, flags, disk));
 }
 
@@ -17,15 +20,20 @@ static void round_trip(struct job *job, void *argument) {
     struct io *io = job_io(job);
     int fd = -1;
     const char *path = harness_path("file");
-    cr_expect_eq(job_open(job, path, IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE, 0640, &fd), ST_OK);
+    cr_expect_eq(job_open(job, path, IO_READ | IO_WRITE | IO_CREATE | IO_EXCLUSIVE, 0640, &fd),
+                 ST_OK);
     static const struct {
         const char *name;
         unsigned flags;
-    } ways[] = {{"ring", 0}, {"inline", IO_INLINE}, {"durable", IO_DURABLE}, {"durable wins", IO_DURABLE | IO_INLINE}};
+    } ways[] = {{"ring", 0},
+                {"inline", IO_INLINE},
+                {"durable", IO_DURABLE},
+                {"durable wins", IO_DURABLE | IO_INLINE}};
     uint64_t offset = 0;
     struct io_disk disk = {0};
     for (size_t i = 0; i < COUNT(ways); i++) {
-        struct iovec iov[] = {{"", 0}, {"first ", 6}, {"", 0}, {"second ", 7}, {"third\n", 6}, {"", 0}};
+        struct iovec iov[] = {{"", 0},        {"first ", 6},  {"", 0},
+                              {"second ", 7}, {"third\n", 6}, {"", 0}};
         int64_t wrote = write_all(job, fd, iov, COUNT(iov), offset, ways[i].flags, &disk);
         cr_expect_eq(wrote, 19, "%s: wrote %lld", ways[i].name, (long long)wrote);
         char text[64] = {0};
@@ -37,10 +45,13 @@ static void round_trip(struct job *job, void *argument) {
     }
     cr_expect_eq(disk.inline_writes, 1);
     cr_expect_eq(disk.ring_writes, 3);
-    cr_expect_eq(job_wait(job, io_write(io, job_op(job), fd, NULL, 0, 0, 0, NULL)), 0, "nothing to write");
+    cr_expect_eq(job_wait(job, io_write(io, job_op(job), fd, NULL, 0, 0, 0, NULL)), 0,
+                 "nothing to write");
     char none;
-    cr_expect_eq(job_wait(job, io_read(io, job_op(job), fd, &none, 1, 4096, IO_INLINE)), 0, "past the end, inline");
-    cr_expect_eq(job_wait(job, io_read(io, job_op(job), fd, &none, 1, 4096, 0)), 0, "past the end, by the ring");
+    cr_expect_eq(job_wait(job, io_read(io, job_op(job), fd, &none, 1, 4096, IO_INLINE)), 0,
+                 "past the end, inline");
+    cr_expect_eq(job_wait(job, io_read(io, job_op(job), fd, &none, 1, 4096, 0)), 0,
+                 "past the end, by the ring");
     cr_expect_eq(job_sync(job, fd, 0), ST_OK);
     cr_expect_eq(job_sync(job, fd, IO_ALL), ST_OK);
     cr_expect_eq(job_wait(job, io_sync_fs(io, job_op(job), fd)), 0);
@@ -92,10 +103,12 @@ static void open_flags(struct job *job, void *argument) {
         {"a directory", IO_READ | IO_DIRECTORY, true, ST_OK, 0},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        enum status st = job_open(job, rows[i].directory ? harness_now()->dir : path, rows[i].flags, 0600, &fd);
+        enum status st =
+            job_open(job, rows[i].directory ? harness_now()->dir : path, rows[i].flags, 0600, &fd);
         cr_expect_eq(st, rows[i].want, "%s: got %s", rows[i].name, status_name(st));
         if (st != ST_OK) continue;
-        cr_expect_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC, "%s: not inherited", rows[i].name);
+        cr_expect_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC, "%s: not inherited",
+                     rows[i].name);
         if (i == 1) cr_expect_eq(job_write(job, fd, "abc", 3, 0), ST_OK);
         struct iovec x = {"x", 1};
         bool writable = write_all(job, fd, &x, 1, 0, 0, NULL) == 1;
@@ -104,12 +117,16 @@ static void open_flags(struct job *job, void *argument) {
         struct io_stat stat = {0};
         cr_expect_eq(job_stat(job, path, &stat), ST_OK);
         uint64_t want = rows[i].size_after + ((rows[i].flags & IO_TRUNCATE) != 0 ? 1 : 0);
-        if (!rows[i].directory) cr_expect_eq(stat.size_bytes, want, "%s: %zu octets", rows[i].name, (size_t)stat.size_bytes);
+        if (!rows[i].directory)
+            cr_expect_eq(stat.size_bytes, want, "%s: %zu octets", rows[i].name,
+                         (size_t)stat.size_bytes);
         job_close(job, fd);
     }
 }
 
-Test(files, open_flags_mean_what_they_say) { harness_run(&(struct reactor_options){0}, open_flags, NULL); }
+Test(files, open_flags_mean_what_they_say) {
+    harness_run(&(struct reactor_options){0}, open_flags, NULL);
+}
 
 static void directories(struct job *job, void *argument) {
     (void)argument;
@@ -120,7 +137,8 @@ static void directories(struct job *job, void *argument) {
     io_listing_free(io->mem, &listing);
     cr_expect_eq(job_mkdir(job, harness_path("sub"), 0700), ST_OK);
     cr_expect_eq(job_mkdir(job, harness_path("sub"), 0700), ST_EXISTS);
-    static const char *const names[] = {"zebra", "00000000000000000010.log", "00000000000000000009.log", "A", "a"};
+    static const char *const names[] = {"zebra", "00000000000000000010.log",
+                                        "00000000000000000009.log", "A", "a"};
     for (size_t i = 0; i < COUNT(names); i++) {
         int fd = -1;
         cr_expect_eq(job_open(job, harness_path(names[i]), IO_WRITE | IO_CREATE, 0600, &fd), ST_OK);
@@ -129,9 +147,13 @@ static void directories(struct job *job, void *argument) {
     cr_expect_eq(symlink("nowhere", harness_path("link")), 0);
     size_t used_before = io->mem->used_bytes;
     cr_expect_eq(job_list(job, harness_now()->dir, &listing), ST_OK);
-    static const struct io_entry want[] = {
-        {"00000000000000000009.log", IO_FILE}, {"00000000000000000010.log", IO_FILE}, {"A", IO_FILE},
-        {"a", IO_FILE}, {"link", IO_OTHER}, {"sub", IO_DIR}, {"zebra", IO_FILE}};
+    static const struct io_entry want[] = {{"00000000000000000009.log", IO_FILE},
+                                           {"00000000000000000010.log", IO_FILE},
+                                           {"A", IO_FILE},
+                                           {"a", IO_FILE},
+                                           {"link", IO_OTHER},
+                                           {"sub", IO_DIR},
+                                           {"zebra", IO_FILE}};
     cr_expect_eq(listing.count, COUNT(want));
     for (size_t i = 0; i < COUNT(want) && i < listing.count; i++) {
         cr_expect_str_eq(listing.entries[i].name, want[i].name);
@@ -214,7 +236,9 @@ static void helpers(struct job *job, void *argument) {
     job_close(job, fd);
 }
 
-Test(files, jobs_replace_and_read_small_files) { harness_run(&(struct reactor_options){0}, helpers, NULL); }
+Test(files, jobs_replace_and_read_small_files) {
+    harness_run(&(struct reactor_options){0}, helpers, NULL);
+}
 
 enum { MANY = 3000, BLOCK = 512 };
 struct many {
@@ -239,15 +263,17 @@ static void ring_full(struct job *job, void *argument) {
     prng_seed(&prng, 7);
     prng_fill(&prng, out, sizeof out);
     int fd = -1;
-    cr_expect_eq(job_open(job, harness_path("many"), IO_READ | IO_WRITE | IO_CREATE, 0600, &fd), ST_OK);
+    cr_expect_eq(job_open(job, harness_path("many"), IO_READ | IO_WRITE | IO_CREATE, 0600, &fd),
+                 ST_OK);
     many = (struct many){.job = job};
     static struct iovec iov[MANY];
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < MANY; i++) {
             many.ops[i].done = many_done;
             iov[i] = (struct iovec){out[i], BLOCK};
-            bool finished = round == 0 ? io_write(io, &many.ops[i], fd, &iov[i], 1, i * BLOCK, 0, NULL)
-                                       : io_read(io, &many.ops[i], fd, in[i], BLOCK, i * BLOCK, 0);
+            bool finished = round == 0
+                                ? io_write(io, &many.ops[i], fd, &iov[i], 1, i * BLOCK, 0, NULL)
+                                : io_read(io, &many.ops[i], fd, in[i], BLOCK, i * BLOCK, 0);
             if (!finished) many.under_way++;
         }
         cr_expect_gt(many.under_way, 0);
@@ -282,7 +308,9 @@ static void many_runs(struct job *job, void *argument) {
     struct io_disk disk = {0};
     for (unsigned flags = 0; flags <= IO_INLINE; flags++) {
         int fd = -1;
-        cr_expect_eq(job_open(job, harness_path("runs"), IO_READ | IO_WRITE | IO_CREATE | IO_TRUNCATE, 0600, &fd), ST_OK);
+        cr_expect_eq(job_open(job, harness_path("runs"),
+                              IO_READ | IO_WRITE | IO_CREATE | IO_TRUNCATE, 0600, &fd),
+                     ST_OK);
         cr_expect_eq(write_all(job, fd, iov, RUNS, 3, flags, &disk), (int64_t)total);
         memset(in, 0, sizeof in);
         cr_expect_eq(job_read(job, fd, in, total, 3), ST_OK);
@@ -291,7 +319,9 @@ static void many_runs(struct job *job, void *argument) {
     }
 }
 
-Test(files, a_write_of_thousands_of_runs_is_whole) { harness_run(&(struct reactor_options){0}, many_runs, NULL); }
+Test(files, a_write_of_thousands_of_runs_is_whole) {
+    harness_run(&(struct reactor_options){0}, many_runs, NULL);
+}
 
 static void failing(struct job *job, void *argument) {
     (void)argument;
@@ -334,4 +364,6 @@ static void stall(struct job *job, void *argument) {
     job_close(job, fd);
 }
 
-Test(files, a_stalled_directory_is_written_by_the_ring) { harness_run(&(struct reactor_options){0}, stall, NULL); }
+Test(files, a_stalled_directory_is_written_by_the_ring) {
+    harness_run(&(struct reactor_options){0}, stall, NULL);
+}

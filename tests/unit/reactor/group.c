@@ -25,7 +25,8 @@ Test(group, options_out_of_bounds_are_refused_with_a_reason) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         char error[REACTOR_ERROR_BYTES] = "";
         struct reactor_group *group = NULL;
-        cr_expect_eq(reactor_group_new(&rows[i].options, &group, error, sizeof error), ST_INVALID, "%s", rows[i].name);
+        cr_expect_eq(reactor_group_new(&rows[i].options, &group, error, sizeof error), ST_INVALID,
+                     "%s", rows[i].name);
         cr_expect_gt(strlen(error), 10, "%s", rows[i].name);
     }
 }
@@ -54,8 +55,12 @@ static void expect_refusal(uint32_t forced, enum status want, const char *word) 
     cr_expect_null(strchr(error, '\n'), "one line: %s", error);
 }
 
-Test(group, a_seccomp_profile_is_named_as_the_likely_cause) { expect_refusal(EPERM, ST_BUSY, "seccomp"); }
-Test(group, a_kernel_without_io_uring_is_named) { expect_refusal(ENOSYS, ST_UNSUPPORTED, "Linux 6.1"); }
+Test(group, a_seccomp_profile_is_named_as_the_likely_cause) {
+    expect_refusal(EPERM, ST_BUSY, "seccomp");
+}
+Test(group, a_kernel_without_io_uring_is_named) {
+    expect_refusal(ENOSYS, ST_UNSUPPORTED, "Linux 6.1");
+}
 Test(group, an_old_kernel_is_named) { expect_refusal(EINVAL, ST_UNSUPPORTED, "too old"); }
 Test(group, a_memory_limit_is_named) { expect_refusal(ENOMEM, ST_NOMEM, "RLIMIT_MEMLOCK"); }
 Test(group, a_descriptor_limit_is_named) { expect_refusal(EMFILE, ST_NOMEM, "RLIMIT_NOFILE"); }
@@ -79,13 +84,15 @@ Test(group, groups_start_every_shard_and_leave_nothing_behind) {
     int before = open_descriptors();
     for (uint16_t count = 1; count <= 8; count *= 2) {
         starts = 0;
-        struct reactor_group *group = harness_group(&(struct reactor_options){.shard_count = count});
+        struct reactor_group *group =
+            harness_group(&(struct reactor_options){.shard_count = count});
         char error[REACTOR_ERROR_BYTES];
         cr_assert_eq(reactor_group_start(group, count_start, &count, error, sizeof error), ST_OK);
         reactor_group_stop(group, 1000);
         cr_expect_eq(starts, count);
         reactor_group_free(group);
-        struct reactor_group *unused = harness_group(&(struct reactor_options){.shard_count = count});
+        struct reactor_group *unused =
+            harness_group(&(struct reactor_options){.shard_count = count});
         reactor_group_free(unused);
     }
     cr_expect_eq(open_descriptors(), before);
@@ -111,6 +118,7 @@ Test(group, what_is_still_under_way_after_the_grace_is_cancelled) {
     cr_assert_eq(reactor_group_start(group, hang, NULL, error, sizeof error), ST_OK);
     usleep(20000);
     reactor_group_stop(group, 50);
-    cr_expect(hanging.result == -ECANCELED || hanging.result == -EINTR, "%lld", (long long)hanging.result);
+    cr_expect(hanging.result == -ECANCELED || hanging.result == -EINTR, "%lld",
+              (long long)hanging.result);
     reactor_group_free(group);
 }

@@ -7,7 +7,9 @@
 
 static struct harness *current;
 
-struct harness *harness_now(void) { return current; }
+struct harness *harness_now(void) {
+    return current;
+}
 
 const char *harness_path(const char *name) {
     static char buffers[8][256];
@@ -61,7 +63,8 @@ void harness_run(const struct reactor_options *options, job_fn *body, void *argu
     current = &h;
     h.group = harness_group(options);
     char error[REACTOR_ERROR_BYTES] = "";
-    cr_assert_eq(reactor_group_start(h.group, on_start, &h, error, sizeof error), ST_OK, "%s", error);
+    cr_assert_eq(reactor_group_start(h.group, on_start, &h, error, sizeof error), ST_OK, "%s",
+                 error);
     harness_wait(&h.finished);
     reactor_group_stop(h.group, 2000);
     jobs_release(&h.jobs);

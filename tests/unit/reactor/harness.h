@@ -1,5 +1,6 @@
-/* tests/unit/reactor/harness.h - runs a test's body as a job on shard 0 of a fresh group of shards, with a time
- * limit, and looks that nothing is left behind. Bodies use cr_expect: they are not on the test's own thread. */
+/* tests/unit/reactor/harness.h - runs a test's body as a job on shard 0 of a fresh group of shards,
+ * with a time limit, and looks that nothing is left behind. Bodies use cr_expect: they are not on
+ * the test's own thread. */
 #pragma once
 #ifdef PLAIN_TESTS
 #include "tests/unit/reactor/plain.h"
@@ -27,8 +28,8 @@ struct harness {
     char dir[64]; /* an empty directory, removed at the end */
 };
 
-/** Runs body(job, argument) on shard 0 and waits for it; then stops and frees everything. job_harness() finds
- *  the harness again. */
+/** Runs body(job, argument) on shard 0 and waits for it; then stops and frees everything.
+ * job_harness() finds the harness again. */
 void harness_run(const struct reactor_options *options, job_fn *body, void *argument);
 /** Of the test that runs (each has its own process). */
 struct harness *harness_now(void);

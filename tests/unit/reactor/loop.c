@@ -14,7 +14,8 @@ static void timers(struct job *job, void *argument) {
     }
     uint64_t turns = io->stats.turns;
     job_sleep_until(job, io_now(io).mono_us + 50000);
-    cr_expect_leq(io->stats.turns - turns, 3, "an idle shard sleeps: %zu turns", (size_t)(io->stats.turns - turns));
+    cr_expect_leq(io->stats.turns - turns, 3, "an idle shard sleeps: %zu turns",
+                  (size_t)(io->stats.turns - turns));
     cr_expect_geq(io->stats.timers_fired, 5);
 }
 
@@ -50,7 +51,9 @@ static void laters(struct job *job, void *argument) {
     cr_expect_geq(again.io->stats.turns - turns, 9, "once a turn");
 }
 
-Test(loop, what_is_asked_for_later_runs_once_a_turn) { harness_run(&(struct reactor_options){0}, laters, NULL); }
+Test(loop, what_is_asked_for_later_runs_once_a_turn) {
+    harness_run(&(struct reactor_options){0}, laters, NULL);
+}
 
 static void randomness(struct job *job, void *argument) {
     (void)argument;
@@ -83,4 +86,6 @@ static void many_jobs(struct job *job, void *argument) {
     jobs_release(&jobs);
 }
 
-Test(loop, a_hundred_jobs_take_turns_on_five_stacks) { harness_run(&(struct reactor_options){0}, many_jobs, NULL); }
+Test(loop, a_hundred_jobs_take_turns_on_five_stacks) {
+    harness_run(&(struct reactor_options){0}, many_jobs, NULL);
+}

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include "tests/unit/reactor/harness.h"
 
-static void start_group(struct reactor_group *group, void (*on_start)(struct io *io, void *argument), void *argument) {
+static void start_group(struct reactor_group *group,
+                        void (*on_start)(struct io *io, void *argument), void *argument) {
     char error[REACTOR_ERROR_BYTES] = "";
-    cr_assert_eq(reactor_group_start(group, on_start, argument, error, sizeof error), ST_OK, "%s", error);
+    cr_assert_eq(reactor_group_start(group, on_start, argument, error, sizeof error), ST_OK, "%s",
+                 error);
 }
 
 /* --- one ball, so that every shard sleeps before it comes --- */
@@ -41,7 +43,8 @@ static void play(uint32_t shard_count, unsigned hops) {
     memset(&game, 0, sizeof game);
     game.limit = hops;
     sem_init(&game.finished, 0, 0);
-    struct reactor_group *group = harness_group(&(struct reactor_options){.shard_count = shard_count});
+    struct reactor_group *group =
+        harness_group(&(struct reactor_options){.shard_count = shard_count});
     start_group(group, serve, NULL);
     harness_wait(&game.finished);
     reactor_group_stop(group, 1000);
@@ -88,7 +91,8 @@ static void drop_arrived(struct io_message *message, struct io *at) {
     struct flooder *f = flooders[at->shard];
     if (drop->number != f->expected[drop->from]) f->out_of_order = true;
     f->expected[drop->from] = (drop->number + 1) % FLOOD;
-    if (++f->arrived_count % ((SHARDS - 1) * FLOOD) == 0 && atomic_fetch_sub(&flood.rounds_left, 1) == 1) {
+    if (++f->arrived_count % ((SHARDS - 1) * FLOOD) == 0 &&
+        atomic_fetch_sub(&flood.rounds_left, 1) == 1) {
         sem_post(&flood.finished);
     }
 }
@@ -98,13 +102,15 @@ static void send_flood(struct flooder *f) {
         for (unsigned to = 0; to < SHARDS; to++) {
             if (to == f->io->shard) continue;
             struct drop *drop = &f->drops[to][i];
-            *drop = (struct drop){.message.deliver = drop_arrived, .from = f->io->shard, .number = i};
+            *drop =
+                (struct drop){.message.deliver = drop_arrived, .from = f->io->shard, .number = i};
             io_post(f->io, to, &drop->message);
         }
     }
 }
 
-/* With a barrier nobody takes anything before all have sent; without, the others take while one still sends. */
+/* With a barrier nobody takes anything before all have sent; without, the others take while one
+ * still sends. */
 static void start_flood(struct io *io, void *argument) {
     flooders[io->shard]->io = io;
     send_flood(flooders[io->shard]);
@@ -116,7 +122,8 @@ Test(messages, floods_beyond_the_mailboxes_arrive_whole_and_in_order, .timeout =
         sem_init(&flood.finished, 0, 0);
         flood.rounds_left = SHARDS;
         for (int i = 0; i < SHARDS; i++) flooders[i] = calloc(1, sizeof *flooders[i]);
-        struct reactor_group *group = harness_group(&(struct reactor_options){.shard_count = SHARDS});
+        struct reactor_group *group =
+            harness_group(&(struct reactor_options){.shard_count = SHARDS});
         pthread_barrier_t barrier;
         pthread_barrier_init(&barrier, NULL, SHARDS);
         bool together = round % 4 == 0;
@@ -126,7 +133,9 @@ Test(messages, floods_beyond_the_mailboxes_arrive_whole_and_in_order, .timeout =
         for (unsigned i = 0; i < SHARDS; i++) {
             struct io *io = reactor_group_io(group, i);
             cr_expect_eq(io->stats.messages_received, (SHARDS - 1) * FLOOD);
-            if (together) cr_expect_eq(io->stats.messages_spilled, (SHARDS - 1) * (FLOOD - LIMIT_MAILBOX_MESSAGES));
+            if (together)
+                cr_expect_eq(io->stats.messages_spilled,
+                             (SHARDS - 1) * (FLOOD - LIMIT_MAILBOX_MESSAGES));
             cr_expect(!flooders[i]->out_of_order);
         }
         reactor_group_free(group);
@@ -214,7 +223,8 @@ Test(messages, threads_without_a_ring_reach_shard_0, .timeout = 120) {
     post_office.group = harness_group(&(struct reactor_options){.shard_count = 2});
     start_group(post_office.group, do_nothing, NULL);
     pthread_t threads[SENDERS];
-    for (uintptr_t i = 0; i < SENDERS; i++) pthread_create(&threads[i], NULL, send_letters, (void *)i);
+    for (uintptr_t i = 0; i < SENDERS; i++)
+        pthread_create(&threads[i], NULL, send_letters, (void *)i);
     harness_wait(&post_office.finished);
     for (int i = 0; i < SENDERS; i++) pthread_join(threads[i], NULL);
     reactor_group_stop(post_office.group, 1000);
@@ -223,7 +233,8 @@ Test(messages, threads_without_a_ring_reach_shard_0, .timeout = 120) {
 }
 
 Test(messages, the_inbox_of_shard_0_is_bounded) {
-    struct reactor_group *group = harness_group(&(struct reactor_options){0}); /* never started: nobody takes */
+    struct reactor_group *group =
+        harness_group(&(struct reactor_options){0}); /* never started: nobody takes */
     static struct drop letters[LIMIT_MAILBOX_MESSAGES + 1];
     for (size_t i = 0; i < COUNT(letters); i++) {
         bool taken = reactor_group_post(group, &letters[i].message);

@@ -10,7 +10,9 @@
 #include <unistd.h>
 #include "tests/unit/reactor/echo.h"
 
-static void sleep_us(struct job *job, uint64_t us) { job_sleep_until(job, io_now(job_io(job)).mono_us + us); }
+static void sleep_us(struct job *job, uint64_t us) {
+    job_sleep_until(job, io_now(job_io(job)).mono_us + us);
+}
 
 static struct io_address loopback(uint16_t port) {
     struct io_address a;
@@ -62,11 +64,12 @@ static void server_closed(struct io_op *op) {
 }
 
 static void server_listen(struct server *s, struct io *io, int backlog) {
-    *s = (struct server){.fd = -1,
-                         .acceptor.on_accept = server_accepted,
-                         .receiver = {.on_data = server_data, .on_direct = server_direct, .on_end = server_end},
-                         .send_op.done = server_sent,
-                         .close_op.done = server_closed};
+    *s = (struct server){
+        .fd = -1,
+        .acceptor.on_accept = server_accepted,
+        .receiver = {.on_data = server_data, .on_direct = server_direct, .on_end = server_end},
+        .send_op.done = server_sent,
+        .close_op.done = server_closed};
     struct io_address any = loopback(0);
     s->listener = io_listen(io, &any, backlog, &s->bound);
     cr_assert_geq(s->listener, 0);
@@ -101,13 +104,15 @@ static void closing(struct job *job, void *argument) {
     if (strstr(how, "pause") != NULL) io_recv_pause(io, &s.receiver);
     if (strstr(how, "turn") != NULL) sleep_us(job, 1000);
     cr_expect(!io_close(io, &s.close_op, s.fd), "%s: something is outstanding", how);
-    cr_expect_eq(s.end_order + s.send_order, strstr(how, "stop and a turn") != NULL ? 1 : 0, "%s: not at once", how);
+    cr_expect_eq(s.end_order + s.send_order, strstr(how, "stop and a turn") != NULL ? 1 : 0,
+                 "%s: not at once", how);
     for (int i = 0; i < 5000 && s.close_order == 0; i++) sleep_us(job, 1000);
     cr_expect_eq(s.close_order, 3, "%s: the close completes last", how);
     cr_expect_eq(s.close_op.result, 0);
     cr_expect(s.end_order > 0 && s.end_order < 3, "%s", how);
     cr_expect_eq(s.end_result, -ECANCELED, "%s: %lld", how, (long long)s.end_result);
-    cr_expect(s.send_op.result == -ECANCELED || s.send_op.result == -EPIPE, "%s: %lld", how, (long long)s.send_op.result);
+    cr_expect(s.send_op.result == -ECANCELED || s.send_op.result == -EPIPE, "%s: %lld", how,
+              (long long)s.send_op.result);
     static uint8_t sink[1 << 20];
     ssize_t n;
     while ((n = recv(client, sink, sizeof sink, 0)) > 0) {
@@ -119,9 +124,10 @@ static void closing(struct job *job, void *argument) {
 }
 
 Test(network, close_gives_up_what_is_outstanding_and_completes_after_it, .timeout = 120) {
-    static const char *const ways[] = {"plain", "after stop", "after stop and a turn", "after pause",
-                                       "after pause and a turn"};
-    for (size_t i = 0; i < COUNT(ways); i++) harness_run(&(struct reactor_options){0}, closing, (void *)(uintptr_t)ways[i]);
+    static const char *const ways[] = {"plain", "after stop", "after stop and a turn",
+                                       "after pause", "after pause and a turn"};
+    for (size_t i = 0; i < COUNT(ways); i++)
+        harness_run(&(struct reactor_options){0}, closing, (void *)(uintptr_t)ways[i]);
 }
 
 static void stopping(struct job *job, void *argument) {
@@ -210,10 +216,15 @@ static void connecting(struct job *job, void *argument) {
     cr_expect_eq(job_wait(job, io_connect(io, job_op(job), &nobody)), -ECONNREFUSED);
 }
 
-Test(network, connections_are_made_and_refused) { harness_run(&(struct reactor_options){0}, connecting, NULL); }
+Test(network, connections_are_made_and_refused) {
+    harness_run(&(struct reactor_options){0}, connecting, NULL);
+}
 
 static bool connect_ended;
-static void connect_done(struct io_op *op) { (void)op; connect_ended = true; }
+static void connect_done(struct io_op *op) {
+    (void)op;
+    connect_ended = true;
+}
 
 static void cancelling(struct job *job, void *argument) {
     (void)argument;
@@ -242,7 +253,9 @@ static void cancelling(struct job *job, void *argument) {
     (void)io_close(io, NULL, s.listener);
 }
 
-Test(network, a_connect_that_hangs_can_be_cancelled) { harness_run(&(struct reactor_options){0}, cancelling, NULL); }
+Test(network, a_connect_that_hangs_can_be_cancelled) {
+    harness_run(&(struct reactor_options){0}, cancelling, NULL);
+}
 
 static void out_of_descriptors(struct job *job, void *argument) {
     (void)argument;
@@ -257,7 +270,8 @@ static void out_of_descriptors(struct job *job, void *argument) {
     close(next);
     tight.rlim_cur = (rlim_t)next; /* no descriptor can be made */
     setrlimit(RLIMIT_NOFILE, &tight);
-    io_accept_start(io, &s.acceptor, s.listener); /* the ring takes the limit as it is when it arms */
+    io_accept_start(io, &s.acceptor,
+                    s.listener); /* the ring takes the limit as it is when it arms */
     sleep_us(job, 1000);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(s.bound.port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -378,4 +392,6 @@ static void accept_stopping(struct job *job, void *argument) {
     (void)io_close(io, NULL, s.fd);
 }
 
-Test(network, nothing_is_accepted_after_stop) { harness_run(&(struct reactor_options){0}, accept_stopping, NULL); }
+Test(network, nothing_is_accepted_after_stop) {
+    harness_run(&(struct reactor_options){0}, accept_stopping, NULL);
+}

@@ -1,6 +1,6 @@
-/* tests/unit/reactor/plain.h - as much of Criterion as these tests use, for a program that runs them one after
- * another in one process: Criterion cannot start under ThreadSanitizer (its shared arena does not find its place),
- * and this is where that sanitizer is wanted. */
+/* tests/unit/reactor/plain.h - as much of Criterion as these tests use, for a program that runs
+ * them one after another in one process: Criterion cannot start under ThreadSanitizer (its shared
+ * arena does not find its place), and this is where that sanitizer is wanted. */
 #pragma once
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ extern struct plain_test *plain_tests;
 
 #define Test(suite, name_, ...)                                                                    \
     static void suite##_##name_(void);                                                             \
-    static struct plain_test suite##_##name_##_entry = {#suite "::" #name_, suite##_##name_, NULL}; \
+    static struct plain_test suite##_##name_##_entry = {#suite "::" #name_, suite##_##name_,       \
+                                                        NULL};                                     \
     __attribute__((constructor)) static void suite##_##name_##_register(void) {                    \
         suite##_##name_##_entry.next = plain_tests;                                                \
         plain_tests = &suite##_##name_##_entry;                                                    \

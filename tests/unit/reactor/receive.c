@@ -94,7 +94,9 @@ static void *run_clients(void *argument) {
 
 static void listener_closed(struct io_op *op) { (void)op; }
 
-static void sleep_us(struct job *job, uint64_t us) { job_sleep_until(job, io_now(job_io(job)).mono_us + us); }
+static void sleep_us(struct job *job, uint64_t us) {
+    job_sleep_until(job, io_now(job_io(job)).mono_us + us);
+}
 
 static void run_traffic(struct job *job, void *argument) {
     const struct traffic *t = argument;
@@ -110,9 +112,11 @@ static void run_traffic(struct job *job, void *argument) {
     while (!clients.finished || echo.live_count > 0) sleep_us(job, 1000);
     pthread_join(thread, NULL);
     for (int i = 0; i < t->client_count; i++) {
-        cr_expect(clients.client[i].equal, "%s, seed %d: client %d got other octets", t->name, (int)t->seed, i);
+        cr_expect(clients.client[i].equal, "%s, seed %d: client %d got other octets", t->name,
+                  (int)t->seed, i);
     }
-    cr_expect_eq(echo.last_end, 0, "%s: the peer closed, not %lld", t->name, (long long)echo.last_end);
+    cr_expect_eq(echo.last_end, 0, "%s: the peer closed, not %lld", t->name,
+                 (long long)echo.last_end);
     if (t->random_direct || t->frame_bytes_max > t->direct_over) {
         cr_expect_gt(echo.direct_count, 0, "%s: nothing was received directly", t->name);
     }
@@ -136,15 +140,26 @@ static const struct traffic traffics[] = {
 Test(receive, frames_come_back_octet_for_octet, .timeout = 300) {
     for (size_t i = 0; i < COUNT(traffics); i++) {
         struct traffic t = traffics[i];
-        harness_run(&(struct reactor_options){.buffer_bytes = t.buffer_bytes, .buffer_count = t.buffer_count},
+        harness_run(&(struct reactor_options){.buffer_bytes = t.buffer_bytes,
+                                              .buffer_count = t.buffer_count},
                     run_traffic, &t);
     }
 }
 
 Test(receive, ways_change_at_random_places_without_losing_an_octet, .timeout = 300) {
     for (uint64_t seed = 1; seed <= 12; seed++) {
-        struct traffic t = {"random direct reads", seed, 300, 20000, 1 + (seed * 997) % 9000, 1 << 30, true, 2, 0, 0};
-        struct reactor_options options = {.buffer_bytes = seed % 3 == 0 ? 256 : 4096, .buffer_count = 16,
+        struct traffic t = {"random direct reads",
+                            seed,
+                            300,
+                            20000,
+                            1 + (seed * 997) % 9000,
+                            1 << 30,
+                            true,
+                            2,
+                            0,
+                            0};
+        struct reactor_options options = {.buffer_bytes = seed % 3 == 0 ? 256 : 4096,
+                                          .buffer_count = 16,
                                           .uring_level = seed % 2 == 0 ? 601 : 0};
         harness_run(&options, run_traffic, &t);
     }

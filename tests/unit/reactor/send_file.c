@@ -1,4 +1,5 @@
-/* Files to sockets: the right octets from hot and cold pages, to fast and slow readers, many at once. */
+/* Files to sockets: the right octets from hot and cold pages, to fast and slow readers, many at
+ * once. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -49,7 +50,8 @@ static int make_file(struct job *job) {
     prng_seed(&prng, 5);
     prng_fill(&prng, content, sizeof content);
     int fd = -1;
-    cr_assert_eq(job_open(job, harness_path("data"), IO_READ | IO_WRITE | IO_CREATE, 0600, &fd), ST_OK);
+    cr_assert_eq(job_open(job, harness_path("data"), IO_READ | IO_WRITE | IO_CREATE, 0600, &fd),
+                 ST_OK);
     cr_assert_eq(job_write(job, fd, content, sizeof content, 0), ST_OK);
     cr_assert_eq(job_sync(job, fd, 0), ST_OK);
     return fd;
@@ -82,7 +84,8 @@ static void send_to_many(struct job *job, void *argument) {
     }
     if (left > 0) job_suspend(job);
     for (int i = 0; i < READERS; i++) {
-        cr_expect_eq(readers[i].op.result, (int64_t)readers[i].len, "%d: %lld", i, (long long)readers[i].op.result);
+        cr_expect_eq(readers[i].op.result, (int64_t)readers[i].len, "%d: %lld", i,
+                     (long long)readers[i].op.result);
         pthread_join(readers[i].thread, NULL);
         cr_expect(readers[i].equal, "reader %d got other octets", i);
         close(readers[i].peer);
@@ -104,8 +107,10 @@ static void failing(struct job *job, void *argument) {
     int file = make_file(job);
     int pair[2];
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-    cr_expect_eq(job_wait(job, io_send_file(io, job_op(job), pair[0], file, FILE_BYTES - 10, 11)), -EIO, "too short");
-    cr_expect_eq(job_wait(job, io_send_file(io, job_op(job), pair[0], 999, 0, 11)), -EBADF, "no such file");
+    cr_expect_eq(job_wait(job, io_send_file(io, job_op(job), pair[0], file, FILE_BYTES - 10, 11)),
+                 -EIO, "too short");
+    cr_expect_eq(job_wait(job, io_send_file(io, job_op(job), pair[0], 999, 0, 11)), -EBADF,
+                 "no such file");
     close(pair[1]);
     int64_t gone = job_wait(job, io_send_file(io, job_op(job), pair[0], file, 0, 11));
     cr_expect(gone == -EPIPE || gone == -ECONNRESET, "nobody reads: %lld", (long long)gone);
@@ -118,7 +123,8 @@ static void failing(struct job *job, void *argument) {
     cr_assert_eq(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
     for (int i = 0; i < 20; i++) {
         cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-        readers[i] = (struct reader){.op.done = sent, .fd = pair[0], .peer = pair[1], .left = &left, .job = job};
+        readers[i] = (struct reader){
+            .op.done = sent, .fd = pair[0], .peer = pair[1], .left = &left, .job = job};
         cr_expect(!io_send_file(io, &readers[i].op, pair[0], file, 0, FILE_BYTES));
     }
     for (int i = 0; i < 20; i++) {
@@ -138,4 +144,6 @@ static void failing(struct job *job, void *argument) {
     job_close(job, file);
 }
 
-Test(send_file, errors_and_closes_end_it) { harness_run(&(struct reactor_options){0}, failing, NULL); }
+Test(send_file, errors_and_closes_end_it) {
+    harness_run(&(struct reactor_options){0}, failing, NULL);
+}

@@ -62,21 +62,27 @@ static void names(struct job *job, void *argument) {
     (void)argument;
     struct io *io = job_io(job);
     struct io_address found[4];
-    int64_t count = job_wait(job, io_resolve(io, job_op(job), "localhost", 9092, found, COUNT(found)));
+    int64_t count =
+        job_wait(job, io_resolve(io, job_op(job), "localhost", 9092, found, COUNT(found)));
     cr_expect_geq(count, 1, "got %lld", (long long)count);
     for (int64_t i = 0; i < count; i++) {
         char text[IO_ADDRESS_TEXT_BYTES];
         io_address_format(&found[i], text);
-        cr_expect(strcmp(text, "127.0.0.1:9092") == 0 || strcmp(text, "[::1]:9092") == 0, "got %s", text);
+        cr_expect(strcmp(text, "127.0.0.1:9092") == 0 || strcmp(text, "[::1]:9092") == 0, "got %s",
+                  text);
     }
-    cr_expect_eq(job_wait(job, io_resolve(io, job_op(job), "localhost", 1, found, 1)), 1, "no more than fit");
-    cr_expect_eq(job_wait(job, io_resolve(io, job_op(job), "192.0.2.7", 80, found, 4)), 1, "numeric, at once");
+    cr_expect_eq(job_wait(job, io_resolve(io, job_op(job), "localhost", 1, found, 1)), 1,
+                 "no more than fit");
+    cr_expect_eq(job_wait(job, io_resolve(io, job_op(job), "192.0.2.7", 80, found, 4)), 1,
+                 "numeric, at once");
     cr_expect_eq(found[0].bytes[3], 7);
     int64_t none = job_wait(job, io_resolve(io, job_op(job), "no such host.invalid", 80, found, 4));
     cr_expect_lt(none, 0, "got %lld", (long long)none);
 }
 
-Test(workers, names_of_hosts_are_resolved) { harness_run(&(struct reactor_options){0}, names, NULL); }
+Test(workers, names_of_hosts_are_resolved) {
+    harness_run(&(struct reactor_options){0}, names, NULL);
+}
 
 static int64_t take_long(void *argument) {
     nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
