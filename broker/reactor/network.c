@@ -234,8 +234,8 @@ bool reactor_connect(struct io *io, struct io_op *op, const struct io_address *a
 
 /* --- sending --- */
 
-#define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL) /* the ring goes on by itself after a short send   \
-                                                 */
+/* The ring goes on by itself after a short send. */
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_WAITALL)
 
 struct send_op {
     struct op_head head;

@@ -11,8 +11,7 @@
 #include <sys/uio.h>
 #include "broker/reactor/internal.h"
 
-#define CHUNK_BYTES                                                                                \
-    (128 * 1024) /* smaller ones wake the receiver more often: see docs/decisions/0003 */
+#define CHUNK_BYTES (128 * 1024) /* smaller ones wake the receiver more often */
 #define TURN_BYTES (256 * 1024)
 
 enum phase { WRITABLE, BUFFER_FREE, COLD_READ };
