@@ -3,21 +3,22 @@
  *
  * The structs and one descriptor table per struct are generated (protocol/messages.h); the
  * functions here walk those tables. So there is one decoder, and one place where hostile input is
- * refused. docs/decisions/0002 says why.
+ * refused: docs/decisions/0002-table-driven-codec.md.
  *
  * How a field looks in its struct:
- *   string           struct str      ptr == NULL: null
- *   bytes            struct bytes    ptr == NULL: null
- *   records          struct records  bytes.ptr == NULL and external == NULL: null
- *   array            T *x; int32_t x_count;  x_count == -1: null (x is then NULL; with x_count 0 it
- * may be) struct           by value; where some version may carry null: a pointer, NULL: null
- *   others           bool, int8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, double, struct
- * uuid A field that a version does not carry has its default. A zeroed struct is not a default one:
- * use codec_defaults.
+ *   string    struct str      ptr == NULL: null
+ *   bytes     struct bytes    ptr == NULL: null
+ *   records   struct records  bytes.ptr == NULL and external == NULL: null
+ *   array     T *x; int32_t x_count;
+ *                             x_count == -1: null; x may be NULL when x_count <= 0
+ *   struct    by value; a pointer where some version may carry null, NULL: null
+ *   others    bool, int8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, double, struct uuid
+ * A field that a version does not carry has its default. A zeroed struct is not a default one: use
+ * codec_defaults, or the x_defaults and x_array that stand beside every struct.
  *
  * Recursion is bounded by the schemas: structs nest at most CODEC_DEPTH_MAX deep, the generator
- * refuses more. Source: KIP-482 (flexible versions), org.apache.kafka.message.MessageDataGenerator.
- */
+ * refuses more.
+ * Source: KIP-482 (flexible versions), org.apache.kafka.message.MessageDataGenerator. */
 #pragma once
 #include "base/arena.h"
 #include "base/bytes.h"
@@ -26,9 +27,8 @@
 #include "base/strbuf.h"
 
 #define CODEC_DEPTH_MAX 8 /* structs in structs, the message itself included */
-#define CODEC_STRING_BYTES_MAX                                                                     \
-    32767 /* in every version, although compact lengths could say more                             \
-           */
+/* Of a string in every version, although compact lengths could say more. */
+#define CODEC_STRING_BYTES_MAX 32767
 
 /* ---- values that messages consist of ---- */
 
@@ -36,9 +36,9 @@
 struct records {
     struct bytes bytes;      /* borrowed; ignored by the encoder when external is set */
     uint64_t external_bytes; /* length of what is elsewhere */
-    const void
-        *external; /* borrowed; the caller's own (a file range, say): the encoder writes the length,
-                      leaves the octets out and notes a cut; never set by the decoder */
+    /* Borrowed, the caller's own (a file range, say): the encoder writes the length, leaves the
+     * octets out and notes a cut. Never set by the decoder. */
+    const void *external;
 };
 
 /* A tagged field that the schema does not know, kept as it came. */
@@ -98,10 +98,8 @@ struct field {
 struct layout {
     const char *name; /* Kafka's, for messages to people */
     const struct field *fields;
-    const uint8_t
-        *tagged; /* indexes of the fields that are tagged in some version, ascending by tag */
-    const uint16_t
-        *min_bytes; /* by version: octets on the wire that any such struct takes at least */
+    const uint8_t *tagged;     /* indexes of fields tagged in some version, ascending by tag */
+    const uint16_t *min_bytes; /* by version: the fewest octets on the wire */
     uint16_t field_count;
     uint8_t tagged_count;
     uint32_t bytes;         /* sizeof the C struct */
@@ -110,13 +108,12 @@ struct layout {
 };
 
 enum message_type {
-    MESSAGE_REQUEST = 0,  /* key: the API key */
-    MESSAGE_RESPONSE = 1, /* key: the API key */
-    MESSAGE_HEADER = 2,   /* no key: -1 */
-    MESSAGE_METADATA = 3, /* __cluster_metadata; key: the record type */
-    MESSAGE_GROUP_KEY =
-        4, /* __consumer_offsets; key: the record type, which is the version of the key */
-    MESSAGE_GROUP_VALUE = 5,     /* the same key as its MESSAGE_GROUP_KEY */
+    MESSAGE_REQUEST = 0,     /* key: the API key */
+    MESSAGE_RESPONSE = 1,    /* key: the API key */
+    MESSAGE_HEADER = 2,      /* no key: -1 */
+    MESSAGE_METADATA = 3,    /* __cluster_metadata; key: the record type */
+    MESSAGE_GROUP_KEY = 4,   /* __consumer_offsets; key: the record type, the version of its key */
+    MESSAGE_GROUP_VALUE = 5, /* the same key as its MESSAGE_GROUP_KEY */
     MESSAGE_TRANSACTION_KEY = 6, /* __transaction_state */
     MESSAGE_TRANSACTION_VALUE = 7,
     MESSAGE_SHARE_KEY = 8, /* __share_group_state */
@@ -220,8 +217,9 @@ void *codec_array(struct arena *arena, const struct layout *layout, int32_t coun
 bool codec_equal(const struct schema *schema, int16_t version, const void *a, const void *b);
 
 /** Appends the JSON that Kafka's XJsonConverter.write(message, version) prints, without spaces:
- * kafka-dump-log and the tools show messages so. bytes: base64; uuid: base64url; malformed UTF-8:
- * U+FFFD; records: "" (Kafka does not print them). Fields that the version does not carry are left
- * out; so are unknown tagged fields. */
+ *  kafka-dump-log and the tools show messages so.
+ *  bytes: base64; uuid: base64url; malformed UTF-8: U+FFFD; records: "", because Kafka does not
+ *  print them. Fields that the version does not carry are left out; so are tagged fields at their
+ *  default and unknown ones. */
 void codec_print_json(const struct schema *schema, int16_t version, const void *message,
                       struct strbuf *out);

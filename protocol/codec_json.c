@@ -32,9 +32,10 @@ static void print_double(double value, struct strbuf *out) {
         return;
     }
     char text[32];
-    int precision = 1;                                              /* digits after the first */
-    do (void)snprintf(text, sizeof text, "%.*e", precision, value); /* at most 24 characters */
-    while (strtod(text, NULL) != value && ++precision < 17);
+    int precision = 1; /* digits after the first; 16 always suffice */
+    do {
+        (void)snprintf(text, sizeof text, "%.*e", precision, value); /* at most 24 characters */
+    } while (strtod(text, NULL) != value && precision++ < 16);
     const char *mark = strchr(text, 'e');
     int exponent = (int)strtol(mark + 1, NULL, 10);
     char digits[20];

@@ -32,9 +32,8 @@ static bool number_is_initial(const struct field *field, const void *slot) {
 void field_set_default(const struct field *field, void *slot) {
     bool null = (field->flags & FIELD_DEFAULT_NULL) != 0;
     if (field->flags & FIELD_ARRAY) {
-        struct field_array *array =
-            slot; /* member by member: another field may lie in its padding */
-        array->items = NULL;
+        struct field_array *array = slot;
+        array->items = NULL; /* member by member: another field may lie in the padding */
         array->count = null ? -1 : 0;
         return;
     }

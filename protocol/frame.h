@@ -7,17 +7,17 @@
 
 #define FRAME_LENGTH_BYTES 4
 
-/** Of the request's header, for any version, also one that the schema does not have; -1: no such
- * key. */
+/** Of the request's header, for any version, also one that the schema does not have.
+ *  -1: no such key. */
 int16_t frame_request_header_version(int16_t api_key, int16_t api_version);
 /** Of the response's header. ApiVersions answers with version 0 always: its client does not know
- * yet what we speak. */
+ *  yet what we speak. */
 int16_t frame_response_header_version(int16_t api_key, int16_t api_version);
 
 /** Reads the header in front of a request. client_id is borrowed and may be null; unknown tags are
- * arena. *ret_used: octets of the header; the message follows. ST_UNSUPPORTED: no API with that
- * key, header->request_api_key and header->request_api_version say which; the version is for the
- * caller to judge. Else as codec_decode. */
+ *  arena. *ret_used: octets of the header; the message follows.
+ *  ST_UNSUPPORTED: no API with that key; header->request_api_key and header->request_api_version
+ *  say which. Whether the version is served is for the caller to judge. Else as codec_decode. */
 MUST_CHECK enum status frame_decode_request_header(struct bytes frame, struct arena *arena,
                                                    struct request_header *header, size_t *ret_used);
 

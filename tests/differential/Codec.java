@@ -1,10 +1,11 @@
-/* tests/differential/Codec.java - Kafka's side of the comparison: reads what codec-cases make wrote, decodes every
- * message with Kafka's own class, writes it again, prints its JSON, and compares all three with ours. With what Kafka
- * reads back from that JSON it fills a second file, which codec-cases check goes through.
+/* tests/differential/Codec.java - Kafka's side of the comparison: reads what codec-cases make
+ * wrote, decodes every message with Kafka's own class, writes it again, prints its JSON, and
+ * compares all three with ours. With what Kafka reads back from that JSON it fills a second file,
+ * which codec-cases check goes through.
  *
  *   java Codec CASES ANSWERS
  *
- * The last line of the output counts; status 1 when there is a mismatch. Needs only Kafka's jars. */
+ * The last line of the output counts; status 1 when there is a mismatch. Needs Kafka's jars. */
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.BufferedReader;
@@ -20,14 +21,17 @@ import java.util.Map;
 import org.apache.kafka.common.protocol.ByteBufferAccessor;
 import org.apache.kafka.common.protocol.Message;
 import org.apache.kafka.common.protocol.ObjectSerializationCache;
+import org.apache.kafka.common.protocol.types.BoundField;
+import org.apache.kafka.common.protocol.types.Schema;
+import org.apache.kafka.common.protocol.types.TaggedFields;
 
 public final class Codec {
     private static final String[] PACKAGES = {
         "org.apache.kafka.common.message.", "org.apache.kafka.common.metadata.",
-        "org.apache.kafka.coordinator.group.generated.", "org.apache.kafka.coordinator.transaction.generated.",
+        "org.apache.kafka.coordinator.group.generated.",
+        "org.apache.kafka.coordinator.transaction.generated.",
         "org.apache.kafka.coordinator.share.generated.", "org.apache.kafka.raft.generated.",
         "org.apache.kafka.server.log.remote.metadata.storage.generated.",
-        "org.apache.kafka.storage.internals.log.generated.", "org.apache.kafka.server.log.generated.",
     };
     private static final ObjectMapper MAPPER = new ObjectMapper();
 
@@ -91,7 +95,7 @@ public final class Codec {
         return buffer.array();
     }
 
-    /** The same text; the digits of a double may differ, because Java before 19 does not print the fewest. */
+    /** The same text; a double's digits may differ, because Java before 19 prints too many. */
     private static boolean sameJson(String ours, JsonNode json) throws Exception {
         if (ours.equals(json.toString())) return true;
         return hasDouble(json) && MAPPER.readTree(ours).toString().equals(json.toString());
@@ -106,7 +110,8 @@ public final class Codec {
     }
 
     private void mismatch(String[] line, String what) {
-        if (++mismatches <= 50) System.out.println(line[1] + " v" + line[2] + ": " + what + "\n    " + line[3]);
+        if (++mismatches > 50) return;
+        System.out.println(line[1] + " v" + line[2] + ": " + what + "\n    " + line[3]);
     }
 
     private void checkMessage(String[] line) throws Exception {
@@ -121,7 +126,7 @@ public final class Codec {
         ByteBuffer input = ByteBuffer.wrap(bytes);
         try {
             Message message = kind.decode(input, version);
-            if (input.hasRemaining()) mismatch(line, "Kafka leaves " + input.remaining() + " octets");
+            if (input.hasRemaining()) mismatch(line, "Kafka ends at " + input.position());
             String again = HexFormat.of().formatHex(encode(message, version));
             if (!again.equals(line[3])) mismatch(line, "Kafka writes " + again);
             JsonNode json = kind.toJson(message, version);
@@ -130,14 +135,16 @@ public final class Codec {
             }
             checkDefaults(line, kind, message);
             Message read = (Message) kind.fromJson.invoke(null, json, version);
-            answers.write(line[1] + "\t" + version + "\t" + HexFormat.of().formatHex(encode(read, version)) + "\t"
-                + kind.toJson(read, version) + "\n");
+            answers.write(String.join("\t", line[1], line[2],
+                HexFormat.of().formatHex(encode(read, version)),
+                kind.toJson(read, version).toString()) + "\n");
         } catch (RuntimeException | InvocationTargetException refusal) {
-            mismatch(line, "Kafka refuses: " + (refusal.getCause() != null ? refusal.getCause() : refusal));
+            Throwable cause = refusal.getCause() != null ? refusal.getCause() : refusal;
+            mismatch(line, "Kafka refuses: " + cause);
         }
     }
 
-    /** What the version does not carry must have Kafka's default: seen when the last version prints it. */
+    /** What the version lacks must have Kafka's default: seen when the last version prints it. */
     private void checkDefaults(String[] line, Kind kind, Message message) throws Exception {
         JsonNode json;
         try {
@@ -152,8 +159,9 @@ public final class Codec {
     }
 
     /**
-     * Of octets that were changed at random: what we accept Kafka accepts, to the same end and with the same JSON.
-     * What it accepts and we refuse (tags out of order, tag sizes that lie) exists in flexible versions only.
+     * Of octets that were changed at random: what we accept Kafka accepts, to the same end and
+     * with the same JSON. What it accepts and we refuse (tags out of order, tag sizes that lie)
+     * exists in flexible versions only.
      */
     private void checkDamaged(String[] line) throws Exception {
         damaged++;
@@ -175,7 +183,9 @@ public final class Codec {
             if (version >= flexibleFrom(kind, version)) stricter++;
             else mismatch(line, "only we refuse");
         } else if (ours) {
-            if (input.position() != Integer.parseInt(line[4])) mismatch(line, "Kafka ends at " + input.position());
+            if (input.position() != Integer.parseInt(line[4])) {
+                mismatch(line, "Kafka ends at " + input.position());
+            }
             JsonNode json = kind.toJson(message, version);
             if (!sameJson(line[5], json)) {
                 mismatch(line, "another JSON:\n    ours  " + line[5] + "\n    Kafka " + json);
@@ -183,13 +193,12 @@ public final class Codec {
         }
     }
 
-    /** The version itself when it is flexible (an empty message of it ends in a tag count), else one above. */
+    /** The version itself when it is flexible: its schema ends in tagged fields. Else one above. */
     private static int flexibleFrom(Kind kind, short version) throws ReflectiveOperationException {
-        org.apache.kafka.common.protocol.types.Schema[] schemas =
-            (org.apache.kafka.common.protocol.types.Schema[]) kind.type.getField("SCHEMAS").get(null);
-        org.apache.kafka.common.protocol.types.BoundField[] fields = schemas[version].fields();
-        boolean flexible = fields.length > 0 && fields[fields.length - 1].def.type
-            instanceof org.apache.kafka.common.protocol.types.TaggedFields;
+        Schema[] schemas = (Schema[]) kind.type.getField("SCHEMAS").get(null);
+        BoundField[] fields = schemas[version].fields();
+        boolean flexible = fields.length > 0
+            && fields[fields.length - 1].def.type instanceof TaggedFields;
         return flexible ? version : version + 1;
     }
 

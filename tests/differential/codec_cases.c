@@ -1,13 +1,16 @@
-/* tests/differential/codec_cases.c - our side of the comparison with Kafka's own codec (Codec.java
- * is the other).
+/* tests/differential/codec_cases.c - our side of the comparison with Kafka's own codec; the other
+ * is Codec.java.
  *
- *   codec-cases make SEED PER_VERSION   random messages of every schema and version, one a line:
- *                                       message NAME VERSION HEX JSON LAST  well formed
- *                                       damaged NAME VERSION HEX VERDICT    VERDICT: refused, or
- * USED JSON LAST: read as VERSION, printed as the last version, which shows the defaults of what
- * VERSION does not carry codec-cases check                   reads NAME VERSION HEX JSON lines that
- * Kafka wrote, decodes, encodes and prints them; one line for each that is not the same; the last
- * line counts
+ *   codec-cases make SEED PER_VERSION
+ *     Random messages of every schema and version, one a line:
+ *       message NAME VERSION HEX JSON LAST   well formed; LAST: read as VERSION, printed as the
+ *                                            last version: the defaults of what VERSION lacks
+ *       damaged NAME VERSION HEX refused     changed at random, and refused
+ *       damaged NAME VERSION HEX USED JSON   changed at random, and taken
+ *
+ *   codec-cases check [FILE]
+ *     Reads lines NAME VERSION HEX JSON that Kafka wrote, decodes, encodes and prints them. A line
+ *     for each that is not the same; the last line counts.
  *
  * Fields are separated by tabs; JSON as printed here has none. */
 #include <stdio.h>
@@ -121,11 +124,11 @@ static const char *difference(const struct schema *schema, int16_t version, stru
     return NULL;
 }
 
-static int check(void) {
+static int check(FILE *in) {
     char *line = NULL;
     size_t room = 0;
     unsigned long lines = 0, mismatches = 0;
-    while (getline(&line, &room, stdin) > 0) {
+    while (getline(&line, &room, in) > 0) {
         char *save = NULL;
         const char *name = strtok_r(line, "\t", &save), *version_text = strtok_r(NULL, "\t", &save);
         const char *hex = save != NULL ? strsep(&save, "\t") : NULL; /* it may be empty */
@@ -154,10 +157,12 @@ int main(int argc, char **argv) {
     int status = EXIT_FAILURE;
     if (argc == 4 && strcmp(argv[1], "make") == 0) {
         status = make(strtoull(argv[2], NULL, 10), atoi(argv[3]));
-    } else if (argc == 2 && strcmp(argv[1], "check") == 0) {
-        status = check();
+    } else if ((argc == 2 || argc == 3) && strcmp(argv[1], "check") == 0) {
+        FILE *in = argc == 3 ? fopen(argv[2], "r") : stdin;
+        if (in != NULL) status = check(in);
+        if (in != NULL && in != stdin) fclose(in);
     } else {
-        fprintf(stderr, "usage: codec-cases make SEED PER_VERSION | codec-cases check\n");
+        fprintf(stderr, "usage: codec-cases make SEED PER_VERSION | codec-cases check [FILE]\n");
     }
     strbuf_release(&json);
     arena_release(&arena);

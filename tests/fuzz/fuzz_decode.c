@@ -1,8 +1,10 @@
-/* tests/fuzz/fuzz_decode.c - the message decoder on any octets. Input: two octets choose the
- * schema, one its version, the rest is the message. What decodes must fit its promises: it ends
- * within the input, the arena grew by no more than CODEC_AMPLIFICATION_MAX for an octet; encoding
- * writes what was sized; decoding that gives an equal message and encoding that the same octets;
- * printing does not fail. */
+/* tests/fuzz/fuzz_decode.c - the message decoder on any octets.
+ *
+ * Two octets choose the schema, one its version, the rest is the message. Held to:
+ *   - what decodes ends within the input
+ *   - the arena grows by no more than CODEC_AMPLIFICATION_MAX for an octet of input
+ *   - encoding writes what was sized; decoding that gives an equal message, encoding that the same
+ *   - printing it gives well-formed UTF-8 */
 #include "base/assert.h"
 #include "protocol/messages.h"
 
