@@ -1,0 +1,275 @@
+/* tools/dump_decode.c - see dump_decode.h. Source: org.apache.kafka.tools.DumpLogSegments (message
+ * parsers). */
+#include "tools/dump_decode.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include "protocol/wire.h"
+#include "tools/java_text.h"
+
+#define METADATA_FRAME_VERSION 1
+
+/* ---- keys and values as text or numbers ---- */
+
+static enum status show_plain(enum dump_class class_, struct bytes octets, struct strbuf *out) {
+    switch (class_) {
+    case DUMP_STRING: java_text_add(out, octets); return ST_OK;
+    case DUMP_INT32:
+        if (octets.len < 4) return ST_SHORT;
+        strbuf_printf(out, "%" PRId32, (int32_t)get_u32(octets.ptr));
+        return ST_OK;
+    case DUMP_INT64:
+        if (octets.len < 8) return ST_SHORT;
+        strbuf_printf(out, "%" PRId64, (int64_t)get_u64(octets.ptr));
+        return ST_OK;
+    }
+    return ST_INVALID;
+}
+
+static enum status show_text(const struct dump_decoder *d, const struct record *record,
+                             struct dump_shown *shown) {
+    enum status st = ST_OK;
+    shown->has_key = record->key.ptr != NULL;
+    shown->has_payload = record->value.ptr != NULL;
+    if (shown->has_key) st = show_plain(d->key, record->key, &shown->key);
+    if (st == ST_OK && shown->has_payload)
+        st = show_plain(d->value, record->value, &shown->payload);
+    return st;
+}
+
+/* ---- a message of the protocol as JSON ---- */
+
+static enum status add_message(const struct schema *schema, int16_t version, struct bytes in,
+                               struct arena *arena, struct strbuf *out) {
+    void *message = arena_alloc(arena, schema->layout->bytes);
+    if (message == NULL) return ST_NOMEM;
+    size_t used;
+    enum status st = codec_decode(schema, version, in, arena, message, &used);
+    if (st == ST_OK) codec_print_json(schema, version, message, out);
+    return st;
+}
+
+/* ---- the metadata log ---- */
+
+void dump_record_type_name(const char *schema_name, struct strbuf *out) {
+    for (const char *c = schema_name; *c != '\0'; c++) {
+        bool upper = *c >= 'A' && *c <= 'Z';
+        if (upper && c != schema_name) strbuf_add_char(out, '_');
+        strbuf_add_char(out, upper || *c < 'a' ? *c : (char)(*c - 'a' + 'A'));
+    }
+}
+
+/* The three numbers in front of a metadata record. */
+static enum status read_frame(struct bytes *in, uint32_t number[3]) {
+    for (int i = 0; i < 3; i++) {
+        size_t used;
+        enum status st = wire_get_uvarint(*in, &number[i], &used);
+        if (st != ST_OK) return st;
+        *in = (struct bytes){in->ptr + used, in->len - used};
+        if (i == 0 && number[0] != METADATA_FRAME_VERSION) return ST_UNSUPPORTED;
+    }
+    return ST_OK;
+}
+
+static void show_skipped(const struct record *record, struct strbuf *out, const char *why) {
+    strbuf_clear(out);
+    strbuf_printf(out, "Error at %" PRId64 ", skipping. %s", record->offset, why);
+}
+
+static void show_metadata(const struct dump_decoder *d, const struct record *record,
+                          struct dump_shown *shown) {
+    struct strbuf *out = &shown->payload;
+    uint32_t number[3] = {0};
+    struct bytes in = record->value;
+    shown->has_payload = true;
+    enum status st = read_frame(&in, number);
+    if (st == ST_UNSUPPORTED) {
+        char why[120];
+        (void)snprintf(why, sizeof why,
+                       "Could not deserialize metadata record due to unknown frame version %" PRIu32
+                       "(only frame version 1 is supported)",
+                       number[0]);
+        show_skipped(record, out, why);
+        return;
+    }
+    const struct schema *schema =
+        st == ST_OK ? schema_find(MESSAGE_METADATA, (int16_t)number[1]) : NULL;
+    if (schema == NULL || number[1] > INT16_MAX || number[2] > INT16_MAX) {
+        show_skipped(record, out,
+                     st == ST_OK ? "Unknown metadata record type" : "The record is cut");
+        return;
+    }
+    strbuf_add_str(out, STR("{\"type\":\""));
+    dump_record_type_name(schema->name, out);
+    strbuf_printf(out, "\",\"version\":%" PRIu32 ",\"data\":", number[2]);
+    st = add_message(schema, (int16_t)number[2], in, d->arena, out);
+    if (st != ST_OK)
+        show_skipped(record, out,
+                     st == ST_UNSUPPORTED ? "Unknown record version" : "The record is damaged");
+    else
+        strbuf_add_char(out, '}');
+}
+
+/* ---- the logs of coordinators ---- */
+
+/* What a member of a consumer group says, inside its group's record: readable instead of base64. */
+static void expand_field(const char *name, const struct schema *schema, struct bytes octets,
+                         struct arena *arena, struct strbuf *json, size_t *from) {
+    if (octets.ptr == NULL || octets.len < 2) return;
+    struct strbuf whole;
+    strbuf_init(&whole, json->mem);
+    char pattern[40];
+    int pattern_len = snprintf(pattern, sizeof pattern, "\"%s\":\"", name);
+    /* Within a string a quote is escaped, so the pattern is found as a name only. */
+    char *found = json->len > *from
+                      ? memmem(json->data + *from, json->len - *from, pattern, (size_t)pattern_len)
+                      : NULL;
+    char *end = found != NULL ? strchr(found + pattern_len, '"') : NULL;
+    if (end != NULL) {
+        strbuf_add(&whole, json->data, (size_t)(found - json->data) + (size_t)pattern_len - 1);
+        struct bytes body = {octets.ptr + 2, octets.len - 2};
+        enum status st = add_message(schema, (int16_t)get_u16(octets.ptr), body, arena, &whole);
+        size_t resume = whole.len;
+        strbuf_add(&whole, end + 1, json->len - (size_t)(end + 1 - json->data));
+        if (st == ST_OK && !whole.failed) { /* else it stays base64 */
+            strbuf_clear(json);
+            strbuf_add_str(json, strbuf_str(&whole));
+            *from = resume;
+        }
+    }
+    strbuf_release(&whole);
+}
+
+static enum status add_group(const struct schema *schema, int16_t version, struct bytes in,
+                             struct arena *arena, struct strbuf *out) {
+    struct group_metadata_value value;
+    size_t used;
+    enum status st = codec_decode(schema, version, in, arena, &value, &used);
+    if (st != ST_OK) return st;
+    size_t from = out->len;
+    codec_print_json(schema, version, &value, out);
+    if (!str_eq(value.protocol_type, STR("consumer"))) return ST_OK;
+    for (int32_t i = 0; i < value.members_count; i++) {
+        const struct group_metadata_value_member *member = &value.members[i];
+        expand_field("subscription", &consumer_protocol_subscription_schema, member->subscription,
+                     arena, out, &from);
+        expand_field("assignment", &consumer_protocol_assignment_schema, member->assignment, arena,
+                     out, &from);
+    }
+    return ST_OK;
+}
+
+struct coordinator_schemas {
+    enum message_type key, value;
+};
+
+static struct coordinator_schemas schemas_of(enum dump_content content) {
+    switch (content) {
+    case DUMP_TRANSACTIONS:
+        return (struct coordinator_schemas){MESSAGE_TRANSACTION_KEY, MESSAGE_TRANSACTION_VALUE};
+    case DUMP_SHARE_STATE:
+        return (struct coordinator_schemas){MESSAGE_SHARE_KEY, MESSAGE_SHARE_VALUE};
+    case DUMP_GROUPS:
+    case DUMP_TEXT:
+    case DUMP_METADATA: break;
+    }
+    return (struct coordinator_schemas){MESSAGE_GROUP_KEY, MESSAGE_GROUP_VALUE};
+}
+
+static enum status show_coordinator_value(const struct dump_decoder *d, const struct schema *schema,
+                                          struct bytes in, struct strbuf *out) {
+    if (in.ptr == NULL) {
+        strbuf_add_str(out, STR("<DELETE>"));
+        return ST_OK;
+    }
+    if (in.len < 2 || schema == NULL) return ST_CORRUPT;
+    int16_t version = (int16_t)get_u16(in.ptr);
+    struct bytes body = {in.ptr + 2, in.len - 2};
+    strbuf_printf(out, "{\"version\":\"%d\",\"data\":", version);
+    enum status st = schema == &group_metadata_value_schema
+                         ? add_group(schema, version, body, d->arena, out)
+                         : add_message(schema, version, body, d->arena, out);
+    strbuf_add_char(out, '}');
+    return st;
+}
+
+/* Coordinator records: key and value begin with an int16, the record's type and the value's
+ * version. */
+static enum status show_coordinator(const struct dump_decoder *d, const struct record *record,
+                                    struct dump_shown *shown) {
+    if (record->key.ptr == NULL) return ST_INVALID;
+    shown->has_key = true;
+    struct coordinator_schemas types = schemas_of(d->content);
+    int16_t type = record->key.len >= 2 ? (int16_t)get_u16(record->key.ptr) : -1;
+    const struct schema *key = record->key.len >= 2 ? schema_find(types.key, type) : NULL;
+    if (key == NULL) {
+        strbuf_printf(&shown->key, "Unknown record type %d at offset %" PRId64 ", skipping.", type,
+                      record->offset);
+        return ST_OK;
+    }
+    struct bytes key_body = {record->key.ptr + 2, record->key.len - 2};
+    strbuf_printf(&shown->key, "{\"type\":\"%d\",\"data\":", type);
+    enum status st = add_message(key, key->max_version, key_body, d->arena, &shown->key);
+    if (st != ST_OK) return ST_CORRUPT;
+    strbuf_add_char(&shown->key, '}');
+    shown->has_payload = true;
+    st = show_coordinator_value(d, schema_find(types.value, type), record->value, &shown->payload);
+    if (st != ST_OK) show_skipped(record, &shown->payload, "The value cannot be read");
+    return ST_OK;
+}
+
+enum status dump_decode(const struct dump_decoder *d, const struct record *record,
+                        struct dump_shown *shown) {
+    strbuf_clear(&shown->key);
+    strbuf_clear(&shown->payload);
+    shown->has_key = shown->has_payload = false;
+    arena_reset(d->arena);
+    if (d->content == DUMP_TEXT) return show_text(d, record, shown);
+    if (d->content != DUMP_METADATA) return show_coordinator(d, record, shown);
+    show_metadata(d, record, shown);
+    return ST_OK;
+}
+
+/* ---- control records ---- */
+
+enum control_type {
+    CONTROL_ABORT = 0,
+    CONTROL_COMMIT = 1,
+    CONTROL_LEADER_CHANGE = 2,
+    CONTROL_SNAPSHOT_HEADER = 3,
+    CONTROL_SNAPSHOT_FOOTER = 4,
+    CONTROL_KRAFT_VERSION = 5,
+    CONTROL_KRAFT_VOTERS = 6,
+};
+
+static const struct {
+    const char *text;
+    const struct schema *schema;
+} controls[] = {
+    [CONTROL_LEADER_CHANGE] = {" LeaderChange: ", &leader_change_message_schema},
+    [CONTROL_SNAPSHOT_HEADER] = {" SnapshotHeader ", &snapshot_header_record_schema},
+    [CONTROL_SNAPSHOT_FOOTER] = {" SnapshotFooter ", &snapshot_footer_record_schema},
+    [CONTROL_KRAFT_VERSION] = {" KRaftVersion ", &kraft_version_record_schema},
+    [CONTROL_KRAFT_VOTERS] = {" KRaftVoters ", &voters_record_schema},
+};
+
+enum status dump_control(const struct record *record, struct arena *arena, struct strbuf *out) {
+    if (record->key.len < 4) return ST_CORRUPT;
+    int16_t type = (int16_t)get_u16(record->key.ptr + 2);
+    if (type == CONTROL_ABORT || type == CONTROL_COMMIT) {
+        if (record->value.len < 6) return ST_CORRUPT;
+        strbuf_printf(out, " endTxnMarker: %s coordinatorEpoch: %" PRId32,
+                      type == CONTROL_COMMIT ? "COMMIT" : "ABORT",
+                      (int32_t)get_u32(record->value.ptr + 2));
+        return ST_OK;
+    }
+    if (type < 0 || type > CONTROL_KRAFT_VOTERS) {
+        strbuf_printf(out, " controlType: UNKNOWN(%d)", type);
+        return ST_OK;
+    }
+    /* The message begins with its version, which is one of its fields and is shown so. */
+    if (record->value.len < 2) return ST_CORRUPT;
+    arena_reset(arena);
+    strbuf_add_str(out, str_of(controls[type].text));
+    return add_message(controls[type].schema, (int16_t)get_u16(record->value.ptr), record->value,
+                       arena, out);
+}
