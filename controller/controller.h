@@ -1,9 +1,9 @@
 /* controller/controller.h - decisions of the active controller: a request and an image in, records
  * and an answer out. Pure: no clock, socket or file. Nothing changes here; the records are appended
  * to the metadata log, committed, applied to the image, and only then does the answer leave (event
- * -> record -> committed -> image -> shards). Source:
- * org.apache.kafka.controller.{QuorumController,ReplicationControlManager,ClusterControlManager,...}.
- */
+ * -> record -> committed -> image -> shards).
+ * Source: org.apache.kafka.controller: QuorumController, ReplicationControlManager,
+ * ClusterControlManager, ActivationRecordsGenerator. */
 #pragma once
 #include "base/arena.h"
 #include "controller/metadata/image.h"

@@ -11,10 +11,12 @@
 struct metadata_log;
 
 struct metadata_log_open {
-    struct log_dir *dir; /* the metadata directory */
+    struct log_dir *dir; /* the metadata directory; its on_failure is the owner's */
     struct str cluster_id;
     int32_t node_id;
     struct uuid directory_id;
+    bool is_static_voter; /* controller.quorum.voters names this node alone: the voter set of a
+                             directory that holds none (kraft.version 0) */
     struct mem *mem;
     /** A batch was committed and applied: `next` is current from now on; `previous` must be
      * released with metadata_log_release when no shard reads it any more. */
@@ -25,10 +27,10 @@ struct metadata_log_open {
     void *owner;
 };
 
-/** Loads the newest valid snapshot and replays the log after it (torn tail cut). ST_UNSUPPORTED /
- * ST_CORRUPT / ST_INVALID with one line in ret_message that names the file and what is wrong
- * (unknown record, feature level above ours, more than one voter, voter or directory id not ours).
- * Nothing is written. */
+/** Loads the newest valid snapshot and replays the log after it (a torn tail is cut; the log's
+ * files are made when there are none). ST_UNSUPPORTED / ST_CORRUPT / ST_INVALID / ST_IO with one
+ * line in ret_message that names the file and what is wrong (unknown record, feature level above
+ * ours, more than one voter, voter or directory id not ours, replicas on other nodes). */
 MUST_CHECK enum status metadata_log_load(struct job *job, const struct metadata_log_open *open,
                                          struct arena *arena, struct metadata_log **ret_log,
                                          struct str *ret_message);
@@ -38,7 +40,10 @@ MUST_CHECK enum status metadata_log_lead(struct job *job, struct metadata_log *l
 /** The image of everything committed. */
 struct image *metadata_log_image(struct metadata_log *log);
 int32_t metadata_log_epoch(const struct metadata_log *log);
+/** The offset that the next record gets. */
 int64_t metadata_log_end(const struct metadata_log *log);
+/** Everything below it is committed. */
+int64_t metadata_log_high_watermark(const struct metadata_log *log);
 
 struct metadata_append {
     void (*done)(
@@ -58,4 +63,15 @@ void metadata_log_append(struct metadata_log *log, struct metadata_append *appen
 bool metadata_log_is_idle(const struct metadata_log *log);
 /** Frees an image that on_image handed out as previous. */
 void metadata_log_release(struct metadata_log *log, struct image *image);
+/** Nothing may be on its way. The log is flushed and closed, images handed out as previous are the
+ * owner's to release before. */
 MUST_CHECK enum status metadata_log_close(struct job *job, struct metadata_log *log);
+/** Frees everything without touching the disk: after a failure. Appends on their way get ST_IO
+ * before. */
+void metadata_log_abandon(struct metadata_log *log);
+
+/** The records of `<dir>/bootstrap.checkpoint` (arena), which controller_register writes first into
+ * a new cluster's log; none when there is no such file. */
+MUST_CHECK enum status metadata_log_bootstrap(struct job *job, struct str dir, struct arena *arena,
+                                              struct bytes **ret_values, uint32_t *ret_count,
+                                              struct str *ret_message);

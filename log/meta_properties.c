@@ -74,11 +74,16 @@ enum status meta_properties_write(struct job *job, struct str dir,
                                   const struct meta_properties *meta) {
     struct log_path path;
     log_path_of_name(&path, dir.ptr, META_PROPERTIES_FILE, "");
-    char directory[UUID_TEXT_BYTES + 1], text[256];
+    char directory[UUID_TEXT_BYTES + 1], date[64], text[320];
     uuid_format(meta->directory_id, directory);
+    time_t now = (time_t)(io_now(job_io(job)).wall_ms / 1000);
+    struct tm tm;
+    if (gmtime_r(&now, &tm) == NULL ||
+        strftime(date, sizeof date, "%a %b %d %H:%M:%S UTC %Y", &tm) == 0)
+        date[0] = '\0';
     int n = snprintf(text, sizeof text,
-                     "#\nnode.id=%" PRId32 "\nversion=1\ndirectory.id=%s\ncluster.id=%s\n",
-                     meta->node_id, directory, meta->cluster_id);
+                     "#\n#%s\nnode.id=%" PRId32 "\ndirectory.id=%s\nversion=1\ncluster.id=%s\n",
+                     date, meta->node_id, directory, meta->cluster_id);
     if (n <= 0 || (size_t)n >= sizeof text) return ST_INVALID;
     return job_replace_file(job, dir.ptr, path.text, text, (size_t)n, LOG_FILE_MODE);
 }

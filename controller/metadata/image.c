@@ -160,7 +160,8 @@ const struct config_image *image_next_config(struct image_iter *iter) {
 }
 
 struct str image_problem(const struct image *image, int32_t node_id, struct arena *arena) {
-    if (image_feature(image, STR(METADATA_VERSION)) == 0 && image->offset >= 0) {
+    bool is_used = image->topics_by_id.count > 0 || image->brokers.count > 0;
+    if (image_feature(image, STR(METADATA_VERSION)) == 0 && is_used) {
         return arena_printf(arena, "the metadata log has no %s", METADATA_VERSION);
     }
     struct image_iter iter;

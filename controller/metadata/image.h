@@ -116,9 +116,10 @@ const struct known_feature *known_features(uint32_t *ret_count);
 #define PARTITION_LEADER_NONE (-1)
 
 #define METADATA_VERSION "metadata.version"
-#define METADATA_VERSION_3_7_IV2 17 /* directories of replicas */
-#define METADATA_VERSION_4_0_IV1 23 /* eligible leader replicas */
-#define METADATA_VERSION_4_3_IV0 30 /* cordoned directories */
+#define METADATA_VERSION_NAME "4.3-IV0" /* of the highest level here */
+#define METADATA_VERSION_3_7_IV2 17     /* directories of replicas */
+#define METADATA_VERSION_4_0_IV1 23     /* eligible leader replicas */
+#define METADATA_VERSION_4_3_IV0 30     /* cordoned directories */
 
 struct image;
 

@@ -356,7 +356,13 @@ static enum status broker_put(struct builder *b, const struct broker_image *brok
     return ST_OK;
 }
 
-/* Both records' endpoints and features have the same fields but not the same structs. */
+static int feature_order(const void *a, const void *b) {
+    return str_cmp(((const struct feature_range *)a)->name,
+                   ((const struct feature_range *)b)->name);
+}
+
+/* Both records' endpoints and features have the same fields but not the same structs. Features are
+ * a map in Kafka: their order means nothing, so they are kept sorted. */
 #define COPY_REGISTRATION(b, record, image, ret_status)                                            \
     do {                                                                                           \
         int32_t endpoint_count = MAX((record)->end_points_count, 0);                               \
@@ -381,6 +387,8 @@ static enum status broker_put(struct builder *b, const struct broker_image *brok
                 .max_level = (record)->features[i].max_supported_version,                          \
             };                                                                                     \
         }                                                                                          \
+        if (*(ret_status) == ST_OK)                                                                \
+            qsort(features, (size_t)feature_count, sizeof *features, feature_order);               \
         (image)->endpoint_count = endpoint_count;                                                  \
         (image)->endpoints = endpoints;                                                            \
         (image)->feature_count = feature_count;                                                    \

@@ -1,0 +1,270 @@
+/* controller/format.c - the files of a new node. In each directory meta.properties comes last, so a
+ * directory that has one is whole. Source: org.apache.kafka.metadata.storage.Formatter,
+ * org.apache.kafka.metadata.properties.MetaPropertiesEnsemble. */
+#include "controller/format.h"
+#include <stdio.h>
+#include "base/assert.h"
+#include "base/strbuf.h"
+#include "controller/controller.h"
+#include "controller/draw.h"
+#include "controller/records.h"
+#include "controller/snapshot_write.h"
+
+#define DIRECTORY_MODE 0755u
+#define BOOTSTRAP_MODE 0644u
+#define METADATA_DIR "__cluster_metadata-0"
+
+/* --- looking --- */
+
+static enum status check_pair(const struct str *dirs, const struct meta_properties *a,
+                              uint32_t index_a, const struct meta_properties *b, uint32_t index_b,
+                              struct arena *arena, struct str *ret_message) {
+    if (strcmp(a->cluster_id, b->cluster_id) != 0) {
+        *ret_message = arena_printf(
+            arena, "Invalid cluster.id in: %.*s/meta.properties. Expected %s, but read %s",
+            STR_ARG(dirs[index_b]), a->cluster_id, b->cluster_id);
+        return ST_INVALID;
+    }
+    if (a->node_id != b->node_id) {
+        *ret_message = arena_printf(
+            arena,
+            "Stored node id %d doesn't match previous node id %d in %.*s/meta.properties. If you "
+            "moved your data, make sure your configured node id matches. If you intend to create "
+            "a new node, you should remove all data in your data directories.",
+            b->node_id, a->node_id, STR_ARG(dirs[index_b]));
+        return ST_INVALID;
+    }
+    if (!uuid_is_zero(a->directory_id) && uuid_eq(a->directory_id, b->directory_id)) {
+        char id[UUID_TEXT_BYTES + 1];
+        uuid_format(a->directory_id, id);
+        *ret_message = arena_printf(
+            arena, "Duplicate directory ID %s found. It was the ID of %.*s, but also of %.*s", id,
+            STR_ARG(dirs[index_a]), STR_ARG(dirs[index_b]));
+        return ST_INVALID;
+    }
+    return ST_OK;
+}
+
+static bool is_reserved(struct uuid id) {
+    enum { RESERVED = 100 }; /* DirectoryId.reserved: the first hundred */
+    for (int i = 0; i < 15; i++) {
+        if (id.b[i] != 0) return false;
+    }
+    return id.b[15] < RESERVED;
+}
+
+enum status format_inspect(struct job *job, const struct str *dirs, uint32_t dir_count,
+                           struct arena *arena, struct found_dirs *ret_found,
+                           struct str *ret_message) {
+    struct found_dirs found = {
+        .metas = arena_array(arena, dir_count, sizeof *found.metas),
+        .formatted = arena_array(arena, dir_count, sizeof *found.formatted),
+    };
+    *ret_message = STR_NULL;
+    if (found.metas == NULL || found.formatted == NULL) return ST_NOMEM;
+    for (uint32_t i = 0; i < dir_count; i++) {
+        const char *reason = NULL;
+        struct meta_properties *meta = &found.metas[i];
+        enum status st = meta_properties_read(job, dirs[i], meta, &reason);
+        if (st == ST_NOT_FOUND) continue;
+        if (st == ST_OK && !uuid_is_zero(meta->directory_id) && is_reserved(meta->directory_id)) {
+            reason = "its directory.id is a reserved one";
+            st = ST_CORRUPT;
+        }
+        if (st != ST_OK) {
+            *ret_message = arena_printf(arena, "%.*s/meta.properties: %s", STR_ARG(dirs[i]),
+                                        reason != NULL ? reason : status_name(st));
+            return st;
+        }
+        found.formatted[i] = true;
+        found.formatted_count++;
+        for (uint32_t j = 0; j < i; j++) {
+            if (!found.formatted[j]) continue;
+            st = check_pair(dirs, &found.metas[j], j, meta, i, arena, ret_message);
+            if (st != ST_OK) return st;
+        }
+    }
+    *ret_found = found;
+    return ST_OK;
+}
+
+/* --- writing --- */
+
+struct formatting {
+    struct job *job;
+    const struct format_plan *plan;
+    struct arena *arena;
+    struct found_dirs found;
+    struct meta_properties meta; /* of the cluster and node */
+    struct controller_records features;
+    int64_t now_ms;
+};
+
+static void job_random(void *context, void *out, size_t len) { io_random(context, out, len); }
+
+static struct uuid draw(const struct formatting *f) {
+    return draw_uuid(job_random, job_io(f->job));
+}
+
+/* The directory and those above it that are missing. */
+static enum status make_directory(struct formatting *f, struct str dir) {
+    struct str path = arena_str(f->arena, dir);
+    char *text = (char *)(uintptr_t)path.ptr;
+    if (text == NULL) return ST_NOMEM;
+    for (size_t i = 1; i <= path.len; i++) {
+        if (i < path.len && text[i] != '/') continue;
+        text[i] = '\0';
+        struct io_stat stat;
+        enum status st = job_stat(f->job, text, &stat);
+        if (st == ST_NOT_FOUND) st = job_mkdir(f->job, text, DIRECTORY_MODE);
+        if (i < path.len) text[i] = '/';
+        if (st != ST_OK && st != ST_EXISTS) return st;
+    }
+    return ST_OK;
+}
+
+static enum status write_file(struct formatting *f, struct str dir, struct str file,
+                              const struct snapshot_write *w, unsigned mode) {
+    struct str path = arena_printf(f->arena, "%.*s/%.*s", STR_ARG(dir), STR_ARG(file));
+    struct str temporary = arena_printf(f->arena, "%.*s.tmp", STR_ARG(path));
+    if (path.ptr == NULL || temporary.ptr == NULL) return ST_NOMEM;
+    enum status st = job_unlink(f->job, temporary.ptr); /* of a crash; it may be read-only */
+    if (st != ST_OK && st != ST_NOT_FOUND) return st;
+    return job_replace_file(f->job, dir.ptr, path.ptr, w->out.data, w->out.len, mode);
+}
+
+static enum status write_bootstrap(struct formatting *f, struct str dir) {
+    struct snapshot_write w;
+    snapshot_write_init(&w, job_mem(f->job), f->arena, 0, f->now_ms);
+    enum status st = snapshot_write_header(&w, 0, 0, BYTES_NULL);
+    if (st == ST_OK) st = snapshot_write_records(&w, f->features.values, f->features.count);
+    if (st == ST_OK) st = snapshot_write_footer(&w);
+    if (st == ST_OK) st = write_file(f, dir, STR(BOOTSTRAP_FILE), &w, BOOTSTRAP_MODE);
+    snapshot_write_release(&w);
+    return st;
+}
+
+/* The voter set: this node's controller. */
+static enum status encode_voters(struct formatting *f, struct uuid directory_id,
+                                 struct bytes *ret_value) {
+    struct voters_record_endpoint endpoint;
+    struct voters_record_voter voter;
+    struct voters_record voters;
+    voters_record_endpoint_defaults(&endpoint);
+    voters_record_voter_defaults(&voter);
+    voters_record_defaults(&voters);
+    endpoint.name = f->plan->controller_listener;
+    endpoint.host = f->plan->controller_host;
+    endpoint.port = f->plan->controller_port;
+    voter.voter_id = f->plan->node_id;
+    voter.voter_directory_id = directory_id;
+    voter.endpoints = &endpoint;
+    voter.endpoints_count = 1;
+    voter.kraft_version_feature.max_supported_version = KRAFT_VERSION_MAX;
+    voters.voters = &voter;
+    voters.voters_count = 1;
+    return codec_encode_arena(&voters_record_schema, 0, &voters, f->arena, ret_value);
+}
+
+static enum status write_voters(struct formatting *f, struct str dir, struct uuid directory_id) {
+    struct str log_dir = arena_printf(f->arena, "%.*s/%s", STR_ARG(dir), METADATA_DIR);
+    if (log_dir.ptr == NULL) return ST_NOMEM;
+    char name[SNAPSHOT_NAME_BYTES];
+    snapshot_name((struct snapshot_id){0, 0}, name);
+    struct bytes voters;
+    struct snapshot_write w;
+    snapshot_write_init(&w, job_mem(f->job), f->arena, 0, f->now_ms);
+    enum status st = encode_voters(f, directory_id, &voters);
+    if (st == ST_OK) st = snapshot_write_header(&w, f->now_ms, KRAFT_VERSION_MAX, voters);
+    if (st == ST_OK) st = snapshot_write_footer(&w);
+    if (st == ST_OK) st = make_directory(f, log_dir);
+    if (st == ST_OK) st = write_file(f, log_dir, str_of(name), &w, SNAPSHOT_MODE);
+    if (st == ST_OK) st = job_dir_sync(f->job, dir.ptr);
+    snapshot_write_release(&w);
+    return st;
+}
+
+static enum status format_directory(struct formatting *f, uint32_t index) {
+    struct str dir = arena_str(f->arena, f->plan->dirs[index]); /* terminated */
+    if (dir.ptr == NULL) return ST_NOMEM;
+    struct meta_properties meta = f->meta;
+    meta.directory_id = draw(f);
+    enum status st = make_directory(f, dir);
+    if (st == ST_OK && index == f->plan->metadata_dir) st = write_voters(f, dir, meta.directory_id);
+    if (st == ST_OK) st = write_bootstrap(f, dir);
+    return st == ST_OK ? meta_properties_write(f->job, dir, &meta) : st;
+}
+
+/* --- the whole --- */
+
+static enum status check_plan(struct formatting *f, struct str *ret_message) {
+    const struct format_plan *plan = f->plan;
+    if (plan->cluster_id.len >= sizeof f->meta.cluster_id) {
+        *ret_message = STR("the cluster id is too long");
+        return ST_INVALID;
+    }
+    if (plan->cluster_id.ptr != NULL) {
+        memcpy(f->meta.cluster_id, plan->cluster_id.ptr, plan->cluster_id.len);
+    } else if (f->found.formatted_count == 0) {
+        uuid_format(draw(f), f->meta.cluster_id);
+    }
+    f->meta.node_id = plan->node_id;
+    for (uint32_t i = 0; i < plan->dir_count; i++) {
+        if (!f->found.formatted[i]) continue;
+        const struct meta_properties *found = &f->found.metas[i];
+        if (!plan->ignore_formatted) {
+            *ret_message = arena_printf(f->arena,
+                                        "Log directory %.*s is already formatted. Use "
+                                        "--ignore-formatted to ignore this directory and format "
+                                        "the others.",
+                                        STR_ARG(plan->dirs[i]));
+            return ST_EXISTS;
+        }
+        if (f->meta.cluster_id[0] == '\0') {
+            memcpy(f->meta.cluster_id, found->cluster_id, sizeof f->meta.cluster_id);
+        }
+        enum status st = check_pair(plan->dirs, &f->meta, i, found, i, f->arena, ret_message);
+        if (st != ST_OK) return st;
+    }
+    return ST_OK;
+}
+
+static enum status format_all(struct formatting *f, struct strbuf *lines, struct str *ret_message) {
+    const struct format_plan *plan = f->plan;
+    for (uint32_t i = 0; i < plan->dir_count; i++) {
+        if (f->found.formatted[i]) continue;
+        enum status st = format_directory(f, i);
+        if (st != ST_OK) {
+            *ret_message =
+                arena_printf(f->arena, "%.*s: %s", STR_ARG(plan->dirs[i]), status_name(st));
+            return st;
+        }
+        bool is_metadata = i == plan->metadata_dir;
+        strbuf_printf(lines, "Formatting %s directory %.*s with metadata.version %s.\n",
+                      is_metadata ? "dynamic metadata voter" : "data", STR_ARG(plan->dirs[i]),
+                      METADATA_VERSION_NAME);
+    }
+    if (f->found.formatted_count == plan->dir_count) {
+        strbuf_printf(lines, "All of the log directories are already formatted.\n");
+    }
+    return ST_OK;
+}
+
+enum status format_standalone(struct job *job, const struct format_plan *plan, struct arena *arena,
+                              struct str *ret_message) {
+    ASSERT(plan->metadata_dir < plan->dir_count);
+    struct formatting f = {
+        .job = job, .plan = plan, .arena = arena, .now_ms = io_now(job_io(job)).wall_ms};
+    enum status st = format_inspect(job, plan->dirs, plan->dir_count, arena, &f.found, ret_message);
+    if (st == ST_OK) st = check_plan(&f, ret_message);
+    if (st != ST_OK) return st;
+    controller_records_init(&f.features, arena);
+    controller_add_default_features(&f.features);
+    if (f.features.status != ST_OK) return f.features.status;
+    struct strbuf lines;
+    strbuf_init(&lines, job_mem(job));
+    st = format_all(&f, &lines, ret_message);
+    if (st == ST_OK) *ret_message = arena_str(arena, strbuf_str(&lines));
+    strbuf_release(&lines);
+    return st;
+}

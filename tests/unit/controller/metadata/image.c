@@ -1,0 +1,220 @@
+/* tests/unit/controller/metadata/image.c - images from metadata logs of Apache Kafka, and from
+ * records of our own. */
+#include "golden.h"
+#include "base/strbuf.h"
+#include "controller/metadata/metadata_record.h"
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static struct mem mem;
+static struct arena arena;
+
+static void setup(void) { arena_init(&arena, &mem, 1 << 20, 0); }
+static void teardown(void) {
+    arena_release(&arena);
+    cr_expect_eq(mem.used_bytes, 0, "%zu octets are left", mem.used_bytes);
+}
+TestSuite(image, .init = setup, .fini = teardown);
+
+static struct image *golden_log(int64_t end_offset) {
+    return golden_apply(image_new(&mem), golden_file(&arena, "metadata/00000000000000000000.log"),
+                        end_offset, &arena);
+}
+
+Test(image, of_a_kafka_log_holds_what_was_done_there) {
+    struct image *image = golden_log(INT64_MAX);
+    cr_expect_eq(image_topic_count(image), 3, "beta, gamma, delta.x; got %u",
+                 image_topic_count(image));
+    cr_expect_eq(image_partition_count(image), 7, "got %llu",
+                 (unsigned long long)image_partition_count(image));
+    cr_expect_null(image_topic_by_name(image, STR("alpha")), "deleted");
+    const struct topic_image *beta = image_topic_by_name(image, STR("beta"));
+    cr_assert_not_null(beta);
+    cr_expect_eq(beta->partition_count, 4, "grown from 2");
+    cr_expect_eq(image_topic_by_id(image, beta->id), beta);
+    cr_expect_eq(beta->partitions[3].leader, 1);
+    cr_expect_eq(beta->partitions[3].replica_count, 1);
+    cr_expect_eq(beta->partitions[3].isr_count, 1);
+    const struct broker_image *broker = image_broker(image, 1);
+    cr_assert_not_null(broker);
+    cr_expect(!broker->fenced);
+    cr_expect_eq(broker->endpoints[0].port, 31692);
+    cr_expect(uuid_eq(broker->directories[0], beta->partitions[0].directories[0]));
+    cr_expect_eq(image_feature(image, STR("metadata.version")), 30);
+    cr_expect_eq(image_feature(image, STR("transaction.version")), 2);
+    cr_expect_eq(image_feature(image, STR("kraft.version")), 0);
+    cr_expect_eq(image_next_producer_id(image), 1000);
+    struct str value = image_config_value(image, CONFIG_TOPIC, STR("gamma"), STR("segment.bytes"));
+    cr_expect(str_eq(value, STR("10000000")), "got %.*s", STR_ARG(value));
+    value = image_config_value(image, CONFIG_TOPIC, STR("gamma"), STR("retention.ms"));
+    cr_expect_null(value.ptr, "taken away again; got %.*s", STR_ARG(value));
+    value = image_config_value(image, CONFIG_BROKER, STR(""), STR("min.insync.replicas"));
+    cr_expect(str_eq(value, STR("1")), "got %.*s", STR_ARG(value));
+    cr_expect_null(image_config(image, CONFIG_TOPIC, STR("alpha")), "went with its topic");
+    cr_expect_null(image_problem(image, 1, &arena).ptr);
+    cr_expect_not_null(image_problem(image, 2, &arena).ptr, "all replicas are on node 1");
+    image_free(image);
+}
+
+/* Lines of a that are not in b. */
+static void lines_missing(struct str a, struct str b, struct strbuf *out) {
+    while (a.len > 0) {
+        const char *end = memchr(a.ptr, '\n', a.len);
+        struct str line = {a.ptr, (size_t)(end - a.ptr) + 1};
+        a = (struct str){a.ptr + line.len, a.len - line.len};
+        if (memmem(b.ptr, b.len, line.ptr, line.len) == NULL) strbuf_add_str(out, line);
+    }
+}
+
+Test(image, of_a_log_equals_that_of_kafkas_snapshot_of_it) {
+    struct image *log = golden_log(95);
+    struct bytes file = golden_file(&arena, "metadata/00000000000000000095-0000000003.checkpoint");
+    struct image *snapshot = golden_apply(image_new(&mem), file, INT64_MAX, &arena);
+    struct strbuf diff;
+    strbuf_init(&diff, &mem);
+    lines_missing(golden_text(log, &arena), golden_text(snapshot, &arena), &diff);
+    cr_expect_eq(diff.len, 0, "only from the log:\n%s", strbuf_str(&diff).ptr);
+    strbuf_clear(&diff);
+    lines_missing(golden_text(snapshot, &arena), golden_text(log, &arena), &diff);
+    /* Kafka's snapshot keeps the settings of a topic that was deleted. */
+    int alpha = 0;
+    for (const char *at = strbuf_str(&diff).ptr; (at = strstr(at, "\"alpha\"")) != NULL; at++)
+        alpha++;
+    int lines = 0;
+    for (const char *at = strbuf_str(&diff).ptr; (at = strchr(at, '\n')) != NULL; at++) lines++;
+    cr_expect_eq(alpha, 3);
+    cr_expect_eq(lines, 3, "only from the snapshot:\n%s", strbuf_str(&diff).ptr);
+    strbuf_release(&diff);
+    image_free(log);
+    image_free(snapshot);
+}
+
+struct gathered {
+    struct bytes values[4096];
+    uint32_t count;
+};
+static enum status gather(void *context, struct bytes value) {
+    struct gathered *gathered = context;
+    gathered->values[gathered->count++] = value;
+    return ST_OK;
+}
+
+Test(image, written_and_applied_again_is_the_same) {
+    for (int64_t end = 3; end < 100; end += 4) {
+        struct image *image = golden_log(end);
+        struct gathered *gathered = ARENA_NEW(&arena, struct gathered);
+        cr_assert_eq(image_write(image, &arena, gather, gathered), ST_OK);
+        struct image *empty = image_new(&mem), *again;
+        struct image_delta delta;
+        cr_assert_eq(
+            image_apply(empty, gathered->values, gathered->count, end, 1, &arena, &again, &delta),
+            ST_OK, "end %lld: %.*s", (long long)end, STR_ARG(delta.problem));
+        struct str before = golden_text(image, &arena), after = golden_text(again, &arena);
+        cr_expect(str_eq(before, after), "end %lld:\n%s\n---\n%s", (long long)end, before.ptr,
+                  after.ptr);
+        image_free(empty);
+        image_free(again);
+        image_free(image);
+        arena_reset(&arena);
+    }
+}
+
+Test(image, an_old_one_stands_while_newer_ones_are_made) {
+    struct image *old = golden_log(40);
+    struct str before = golden_text(old, &arena);
+    struct remove_topic_record removal;
+    remove_topic_record_defaults(&removal);
+    removal.topic_id = image_topic_by_name(old, STR("gamma"))->id;
+    struct bytes value;
+    cr_assert_eq(metadata_record_encode(&remove_topic_record_schema, 0, &removal, &arena, &value),
+                 ST_OK);
+    struct image *next;
+    struct image_delta delta;
+    cr_assert_eq(image_apply(old, &value, 1, 100, 2, &arena, &next, &delta), ST_OK);
+    cr_expect_eq(delta.topics_deleted_count, 1);
+    cr_expect_eq(delta.topics_deleted[0], image_topic_by_name(old, STR("gamma")));
+    cr_expect_null(image_topic_by_name(next, STR("gamma")));
+    cr_expect_eq(image_offset(next), 100);
+    cr_expect_eq(image_epoch(next), 2);
+    cr_expect(str_eq(before, golden_text(old, &arena)));
+    image_free(next);
+    cr_expect(str_eq(before, golden_text(old, &arena)));
+    image_free(old);
+}
+
+/* A record in hexadecimal against an image that knows broker 1 (epoch 34) and topic gamma. */
+static const struct {
+    const char *name;
+    const char *hex;
+    enum status want;
+    const char *problem;
+} refusals[] = {
+    {"empty", "", ST_CORRUPT, "no metadata record"},
+    {"frame version 0", "0002", ST_CORRUPT, "no metadata record"},
+    {"frame version 2", "020200", ST_UNSUPPORTED, "no metadata record"},
+    {"cut in the frame", "01", ST_CORRUPT, "no metadata record"},
+    {"unknown type 6", "010600", ST_UNSUPPORTED, "unknown type 6"},
+    {"type of 32 bits", "01ffffffff0f00", ST_CORRUPT, "no metadata record"},
+    {"NoOp version 1", "011401", ST_UNSUPPORTED, "NoOpRecord version 1"},
+    {"cut NoOp", "011400", ST_CORRUPT, "NoOpRecord version 0"},
+    {"an octet after NoOp", "0114000000", ST_CORRUPT, "NoOpRecord version 0"},
+    {"ACL", "0112000000000000000000000000000000000000", ST_UNSUPPORTED, "AccessControlEntryRecord"},
+    {"ACL removed", "01130000000000000000000000000000000000", ST_UNSUPPORTED,
+     "RemoveAccessControlEntryRecord"},
+    {"SCRAM", "010b00", ST_UNSUPPORTED, "UserScramCredentialRecord"},
+    {"SCRAM removed", "011600", ST_UNSUPPORTED, "RemoveUserScramCredentialRecord"},
+    {"token", "010a00", ST_UNSUPPORTED, "DelegationTokenRecord"},
+    {"token removed", "011a00", ST_UNSUPPORTED, "RemoveDelegationTokenRecord"},
+    {"quota", "010e00", ST_UNSUPPORTED, "ClientQuotaRecord"},
+    {"abort without begin", "0119000000", ST_CORRUPT, "AbortTransactionRecord"},
+    {"migrating from ZooKeeper", "0115000200", ST_UNSUPPORTED, "ZooKeeper is in state 2"},
+    {"feature above ours", "010c000e67726f75702e76657273696f6e000200", ST_UNSUPPORTED,
+     "group.version is finalized at 2; 0 to 1"},
+    {"feature nobody knows", "010c00036e6f000100", ST_UNSUPPORTED, "feature no is finalized at 1"},
+    {"metadata.version 31", "010c00116d657461646174612e76657273696f6e001f00", ST_UNSUPPORTED,
+     "metadata.version is finalized at 31; 7 to 30"},
+    {"metadata.version 6", "010c00116d657461646174612e76657273696f6e000600", ST_UNSUPPORTED,
+     "metadata.version is finalized at 6"},
+    {"topic id that does not exist", "0109000000000000000000000000000000000700", ST_CORRUPT,
+     "which does not exist"},
+    {"broker that is not registered", "01070000000009000000000000000000", ST_CORRUPT,
+     "broker 9, which is not registered"},
+    {"broker of another epoch", "01070000000001000000000000000000", ST_CORRUPT, "epoch 0"},
+    {"elr of no topic",
+     "011c0005"
+     "6e6f6e6500",
+     ST_CORRUPT, "topic none, which does not exist"},
+    {"producer ids going back", "010f00000000010000000000000000000000000000000a00", ST_CORRUPT,
+     "goes back from 1000 to 10"},
+};
+
+static struct bytes unhex(const char *hex) {
+    size_t len = strlen(hex) / 2;
+    uint8_t *out = arena_alloc(&arena, len);
+    for (size_t i = 0; i < len; i++) {
+        unsigned octet;
+        cr_assert_eq(sscanf(hex + 2 * i, "%2x", &octet), 1);
+        out[i] = (uint8_t)octet;
+    }
+    return (struct bytes){out, len};
+}
+
+Test(image, refuses_what_it_does_not_obey_and_what_contradicts_it) {
+    struct image *image = golden_log(INT64_MAX);
+    struct str before = golden_text(image, &arena);
+    size_t used = mem.used_bytes;
+    for (size_t i = 0; i < COUNT(refusals); i++) {
+        struct bytes values[2] = {unhex("01140000"), unhex(refusals[i].hex)};
+        struct image *next = NULL;
+        struct image_delta delta;
+        enum status st = image_apply(image, values, 2, 1000, 9, &arena, &next, &delta);
+        cr_expect_eq(st, refusals[i].want, "%s: got %s", refusals[i].name, status_name(st));
+        cr_expect_not_null(
+            strstr(delta.problem.ptr != NULL ? delta.problem.ptr : "", refusals[i].problem),
+            "%s: says %.*s", refusals[i].name, STR_ARG(delta.problem));
+        cr_expect_null(next, "%s", refusals[i].name);
+    }
+    cr_expect(str_eq(before, golden_text(image, &arena)));
+    cr_expect_geq(mem.used_bytes, used, "only the arena may have grown");
+    image_free(image);
+}
