@@ -1,0 +1,476 @@
+/* tests/bench/load.c - measures a running broker of any make under loads of one kind each.
+ *
+ *     bench-load --bootstrap HOST:PORT [--pid PID] [OPTION...] SCENARIO...
+ *
+ * A line per scenario: "name key=value ...", with --json an object. Topics are created for the run
+ * and deleted after it. Every answer is decoded and checked (errors, offsets, at the end the number
+ * of records that can be read; of fetched batches order and content): the first wrong one ends the
+ * program with status 1. What each figure means: docs/performance.md. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/prng.h"
+#include "flow.h"
+#include "protocol/batch_builder.h"
+#include "topic.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define ANSWER_TIMEOUT_MS 30000
+#define FETCH_BYTES_MAX (1 << 20)
+#define FETCH_WAIT_MS 500
+#define FETCH_WAITS_MAX 20 /* answers in a row without a record, before the end */
+#define CRC_CHECK_EVERY 16 /* fetched batches: the checksum of one in so many is computed */
+#define IDLE_S 3
+#define CONNECTIONS_MAX 1000
+#define DEPTH_MAX 4096
+
+enum kind { PRODUCE, FETCH, IDLE };
+
+static const struct scenario {
+    const char *name;
+    enum kind kind;
+    int value_bytes;  /* of a record */
+    int record_count; /* in a batch */
+    int depth;
+    int rate; /* requests a second; 0: as fast as they are answered */
+    const char *what;
+} scenarios[] = {
+    {"idle", IDLE, 0, 0, 0, 0, "3 s without a request"},
+    {"produce64k", PRODUCE, 1000, 64, 8, 0, "batches of 64 records of 1 KB"},
+    {"small64", PRODUCE, 950, 1, 64, 0, "batches of one record of 1 KB, 64 requests under way"},
+    {"small1", PRODUCE, 950, 1, 1, 0, "the same, one request under way"},
+    {"paced", PRODUCE, 4000, 1, 1024, 500, "batches of one record of 4 KB, 500 a second"},
+    {"fetch", FETCH, 1000, 64, 1, 0, "what produce64k wrote, again and again from its beginning"},
+};
+
+static struct options {
+    const char *bootstrap;
+    pid_t pid; /* 0: not known, and then its figures are not told */
+    double seconds, warmup_s;
+    double megabytes; /* 0: by time only */
+    int acks;
+    int connections, depth, partitions, rate; /* depth, rate 0: the scenario's own */
+} options = {.seconds = 5, .warmup_s = 2, .acks = 1, .connections = 1, .partitions = 1};
+
+static struct mem mem;
+static struct client client;
+static struct report report;
+
+/* ---- figures ---- */
+
+struct before {
+    struct usage usage;
+    double own_cpu_s;
+};
+
+static struct before measure_begin(void) {
+    struct before before = {.own_cpu_s = usage_own_cpu_s()};
+    if (options.pid != 0) before.usage = usage_of(options.pid);
+    return before;
+}
+
+/* bytes: of record batches, headers included. */
+static void tell(const char *name, const struct before *before, const struct flow *flow,
+                 double bytes) {
+    double seconds = (double)flow->elapsed_ns / (double)NS_PER_S;
+    double requests = (double)flow->answered;
+    report_begin(&report, name);
+    report_add(&report, "mb_per_s", bytes / 1e6 / seconds);
+    report_add(&report, "requests_per_s", requests / seconds);
+    if (options.pid != 0) {
+        struct usage after = usage_of(options.pid);
+        double cpu_s = after.cpu_s - before->usage.cpu_s;
+        report_add(&report, "cpu_s_per_gb", cpu_s / (bytes / 1e9));
+        report_add(&report, "cpu_us_per_request", cpu_s * 1e6 / requests);
+        report_add(&report, "rss_mb", after.rss_mb);
+        report_add(&report, "peak_rss_mb", after.peak_rss_mb);
+    }
+    report_add(&report, "p50_ms", latencies_ms(&flow->latencies, 0.5));
+    report_add(&report, "p99_ms", latencies_ms(&flow->latencies, 0.99));
+    report_add(&report, "p999_ms", latencies_ms(&flow->latencies, 0.999));
+    report_add(&report, "max_ms", (double)flow->latencies.max_ns / 1e6);
+    report_add(&report, "load_cpu_s_per_s", (usage_own_cpu_s() - before->own_cpu_s) / seconds);
+    report_end(&report);
+}
+
+/* ---- a batch to send ---- */
+
+static struct batch_builder builder;
+static struct bytes batch; /* what every request carries; borrowed from the builder */
+static uint32_t batch_crc;
+static int batch_records;
+
+/* The same for the same scenario throughout a run: fetch knows what it has to find. */
+static void make_batch(const struct scenario *s) {
+    static int64_t now_ms;
+    if (now_ms == 0) now_ms = (int64_t)time(NULL) * 1000;
+    struct prng prng;
+    prng_seed(&prng, 1);
+    uint8_t *value = mem_need(&mem, (size_t)s->value_bytes);
+    enum status st = batch_builder_start(&builder, &BATCH_OPTIONS_DEFAULT);
+    for (int i = 0; i < s->record_count && st == ST_OK; i++) {
+        prng_fill(&prng, value,
+                  (size_t)s->value_bytes); /* nothing that a disk could make smaller */
+        st = batch_builder_add(&builder, now_ms, BYTES_NULL,
+                               (struct bytes){value, (size_t)s->value_bytes}, NULL, 0);
+    }
+    if (st == ST_OK) st = batch_builder_finish(&builder, &batch);
+    if (st != ST_OK) die("a batch cannot be made: %s", status_name(st));
+    mem_free(&mem, value, (size_t)s->value_bytes);
+    batch_crc = get_u32(batch.ptr + BATCH_AT_CRC);
+    batch_records = s->record_count;
+}
+
+/* ---- produce ---- */
+
+struct producer {
+    struct topic *topic;
+    int64_t *last_offset; /* by slot; -1: none yet */
+};
+
+static int32_t partition_of(const struct producer *p, int slot) {
+    return slot % p->topic->partitions;
+}
+
+static struct bytes produce_frame(struct arena *arena, const struct topic *topic,
+                                  int32_t partition) {
+    struct produce_request_partition_data data;
+    produce_request_partition_data_defaults(&data);
+    data.index = partition;
+    data.records.bytes = batch;
+    struct produce_request_topic_data to;
+    produce_request_topic_data_defaults(&to);
+    to.name = str_of(topic->name);
+    to.topic_id = topic->id;
+    to.partition_data = &data;
+    to.partition_data_count = 1;
+    struct produce_request request;
+    codec_defaults(&produce_request_schema, &request);
+    request.acks = (int16_t)options.acks;
+    request.timeout_ms = ANSWER_TIMEOUT_MS;
+    request.topic_data = &to;
+    request.topic_data_count = 1;
+    return client_frame(arena, API_PRODUCE, client.versions[API_PRODUCE], &request);
+}
+
+static void produce_fill(struct flow *flow, int slot, uint8_t *frame) {
+    struct producer *p = flow->context;
+    struct arena arena;
+    arena_init(&arena, &mem, flow->request_bytes + 4096, 0);
+    struct bytes made = produce_frame(&arena, p->topic, partition_of(p, slot));
+    if (made.len != flow->request_bytes) die("requests differ in size");
+    memcpy(frame, made.ptr, made.len);
+    arena_release(&arena);
+}
+
+/* Offsets of a slot only rise: its partition is always the same, its requests leave in order. */
+static void produce_answer(struct flow *flow, int slot, const void *decoded) {
+    struct producer *p = flow->context;
+    const struct produce_response *response = decoded;
+    if (response->responses_count != 1 || response->responses[0].partition_responses_count != 1)
+        die("Produce: not one partition in the answer");
+    const struct produce_response_partition *told = &response->responses[0].partition_responses[0];
+    if (told->error_code != 0)
+        die("Produce: error %d: %.*s", told->error_code, STR_ARG(told->error_message));
+    if (told->index != partition_of(p, slot)) die("Produce: another partition");
+    if (told->base_offset <= p->last_offset[slot] || told->base_offset % batch_records != 0)
+        die("Produce: base offset %lld after %lld", (long long)told->base_offset,
+            (long long)p->last_offset[slot]);
+    p->last_offset[slot] = told->base_offset;
+    p->topic->records += (uint64_t)batch_records;
+}
+
+static void produce(const struct scenario *s, struct topic *topic, bool warming) {
+    int depth = options.depth != 0 ? options.depth : s->depth;
+    int rate = options.rate != 0 ? options.rate : s->rate;
+    size_t slot_count = (size_t)options.connections * (size_t)depth;
+    struct producer producer = {.topic = topic};
+    producer.last_offset = mem_need(&mem, slot_count * sizeof *producer.last_offset);
+    for (size_t i = 0; i < slot_count; i++) producer.last_offset[i] = -1;
+    struct arena arena;
+    arena_init(&arena, &mem, 4096, 0);
+    static struct flow flow; /* its latencies are too large for a stack */
+    flow = (struct flow){
+        .address = options.bootstrap,
+        .api_key = API_PRODUCE,
+        .version = client.versions[API_PRODUCE],
+        .connection_count = options.connections,
+        .depth = depth,
+        .request_bytes = produce_frame(&arena, topic, 0).len,
+        .interval_ns = rate > 0 ? NS_PER_S / rate : 0,
+        .duration_ns = (int64_t)((warming ? options.warmup_s : options.seconds) * 1e9),
+        .context = &producer,
+        .fill = produce_fill,
+        .answer = produce_answer,
+    };
+    arena_release(&arena);
+    if (options.megabytes > 0 && !warming) {
+        flow.duration_ns = 0;
+        flow.request_limit = (uint64_t)(options.megabytes * 1e6 / (double)batch.len) + 1;
+    }
+    struct before before = measure_begin();
+    flow_run(&flow, &mem);
+    if (!warming) tell(s->name, &before, &flow, (double)flow.answered * (double)batch.len);
+    mem_free(&mem, producer.last_offset, slot_count * sizeof *producer.last_offset);
+}
+
+static void run_produce(const struct scenario *s, struct topic *topic) {
+    make_batch(s);
+    topic_create(&client, s->name, options.partitions, topic);
+    if (options.warmup_s > 0) produce(s, topic, true);
+    produce(s, topic, false);
+    topic_await_records(&client, topic);
+}
+
+/* ---- fetch ---- */
+
+struct consumer {
+    const struct topic *topic;
+    int64_t *next_offset; /* by partition */
+    uint64_t records;     /* of this pass */
+    uint64_t bytes;       /* of all passes */
+    uint64_t batches;     /* of all passes */
+    int empty_answers;    /* in a row */
+    int64_t end_ns;       /* the pass under way then is the last */
+};
+
+static void fetch_fill(struct flow *flow, int slot, uint8_t *frame) {
+    struct consumer *c = flow->context;
+    struct arena arena;
+    arena_init(&arena, &mem, 4096, 0);
+    struct fetch_request_topic from;
+    fetch_request_topic_defaults(&from);
+    from.topic = str_of(c->topic->name);
+    from.topic_id = c->topic->id;
+    from.partitions = fetch_request_partition_array(&arena, c->topic->partitions);
+    if (from.partitions == NULL) die("no memory for %d partitions", c->topic->partitions);
+    from.partitions_count = c->topic->partitions;
+    for (int32_t i = 0; i < c->topic->partitions; i++) {
+        from.partitions[i].partition = i;
+        from.partitions[i].fetch_offset = c->next_offset[i];
+        from.partitions[i].partition_max_bytes = FETCH_BYTES_MAX;
+    }
+    struct fetch_request request;
+    codec_defaults(&fetch_request_schema, &request);
+    request.max_wait_ms = FETCH_WAIT_MS;
+    request.min_bytes = 1;
+    request.max_bytes = FETCH_BYTES_MAX;
+    request.topics = &from;
+    request.topics_count = 1;
+    struct bytes made = client_frame(&arena, API_FETCH, flow->version, &request);
+    if (flow->request_bytes == 0) flow->request_bytes = made.len; /* asked for the size only */
+    if (made.len != flow->request_bytes) die("requests differ in size");
+    if (frame != NULL) memcpy(frame, made.ptr, made.len);
+    arena_release(&arena);
+}
+
+/* Offsets without a gap, every batch as it was sent. */
+static void check_records(struct consumer *c, int32_t partition, struct bytes records) {
+    while (records.len > 0) {
+        struct batch_view view;
+        enum status st = batch_open(records, &view);
+        if (st == ST_SHORT) return; /* cut by the limit: the next answer begins with it */
+        if (st != ST_OK) die("Fetch: a batch is %s", status_name(st));
+        if (view.base_offset != c->next_offset[partition])
+            die("Fetch: a batch at %lld where %lld is next", (long long)view.base_offset,
+                (long long)c->next_offset[partition]);
+        if (view.record_count != batch_records || view.crc != batch_crc)
+            die("Fetch: the batch at %lld is not the one that was sent",
+                (long long)view.base_offset);
+        if (c->batches % CRC_CHECK_EVERY == 0 &&
+            !batch_crc_matches((struct bytes){records.ptr, view.batch_bytes}))
+            die("Fetch: the checksum of the batch at %lld is wrong", (long long)view.base_offset);
+        c->next_offset[partition] = batch_next_offset(&view);
+        c->records += (uint64_t)view.record_count;
+        c->bytes += view.batch_bytes;
+        c->batches++;
+        records.ptr += view.batch_bytes;
+        records.len -= view.batch_bytes;
+    }
+}
+
+static void fetch_answer(struct flow *flow, int slot, const void *decoded) {
+    struct consumer *c = flow->context;
+    const struct fetch_response *response = decoded;
+    if (response->error_code != 0) die("Fetch: error %d", response->error_code);
+    uint64_t records_before = c->records;
+    for (int32_t t = 0; t < response->responses_count; t++) {
+        const struct fetch_response_fetchable_topic *topic = &response->responses[t];
+        for (int32_t i = 0; i < topic->partitions_count; i++) {
+            const struct fetch_response_partition_data *told = &topic->partitions[i];
+            if (told->error_code != 0)
+                die("Fetch: partition %d: error %d", told->partition_index, told->error_code);
+            if (told->partition_index < 0 || told->partition_index >= c->topic->partitions)
+                die("Fetch: partition %d was not asked for", told->partition_index);
+            check_records(c, told->partition_index, told->records.bytes);
+        }
+    }
+    c->empty_answers = c->records == records_before ? c->empty_answers + 1 : 0;
+    if (c->empty_answers > FETCH_WAITS_MAX)
+        die("Fetch: %llu of %llu records, and no more come", (unsigned long long)c->records,
+            (unsigned long long)c->topic->records);
+    if (c->records > c->topic->records) die("Fetch: more records than were acknowledged");
+    if (c->records < c->topic->records) return;
+    if (clock_ns() >= c->end_ns) flow->stop = true;
+    c->records = 0;
+    for (int32_t i = 0; i < c->topic->partitions; i++) c->next_offset[i] = 0;
+}
+
+static void fetch(const struct scenario *s, const struct topic *topic, bool warming) {
+    struct consumer consumer = {.topic = topic};
+    size_t next_bytes = (size_t)topic->partitions * sizeof *consumer.next_offset;
+    consumer.next_offset = mem_need(&mem, next_bytes);
+    double seconds = warming ? options.warmup_s : options.seconds;
+    if (options.megabytes > 0 && !warming) seconds = 0; /* once */
+    consumer.end_ns = clock_ns() + (int64_t)(seconds * 1e9);
+    static struct flow flow;
+    flow = (struct flow){
+        .address = options.bootstrap,
+        .api_key = API_FETCH,
+        .version = client.versions[API_FETCH],
+        .connection_count = 1, /* the next request depends on the answer */
+        .depth = 1,
+        .context = &consumer,
+        .fill = fetch_fill,
+        .refill = true,
+        .answer = fetch_answer,
+    };
+    fetch_fill(&flow, 0, NULL);
+    struct before before = measure_begin();
+    flow_run(&flow, &mem);
+    if (!warming) tell(s->name, &before, &flow, (double)consumer.bytes);
+    mem_free(&mem, consumer.next_offset, next_bytes);
+}
+
+/* ---- idle ---- */
+
+static void run_idle(const struct scenario *s) {
+    if (options.pid == 0) die("idle: needs --pid");
+    struct usage before = usage_of(options.pid);
+    nanosleep(&(struct timespec){.tv_sec = IDLE_S}, NULL);
+    struct usage after = usage_of(options.pid);
+    report_begin(&report, s->name);
+    report_add(&report, "rss_mb", after.rss_mb);
+    report_add(&report, "cpu_ms_per_s", (after.cpu_s - before.cpu_s) * 1e3 / IDLE_S);
+    report_end(&report);
+}
+
+/* ---- the command line ---- */
+
+static void usage(FILE *out) {
+    fprintf(out,
+            "usage: bench-load --bootstrap HOST:PORT [OPTION...] SCENARIO...\n\n"
+            "  --pid PID          the broker's process: its CPU time and memory are told too\n"
+            "  --seconds N        how long each scenario is measured (%g)\n"
+            "  --megabytes N      end a produce scenario by volume, fetch after one pass\n"
+            "  --warmup N         seconds of the same load before, not measured (%g)\n"
+            "  --acks 1|all       (1)\n"
+            "  --connections N    of produce scenarios (1)\n"
+            "  --depth N          requests under way per connection (the scenario's own)\n"
+            "  --rate N           requests a second over all connections (the scenario's own)\n"
+            "  --partitions N     of each topic (1)\n"
+            "  --json             an object per scenario\n\n",
+            options.seconds, options.warmup_s);
+    for (size_t i = 0; i < COUNT(scenarios); i++)
+        fprintf(out, "  %-12s %s\n", scenarios[i].name, scenarios[i].what);
+}
+
+static double number(const char *name, const char *text, double min, double max) {
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= min && value <= max))
+        die("--%s %s: not a number from %g to %g", name, text, min, max);
+    return value;
+}
+
+static void read_options(int argc, char **argv) {
+    static const struct option names[] = {
+        {"bootstrap", 1, NULL, 'b'},
+        {"pid", 1, NULL, 'p'},
+        {"seconds", 1, NULL, 's'},
+        {"megabytes", 1, NULL, 'm'},
+        {"warmup", 1, NULL, 'w'},
+        {"acks", 1, NULL, 'a'},
+        {"connections", 1, NULL, 'c'},
+        {"depth", 1, NULL, 'd'},
+        {"rate", 1, NULL, 'r'},
+        {"partitions", 1, NULL, 'n'},
+        {"json", 0, NULL, 'j'},
+        {"help", 0, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int index = 0;
+    for (;;) {
+        int c = getopt_long(argc, argv, "", names, &index);
+        if (c == -1) return;
+        const char *name = names[index].name;
+        switch (c) {
+        case 'b': options.bootstrap = optarg; break;
+        case 'p': options.pid = (pid_t)number(name, optarg, 1, INT32_MAX); break;
+        case 's': options.seconds = number(name, optarg, 0.01, 86400); break;
+        case 'm': options.megabytes = number(name, optarg, 0, 1e6); break;
+        case 'w': options.warmup_s = number(name, optarg, 0, 86400); break;
+        case 'c': options.connections = (int)number(name, optarg, 1, CONNECTIONS_MAX); break;
+        case 'd': options.depth = (int)number(name, optarg, 1, DEPTH_MAX); break;
+        case 'r': options.rate = (int)number(name, optarg, 1, 1e6); break;
+        case 'n': options.partitions = (int)number(name, optarg, 1, 10000); break;
+        case 'j': report.json = true; break;
+        case 'h': usage(stdout); exit(0);
+        case 'a':
+            if (strcmp(optarg, "1") != 0 && strcmp(optarg, "all") != 0)
+                die("--acks %s: 1 or all", optarg);
+            options.acks = strcmp(optarg, "all") == 0 ? -1 : 1;
+            break;
+        default: usage(stderr); exit(2);
+        }
+    }
+}
+
+static const struct scenario *find_scenario(const char *name) {
+    for (size_t i = 0; i < COUNT(scenarios); i++) {
+        if (strcmp(scenarios[i].name, name) == 0) return &scenarios[i];
+    }
+    die("no scenario '%s'; bench-load --help names them", name);
+}
+
+int main(int argc, char **argv) {
+    read_options(argc, argv);
+    if (options.bootstrap == NULL || optind == argc) {
+        usage(stderr);
+        return 2;
+    }
+    for (int i = optind; i < argc; i++) (void)find_scenario(argv[i]); /* before anything starts */
+    if (!client_open(&client, &mem, options.bootstrap))
+        die("no broker answers at %s", options.bootstrap);
+    batch_builder_init(&builder, &mem);
+
+    struct topic written = {0}; /* by produce64k; for fetch */
+    for (int i = optind; i < argc; i++) {
+        const struct scenario *s = find_scenario(argv[i]);
+        struct topic topic;
+        switch (s->kind) {
+        case IDLE: run_idle(s); break;
+        case PRODUCE:
+            run_produce(s, &topic);
+            if (s != find_scenario("produce64k")) {
+                topic_delete(&client, &topic);
+                break;
+            }
+            if (written.partitions != 0) topic_delete(&client, &written);
+            written = topic;
+            break;
+        case FETCH:
+            if (written.partitions == 0) die("fetch: name produce64k before it");
+            make_batch(find_scenario("produce64k"));
+            if (options.warmup_s > 0) fetch(s, &written, true);
+            fetch(s, &written, false);
+            break;
+        }
+    }
+    if (written.partitions != 0) topic_delete(&client, &written);
+    batch_builder_release(&builder);
+    client_close(&client);
+    return 0;
+}

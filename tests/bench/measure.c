@@ -1,0 +1,95 @@
+/* tests/bench/measure.c - /proc, buckets, lines. */
+#include "measure.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include "client.h"
+
+#define MB 1e6
+
+static FILE *open_proc(pid_t pid, const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) die("%s: no such process", path);
+    return file;
+}
+
+static double cpu_seconds(pid_t pid) {
+    char line[1024];
+    FILE *file = open_proc(pid, "stat");
+    if (fgets(line, sizeof line, file) == NULL) die("/proc/%d/stat is empty", (int)pid);
+    fclose(file);
+    const char *behind_name = strrchr(line, ')'); /* the name may hold anything, that too */
+    unsigned long user, system;
+    if (behind_name == NULL ||
+        sscanf(behind_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+               &system) != 2)
+        die("/proc/%d/stat: not understood", (int)pid);
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+struct usage usage_of(pid_t pid) {
+    struct usage usage = {.cpu_s = cpu_seconds(pid)};
+    char line[256];
+    FILE *file = open_proc(pid, "status");
+    while (fgets(line, sizeof line, file) != NULL) {
+        unsigned long kib;
+        if (sscanf(line, "VmHWM: %lu", &kib) == 1) usage.peak_rss_mb = (double)kib * 1024 / MB;
+        if (sscanf(line, "VmRSS: %lu", &kib) == 1) usage.rss_mb = (double)kib * 1024 / MB;
+    }
+    fclose(file);
+    return usage;
+}
+
+double usage_own_cpu_s(void) {
+    struct rusage r;
+    getrusage(RUSAGE_SELF, &r);
+    return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+}
+
+/* Below 2 * LATENCY_STEPS a bucket is a nanosecond; above, each doubling has LATENCY_STEPS of them.
+ */
+static unsigned bucket_of(uint64_t ns) {
+    if (ns < 2 * LATENCY_STEPS) return (unsigned)ns;
+    unsigned shift =
+        63u - (unsigned)__builtin_clzll(ns) - 6; /* 2^6 steps: the top seven bits stay */
+    return shift * LATENCY_STEPS + (unsigned)(ns >> shift);
+}
+
+static double bucket_end_ns(unsigned bucket) {
+    if (bucket < 2 * LATENCY_STEPS) return bucket;
+    unsigned shift = bucket / LATENCY_STEPS - 1;
+    return (double)(bucket - shift * LATENCY_STEPS + 1) * (double)(UINT64_C(1) << shift);
+}
+
+void latencies_add(struct latencies *l, int64_t ns) {
+    l->counts[bucket_of(ns > 0 ? (uint64_t)ns : 0)]++;
+    l->total++;
+    l->max_ns = MAX(l->max_ns, ns);
+}
+
+double latencies_ms(const struct latencies *l, double fraction) {
+    uint64_t seen = 0;
+    for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+        seen += l->counts[i];
+        if (seen > 0 && (double)seen >= fraction * (double)l->total)
+            return MIN(bucket_end_ns(i), (double)l->max_ns) / 1e6;
+    }
+    return 0;
+}
+
+void report_begin(struct report *report, const char *scenario) {
+    printf(report->json ? "{\"scenario\":\"%s\"" : "%s", scenario);
+}
+
+void report_add(struct report *report, const char *name, double value) {
+    printf(report->json ? ",\"%s\":%.6g" : " %s=%.6g", name, value);
+}
+
+void report_end(struct report *report) {
+    printf(report->json ? "}\n" : "\n");
+    fflush(stdout);
+}

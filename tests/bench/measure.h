@@ -1,0 +1,37 @@
+/* tests/bench/measure.h - what a process used, how latencies are spread, and how figures are told.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Of a process, all threads, those that have ended and those of the kernel that work for it
+ * (io_uring's) included. */
+struct usage {
+    double cpu_s;       /* user and system; the kernel counts in steps of 10 ms */
+    double rss_mb;      /* resident now */
+    double peak_rss_mb; /* the most that ever was */
+};
+/** Dies when there is no such process. */
+struct usage usage_of(pid_t pid);
+/** CPU seconds of this program. */
+double usage_own_cpu_s(void);
+
+/* Latencies, counted in buckets that are exact within 1/64. */
+enum { LATENCY_STEPS = 64, LATENCY_BUCKETS = 64 * LATENCY_STEPS };
+struct latencies {
+    uint64_t counts[LATENCY_BUCKETS];
+    uint64_t total;
+    int64_t max_ns;
+};
+void latencies_add(struct latencies *l, int64_t ns);
+/** In milliseconds: what `fraction` of them did not exceed; 0 when there are none. */
+double latencies_ms(const struct latencies *l, double fraction);
+
+/* One line per scenario: "name key=value key=value" or a JSON object. */
+struct report {
+    bool json;
+};
+void report_begin(struct report *report, const char *scenario);
+void report_add(struct report *report, const char *name, double value);
+void report_end(struct report *report);
