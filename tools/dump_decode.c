@@ -198,9 +198,16 @@ static enum status show_coordinator(const struct dump_decoder *d, const struct r
                                     struct dump_shown *shown) {
     if (record->key.ptr == NULL) return ST_INVALID;
     shown->has_key = true;
+    if (record->key.len < 2) {
+        strbuf_printf(&shown->key,
+                      "Error at offset %" PRId64
+                      ", skipping. Could not read version from key's buffer.",
+                      record->offset);
+        return ST_OK;
+    }
     struct coordinator_schemas types = schemas_of(d->content);
-    int16_t type = record->key.len >= 2 ? (int16_t)get_u16(record->key.ptr) : -1;
-    const struct schema *key = record->key.len >= 2 ? schema_find(types.key, type) : NULL;
+    int16_t type = (int16_t)get_u16(record->key.ptr);
+    const struct schema *key = schema_find(types.key, type);
     if (key == NULL) {
         strbuf_printf(&shown->key, "Unknown record type %d at offset %" PRId64 ", skipping.", type,
                       record->offset);

@@ -6,6 +6,7 @@
  * org.apache.kafka.storage.internals.log.{OffsetIndex,TimeIndex,TransactionIndex,ProducerStateManager}.
  */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include "protocol/crc32c.h"
 #include "protocol/record_iter.h"
@@ -24,7 +25,7 @@ struct index {
     const uint8_t *data;
     size_t entry_bytes, count;
     int64_t base_offset;
-    char path[4096]; /* absolute where that can be told, for findings */
+    char path[PATH_MAX]; /* absolute where that can be told, for findings */
 };
 
 static void index_open(struct index *index, struct dump *dump, const char *path,

@@ -1,6 +1,8 @@
 /* tools/dump_log.c - batches and records of a log or a snapshot. Source:
  * org.apache.kafka.tools.DumpLogSegments. */
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include "protocol/record_iter.h"
 #include "tools/batch_file.h"
 #include "tools/cli.h"
@@ -142,6 +144,8 @@ void dump_batches(struct dump *dump, const char *path) {
     struct batch_file file;
     struct batch_view batch;
     struct record_walk walk = {.last_offset = -1};
+    char absolute[PATH_MAX];
+    if (realpath(path, absolute) == NULL) absolute[0] = '\0'; /* opening it will say why */
     print_headline(path);
     enum status st = batch_file_open(&file, dump->mem, path, (uint64_t)dump->max_bytes);
     if (st != ST_OK) cli_exit("%s: %s", path, file.why);
@@ -151,7 +155,7 @@ void dump_batches(struct dump *dump, const char *path) {
     uint64_t position = 0;
     while ((st = batch_file_next(&file, &batch)) == ST_OK) {
         print_batch(&batch, position, batch_crc_matches(octets_bytes(&file.buffer)));
-        if (dump->deep) print_records(dump, path, &batch, &walk);
+        if (dump->deep) print_records(dump, absolute, &batch, &walk);
         position = file.position;
     }
     if (st != ST_RANGE) cli_exit("%s in file %s.", file.why, path);

@@ -58,7 +58,7 @@ static enum status read_open_file(struct arena *arena, int fd, size_t limit_byte
                                   struct str *ret_text) {
     struct stat about;
     if (fstat(fd, &about) < 0) return status_from_errno(-errno);
-    if (S_ISDIR(about.st_mode)) return status_from_errno(-EISDIR);
+    if (S_ISDIR(about.st_mode)) return ST_INVALID;
     size_t capacity = S_ISREG(about.st_mode) ? (size_t)about.st_size : limit_bytes;
     if (capacity > limit_bytes) return ST_TOO_LARGE;
     char *text = arena_alloc(arena, capacity + 1);

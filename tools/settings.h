@@ -34,6 +34,6 @@ void settings_load(struct settings *settings, const char *path);
 void settings_add_arguments(struct settings *settings, const struct cli *cli, uint32_t option);
 
 /** Reads a whole file of at most limit_bytes into the arena, terminated by a NUL that is not
- * counted. ST_TOO_LARGE beyond the limit; else the status of the errno. */
+ * counted. ST_TOO_LARGE beyond the limit; ST_INVALID: a directory; else the status of the errno. */
 MUST_CHECK enum status read_whole_file(struct arena *arena, const char *path, size_t limit_bytes,
                                        struct str *ret_text);

@@ -1,0 +1,32 @@
+/* tests/unit/tools/pattern.c - regular expressions fit whole names only. */
+#include "tools/pattern.h"
+#include <criterion/criterion.h>
+
+static const struct {
+    const char *pattern, *name;
+    bool want;
+} rows[] = {
+    {"a", "a", true},         {"a", "ab", false},         {"a", "ba", false},
+    {"a|ab", "ab", true},     {"a.*", "abc", true},       {"a.b", "a.b", true},
+    {"a.b", "axb", true},     {"a\\.b", "axb", false},    {"", "", true},
+    {"", "a", false},         {"[a-c]+", "abcabc", true}, {"(?i)ABC", "abc", true},
+    {"a|b", "ab", false},     {"^a$", "a", true},         {"a{2}", "aa", true},
+    {"(?!x).*", "xa", false},
+};
+
+Test(pattern, fits_all_of_a_name_or_nothing) {
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char why[100] = "";
+        struct pattern *pattern = pattern_new(str_of(rows[i].pattern), why, sizeof why);
+        cr_assert_not_null(pattern, "%s: %s", rows[i].pattern, why);
+        cr_expect_eq(pattern_matches(pattern, str_of(rows[i].name)), rows[i].want, "%s on %s",
+                     rows[i].pattern, rows[i].name);
+        pattern_free(pattern);
+    }
+}
+
+Test(pattern, says_what_is_wrong_with_it) {
+    char why[100] = "";
+    cr_expect_null(pattern_new(STR("a["), why, sizeof why));
+    cr_expect_not_null(strstr(why, "near index 2"), "got %s", why);
+}
