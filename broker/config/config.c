@@ -60,17 +60,17 @@ static const char *nearest_key(struct str name) {
 
 static enum status refuse_unknown(struct loader *l, struct str name, struct str where) {
     const char *near = nearest_key(name);
-    return fail(l, arena_printf(l->arena, "%.*s: unknown key '%.*s'%s%s%s", STR_ARG(where), STR_ARG(name),
-                                near != NULL ? "; did you mean '" : "", near != NULL ? near : "",
-                                near != NULL ? "'?" : ""));
+    return fail(l, arena_printf(l->arena, "%.*s: unknown key '%.*s'%s%s%s", STR_ARG(where),
+                                STR_ARG(name), near != NULL ? "; did you mean '" : "",
+                                near != NULL ? near : "", near != NULL ? "'?" : ""));
 }
 
 static bool is_default(const struct config_key *key, struct str value) {
     return str_eq(value, str_of(key->default_text != NULL ? key->default_text : ""));
 }
 
-static enum status set(struct loader *l, struct str name, struct str value, enum config_source source,
-                       uint32_t line) {
+static enum status set(struct loader *l, struct str name, struct str value,
+                       enum config_source source, uint32_t line) {
     struct str where = place(l, source, line);
     const struct config_key *key = config_key_find(name);
     if (key == NULL) return refuse_unknown(l, name, where);
@@ -79,14 +79,16 @@ static enum status set(struct loader *l, struct str name, struct str value, enum
     bool is_secret = key->type == CONFIG_PASSWORD;
     struct str shown = is_secret ? STR("[hidden]") : value;
     if (problem.ptr != NULL) {
-        return fail(l, arena_printf(l->arena, "%.*s: %.*s=%.*s: %.*s", STR_ARG(where), STR_ARG(name), STR_ARG(shown),
-                                    STR_ARG(problem)));
+        return fail(l, arena_printf(l->arena, "%.*s: %.*s=%.*s: %.*s", STR_ARG(where),
+                                    STR_ARG(name), STR_ARG(shown), STR_ARG(problem)));
     }
     if (key->force == FORCE_REFUSED && !is_default(key, value)) {
-        return fail(l, arena_printf(l->arena,
-                                    "%.*s: %.*s=%.*s: this key is not served yet, and leaving it out would weaken "
-                                    "safety or security: remove it",
-                                    STR_ARG(where), STR_ARG(name), STR_ARG(shown)));
+        return fail(
+            l, arena_printf(
+                   l->arena,
+                   "%.*s: %.*s=%.*s: this key is not served yet, and leaving it out would weaken "
+                   "safety or security: remove it",
+                   STR_ARG(where), STR_ARG(name), STR_ARG(shown)));
     }
     struct config_setting *setting = ARENA_NEW(l->arena, struct config_setting);
     if (setting == NULL) return fail(l, STR("no memory for the configuration"));
@@ -112,8 +114,8 @@ static struct str_list split_list(struct str text, struct arena *arena) {
 }
 
 /* The text passed config_value_problem; NULL is the null default. */
-static void store(const struct config_key *key, const char *text_or_null, struct str text, struct config *values,
-                  struct arena *arena) {
+static void store(const struct config_key *key, const char *text_or_null, struct str text,
+                  struct config *values, struct arena *arena) {
     void *field = (char *)values + key->offset;
     bool is_null = text_or_null == NULL;
     switch (key->type) {
@@ -125,19 +127,24 @@ static void store(const struct config_key *key, const char *text_or_null, struct
         if (!is_null) ASSERT(str_to_int64(text, field));
         break;
     case CONFIG_DOUBLE: *(double *)field = is_null ? 0 : strtod(text.ptr, NULL); break;
-    case CONFIG_LIST: *(struct str_list *)field = split_list(is_null ? STR("") : text, arena); break;
+    case CONFIG_LIST:
+        *(struct str_list *)field = split_list(is_null ? STR("") : text, arena);
+        break;
     case CONFIG_STRING:
     case CONFIG_CLASS:
     case CONFIG_PASSWORD: *(struct str *)field = is_null ? STR_NULL : text; break;
     }
 }
 
-static enum status collect(struct loader *l, struct str text, const char *const *overrides, uint32_t override_count) {
+static enum status collect(struct loader *l, struct str text, const char *const *overrides,
+                           uint32_t override_count) {
     struct properties properties = {0};
     uint32_t bad_line = 0;
     enum status st = properties_parse(text, l->arena, &properties, &bad_line);
     if (st == ST_NOMEM) return fail(l, STR("no memory for the configuration"));
-    if (st != ST_OK) return fail(l, arena_printf(l->arena, "%s:%u: malformed \\u escape", l->file_name, bad_line));
+    if (st != ST_OK)
+        return fail(l,
+                    arena_printf(l->arena, "%s:%u: malformed \\u escape", l->file_name, bad_line));
     for (uint32_t i = 0; i < properties.count; i++) {
         const struct property *p = &properties.entries[i];
         st = set(l, p->key, p->value, SOURCE_FILE, p->line);
@@ -146,7 +153,8 @@ static enum status collect(struct loader *l, struct str text, const char *const 
     for (uint32_t i = 0; i < override_count; i++) {
         const char *equals = strchr(overrides[i], '=');
         if (equals == NULL) {
-            return fail(l, arena_printf(l->arena, "--override %s: KEY=VALUE is expected", overrides[i]));
+            return fail(
+                l, arena_printf(l->arena, "--override %s: KEY=VALUE is expected", overrides[i]));
         }
         struct str name = str_trim((struct str){overrides[i], (size_t)(equals - overrides[i])});
         st = set(l, name, str_of(equals + 1), SOURCE_OVERRIDE, 0);
@@ -160,12 +168,14 @@ enum status config_load(struct str text, const char *file_name, const char *cons
                         struct str *ret_error) {
     struct loader l = {.arena = arena,
                        .file_name = file_name,
-                       .by_key = arena_array(arena, config_key_count, sizeof(struct config_setting *)),
+                       .by_key =
+                           arena_array(arena, config_key_count, sizeof(struct config_setting *)),
                        .error = ret_error};
     struct config_set found = {
         .settings = arena_array(arena, config_key_count, sizeof(struct config_setting)),
     };
-    if (l.by_key == NULL || found.settings == NULL) return fail(&l, STR("no memory for the configuration"));
+    if (l.by_key == NULL || found.settings == NULL)
+        return fail(&l, STR("no memory for the configuration"));
     enum status st = collect(&l, text, overrides, override_count);
     if (st != ST_OK) return st;
     const struct config_key *node_id = config_key_find(STR("node.id"));
@@ -173,10 +183,13 @@ enum status config_load(struct str text, const char *file_name, const char *cons
     struct config_setting *old_id = l.by_key[broker_id - config_keys];
     struct config_setting **new_id = &l.by_key[node_id - config_keys];
     if (old_id != NULL && *new_id != NULL && !str_eq(old_id->value, (*new_id)->value)) {
-        return fail(&l, arena_printf(arena, "%s: broker.id=%.*s and node.id=%.*s: they are one key, give one value",
-                                     file_name, STR_ARG(old_id->value), STR_ARG((*new_id)->value)));
+        return fail(&l, arena_printf(
+                            arena,
+                            "%s: broker.id=%.*s and node.id=%.*s: they are one key, give one value",
+                            file_name, STR_ARG(old_id->value), STR_ARG((*new_id)->value)));
     }
-    if (old_id != NULL && *new_id == NULL) { /* its old name: the handbook's configurations carry it */
+    if (old_id != NULL &&
+        *new_id == NULL) { /* its old name: the handbook's configurations carry it */
         *new_id = ARENA_NEW(arena, struct config_setting);
         if (*new_id == NULL) return fail(&l, STR("no memory for the configuration"));
         **new_id = *old_id;
@@ -186,12 +199,14 @@ enum status config_load(struct str text, const char *file_name, const char *cons
         const struct config_key *key = &config_keys[i];
         const struct config_setting *setting = l.by_key[i];
         if (setting == NULL && key->required && key->force == FORCE_ACTS) {
-            return fail(&l, arena_printf(arena, "%s: %s is missing and has no default", file_name, key->name));
+            return fail(&l, arena_printf(arena, "%s: %s is missing and has no default", file_name,
+                                         key->name));
         }
         if (setting != NULL) found.settings[found.count++] = *setting;
         if (key->offset < 0) continue;
         const char *text_or_null = setting != NULL ? setting->value.ptr : key->default_text;
-        store(key, text_or_null, setting != NULL ? setting->value : str_of(key->default_text), &found.values, arena);
+        store(key, text_or_null, setting != NULL ? setting->value : str_of(key->default_text),
+              &found.values, arena);
     }
     *ret_set = found;
     return ST_OK;

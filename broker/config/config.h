@@ -1,7 +1,8 @@
-/* broker/config/config.h - server.properties: one table of keys (broker/config/keys.tsv), typed values, clear errors.
- * Pure: text in, values out. Fail closed: an unknown key, a malformed value, or a key whose absence would weaken safety
- * is an error that names key, value, file and line. Keys that are accepted but not in force are reported once.
- * Source of names, types, defaults and bounds: kafka.server.KafkaConfig of 4.3.1. */
+/* broker/config/config.h - server.properties: one table of keys (broker/config/keys.tsv), typed
+ * values, clear errors. Pure: text in, values out. Fail closed: an unknown key, a malformed value,
+ * or a key whose absence would weaken safety is an error that names key, value, file and line. Keys
+ * that are accepted but not in force are reported once. Source of names, types, defaults and
+ * bounds: kafka.server.KafkaConfig of 4.3.1. */
 #pragma once
 #include <stddef.h>
 #include "base/arena.h"
@@ -58,12 +59,16 @@ struct config_set {
     uint32_t count;
 };
 
-/** Parses and checks everything. text: the file's contents; overrides: "key=value" each. On failure *ret_error is one
- *  line (arena) that says what is wrong, where, and what would be right. Texts are borrowed from the arena. */
-MUST_CHECK enum status config_load(struct str text, const char *file_name, const char *const *overrides,
-                                   uint32_t override_count, struct arena *arena, struct config_set *ret_set,
+/** Parses and checks everything. text: the file's contents; overrides: "key=value" each. On failure
+ * *ret_error is one line (arena) that says what is wrong, where, and what would be right. Texts are
+ * borrowed from the arena. */
+MUST_CHECK enum status config_load(struct str text, const char *file_name,
+                                   const char *const *overrides, uint32_t override_count,
+                                   struct arena *arena, struct config_set *ret_set,
                                    struct str *ret_error);
 /** The setting of a key, NULL when it has its default. */
 const struct config_setting *config_setting_find(const struct config_set *set, struct str name);
-/** Checks one value against a key's type and bounds; null when it is good, else what would be right (arena). */
-struct str config_value_problem(const struct config_key *key, struct str value, struct arena *arena);
+/** Checks one value against a key's type and bounds; null when it is good, else what would be right
+ * (arena). */
+struct str config_value_problem(const struct config_key *key, struct str value,
+                                struct arena *arena);

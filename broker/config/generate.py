@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""broker/config/generate.py KEYS.TSV OUT.H OUT.C [OUT.MD] - the configuration table as C and as a page.
+"""broker/config/generate.py KEYS.TSV OUT.H OUT.C [OUT.MD] - the configuration table, three ways.
 
-A row of keys.tsv that acts becomes a field of struct config (its name with '_' for '.') and every row becomes a row
-of config_keys[], sorted by name. An error names the file and the line.
+A row of keys.tsv that acts becomes a field of struct config (its name with '_' for '.') and every
+row becomes a row of config_keys[], sorted by name. An error names the file and the line.
 """
 import sys
 
@@ -17,9 +17,15 @@ TYPES = {
     "class": ("struct str", "CONFIG_CLASS"),
     "password": ("struct str", "CONFIG_PASSWORD"),
 }
-UPDATES = {"read-only": "UPDATE_READ_ONLY", "per-broker": "UPDATE_PER_BROKER", "cluster-wide": "UPDATE_CLUSTER_WIDE"}
+UPDATES = {
+    "read-only": "UPDATE_READ_ONLY",
+    "per-broker": "UPDATE_PER_BROKER",
+    "cluster-wide": "UPDATE_CLUSTER_WIDE",
+}
 FORCES = {"acts": "FORCE_ACTS", "later": "FORCE_LATER", "refused": "FORCE_REFUSED"}
 IMPORTANCES = {"high": "IMPORTANCE_HIGH", "medium": "IMPORTANCE_MEDIUM", "low": "IMPORTANCE_LOW"}
+KNOWN = {"type": TYPES, "update": UPDATES, "force": FORCES, "importance": IMPORTANCES}
+MADE = "/* Made by broker/config/generate.py from broker/config/keys.tsv. */\n"
 COLUMNS = ["name", "type", "default", "valid", "importance", "update", "force", "doc"]
 
 
@@ -33,7 +39,7 @@ def read_rows(path):
         if len(cells) != len(COLUMNS):
             sys.exit(f"{path}:{number}: {len(cells)} columns, expected {len(COLUMNS)}")
         row = dict(zip(COLUMNS, cells))
-        for column, known in (("type", TYPES), ("update", UPDATES), ("force", FORCES), ("importance", IMPORTANCES)):
+        for column, known in KNOWN.items():
             if row[column] not in known:
                 sys.exit(f"{path}:{number}: unknown {column} '{row[column]}'")
         if rows and rows[-1]["name"] >= row["name"]:
@@ -58,42 +64,58 @@ def c_default(text):
 
 def write_header(rows, path):
     with open(path, "w", encoding="utf-8") as out:
-        out.write("/* Made by broker/config/generate.py from broker/config/keys.tsv. */\n#pragma once\n")
+        out.write(MADE + "#pragma once\n")
         out.write('#include "base/bytes.h"\n\n/* A comma separated value. */\nstruct str_list {\n')
         out.write("    struct str *items;\n    uint32_t count;\n};\n\n")
-        out.write("/* The typed values of every key that acts; lives until the process ends. */\nstruct config {\n")
+        out.write("/* The typed values of every key that acts; lives until the process ends. */\n")
+        out.write("struct config {\n")
         for row in rows:
             if row["force"] == "acts":
-                out.write(f"    {TYPES[row['type']][0]} {field(row)}; /* {row['doc']} */\n")
+                c_type = TYPES[row["type"]][0]
+                out.write(f"    {c_type} {field(row)}; /* {row['doc']} */\n")
         out.write("};\n")
 
 
 def write_table(rows, path):
     with open(path, "w", encoding="utf-8") as out:
-        out.write("/* Made by broker/config/generate.py from broker/config/keys.tsv. */\n")
-        out.write('#include "broker/config/config.h"\n\nconst struct config_key config_keys[] = {\n')
+        out.write(MADE)
+        out.write('#include "broker/config/config.h"\n\n')
+        out.write("const struct config_key config_keys[] = {\n")
         for row in rows:
             acts = row["force"] == "acts"
-            where = f"(int32_t)offsetof(struct config, {field(row)})" if acts else "-1"
+            place = f"(int32_t)offsetof(struct config, {field(row)})"
+            where = place if acts else "-1"
             required = "true" if row["default"] == "<required>" else "false"
             out.write(
-                f"    {{{c_text(row['name'])}, {c_default(row['default'])}, {c_text(row['valid'])}, "
-                f"{c_text(row['doc'])},\n     {where}, {TYPES[row['type']][1]}, {UPDATES[row['update']]}, "
-                f"{FORCES[row['force']]}, {IMPORTANCES[row['importance']]}, {required}}},\n"
+                f"    {{{c_text(row['name'])}, {c_default(row['default'])},\n"
+                f"     {c_text(row['valid'])}, {c_text(row['doc'])},\n"
+                f"     {where}, {TYPES[row['type']][1]}, {UPDATES[row['update']]},\n"
+                f"     {FORCES[row['force']]}, {IMPORTANCES[row['importance']]}, {required}}},\n"
             )
         out.write(f"}};\nconst uint32_t config_key_count = {len(rows)};\n")
 
 
+PAGE_HEAD = """# Configuration keys
+
+Made from `broker/config/keys.tsv` by `broker/config/generate.py`.
+
+*acts*: does what it says. *not in force*: accepted and reported once at the start. *refused*: any
+value but the default stops the start, because leaving it out would weaken safety or security.
+
+| key | type | default | valid | update | | |
+|---|---|---|---|---|---|---|
+"""
+FORCE_WORDS = {"acts": "acts", "later": "not in force", "refused": "refused"}
+
+
 def write_page(rows, path):
-    force = {"acts": "acts", "later": "not in force", "refused": "refused"}
     with open(path, "w", encoding="utf-8") as out:
-        out.write("# Configuration keys\n\nMade from `broker/config/keys.tsv` by `broker/config/generate.py`.\n")
-        out.write("*acts*: does what it says. *not in force*: accepted and reported once at the start. *refused*: any value\n")
-        out.write("but the default stops the start, because leaving it out would weaken safety or security.\n\n")
-        out.write("| key | type | default | valid | update | | |\n|---|---|---|---|---|---|---|\n")
+        out.write(PAGE_HEAD)
         for row in rows:
-            cells = [f"`{row['name']}`", row["type"], row["default"], row["valid"], row["update"], force[row["force"]], row["doc"]]
-            out.write("| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |\n")
+            cells = [f"`{row['name']}`", row["type"], row["default"], row["valid"], row["update"]]
+            cells += [FORCE_WORDS[row["force"]], row["doc"]]
+            cells = [cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells]
+            out.write("| " + " | ".join(cells) + " |\n")
 
 
 def main():

@@ -1,4 +1,5 @@
-/* broker/config/listeners.c - "NAME://host:port" lists, matched by name. Source: kafka.server.KafkaConfig validation. */
+/* broker/config/listeners.c - "NAME://host:port" lists, matched by name. Source:
+ * kafka.server.KafkaConfig validation. */
 #include "broker/config/listeners.h"
 
 struct endpoint {
@@ -21,7 +22,9 @@ static bool parse_endpoint(struct str text, struct endpoint *ret_endpoint) {
     int64_t port = 0;
     if (colon == NULL) return false;
     struct str host = {rest.ptr, (size_t)(colon - rest.ptr)};
-    if (!str_to_int64((struct str){colon + 1, rest.len - host.len - 1}, &port) || port < 0 || port > 65535) return false;
+    if (!str_to_int64((struct str){colon + 1, rest.len - host.len - 1}, &port) || port < 0 ||
+        port > 65535)
+        return false;
     if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
         host.ptr++;
         host.len -= 2;
@@ -30,7 +33,9 @@ static bool parse_endpoint(struct str text, struct endpoint *ret_endpoint) {
     return true;
 }
 
-static bool is_any_address(struct str host) { return host.len == 0 || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::")); }
+static bool is_any_address(struct str host) {
+    return host.len == 0 || str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("::"));
+}
 
 static bool list_has(const struct str_list *list, struct str name) {
     for (uint32_t i = 0; i < list->count; i++) {
@@ -39,30 +44,35 @@ static bool list_has(const struct str_list *list, struct str name) {
     return false;
 }
 
-static enum status check_protocol(const struct config_set *set, struct str name, struct arena *arena,
-                                  struct str *ret_error) {
+static enum status check_protocol(const struct config_set *set, struct str name,
+                                  struct arena *arena, struct str *ret_error) {
     struct str map = set->values.listener_security_protocol_map;
     while (map.len > 0) {
         const char *comma = memchr(map.ptr, ',', map.len);
         size_t len = comma != NULL ? (size_t)(comma - map.ptr) : map.len;
         struct str entry = str_trim((struct str){map.ptr, len});
-        if (entry.len > name.len && entry.ptr[name.len] == ':' && memcmp(entry.ptr, name.ptr, name.len) == 0) {
+        if (entry.len > name.len && entry.ptr[name.len] == ':' &&
+            memcmp(entry.ptr, name.ptr, name.len) == 0) {
             struct str protocol = {entry.ptr + name.len + 1, entry.len - name.len - 1};
             if (str_eq(protocol, STR("PLAINTEXT"))) return ST_OK;
-            *ret_error = arena_printf(arena, "listener %.*s: protocol %.*s is not served yet, only PLAINTEXT",
-                                      STR_ARG(name), STR_ARG(protocol));
+            *ret_error = arena_printf(
+                arena, "listener %.*s: protocol %.*s is not served yet, only PLAINTEXT",
+                STR_ARG(name), STR_ARG(protocol));
             return ST_INVALID;
         }
         map.ptr += MIN(len + 1, map.len);
         map.len -= MIN(len + 1, map.len);
     }
-    if (list_has(&set->values.controller_listener_names, name)) return ST_OK; /* Kafka's default: PLAINTEXT */
-    *ret_error = arena_printf(arena, "listener %.*s has no protocol in listener.security.protocol.map", STR_ARG(name));
+    if (list_has(&set->values.controller_listener_names, name))
+        return ST_OK; /* Kafka's default: PLAINTEXT */
+    *ret_error = arena_printf(
+        arena, "listener %.*s has no protocol in listener.security.protocol.map", STR_ARG(name));
     return ST_INVALID;
 }
 
-static enum status find_advertised(const struct config_set *set, struct str host_name, struct listener *listener,
-                                   struct arena *arena, struct str *ret_error) {
+static enum status find_advertised(const struct config_set *set, struct str host_name,
+                                   struct listener *listener, struct arena *arena,
+                                   struct str *ret_error) {
     const struct str_list *advertised = &set->values.advertised_listeners;
     for (uint32_t i = 0; i < advertised->count; i++) {
         struct endpoint endpoint;
@@ -74,9 +84,10 @@ static enum status find_advertised(const struct config_set *set, struct str host
         }
         if (!str_eq(endpoint.name, listener->name)) continue;
         if (is_any_address(endpoint.host)) {
-            *ret_error = arena_printf(arena, "%.*s: '%.*s' cannot be advertised, name an address that clients can reach",
-                                      STR_ARG(where(set, STR("advertised.listeners"), arena)),
-                                      STR_ARG(advertised->items[i]));
+            *ret_error = arena_printf(
+                arena, "%.*s: '%.*s' cannot be advertised, name an address that clients can reach",
+                STR_ARG(where(set, STR("advertised.listeners"), arena)),
+                STR_ARG(advertised->items[i]));
             return ST_INVALID;
         }
         listener->advertised_host = endpoint.host;
@@ -84,10 +95,11 @@ static enum status find_advertised(const struct config_set *set, struct str host
         return ST_OK;
     }
     if (str_eq(listener->host, STR("0.0.0.0")) || str_eq(listener->host, STR("::"))) {
-        *ret_error = arena_printf(arena,
-                                  "%.*s: %.*s listens on every address and advertised.listeners does not say which one "
-                                  "clients shall use",
-                                  STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(listener->name));
+        *ret_error = arena_printf(
+            arena,
+            "%.*s: %.*s listens on every address and advertised.listeners does not say which one "
+            "clients shall use",
+            STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(listener->name));
         return listener->is_controller ? ST_OK : ST_INVALID;
     }
     listener->advertised_host = listener->host.len > 0 ? listener->host : host_name;
@@ -95,11 +107,14 @@ static enum status find_advertised(const struct config_set *set, struct str host
     return ST_OK;
 }
 
-static enum status check_roles(const struct config_set *set, struct arena *arena, struct str *ret_error) {
+static enum status check_roles(const struct config_set *set, struct arena *arena,
+                               struct str *ret_error) {
     const struct str_list *roles = &set->values.process_roles;
-    if (roles->count != 2 || !list_has(roles, STR("broker")) || !list_has(roles, STR("controller"))) {
-        *ret_error = arena_printf(arena, "%.*s: only broker,controller in one process is served yet",
-                                  STR_ARG(where(set, STR("process.roles"), arena)));
+    if (roles->count != 2 || !list_has(roles, STR("broker")) ||
+        !list_has(roles, STR("controller"))) {
+        *ret_error =
+            arena_printf(arena, "%.*s: only broker,controller in one process is served yet",
+                         STR_ARG(where(set, STR("process.roles"), arena)));
         return ST_INVALID;
     }
     if (set->values.controller_quorum_voters.count > 1) {
@@ -115,20 +130,24 @@ enum status listeners_read(const struct config_set *set, struct str host_name, s
     enum status st = check_roles(set, arena, ret_error);
     if (st != ST_OK) return st;
     const struct str_list *texts = &set->values.listeners;
-    struct listeners found = {.items = arena_array(arena, texts->count + 1, sizeof(struct listener))};
+    struct listeners found = {.items =
+                                  arena_array(arena, texts->count + 1, sizeof(struct listener))};
     if (found.items == NULL) return ST_NOMEM;
     for (int controllers = 0; controllers < 2; controllers++) { /* clients first */
         for (uint32_t i = 0; i < texts->count; i++) {
             struct endpoint endpoint;
             if (!parse_endpoint(texts->items[i], &endpoint)) {
                 *ret_error = arena_printf(arena, "%.*s: '%.*s' is not NAME://HOST:PORT",
-                                          STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(texts->items[i]));
+                                          STR_ARG(where(set, STR("listeners"), arena)),
+                                          STR_ARG(texts->items[i]));
                 return ST_INVALID;
             }
             bool is_controller = list_has(&set->values.controller_listener_names, endpoint.name);
             if (is_controller != (controllers == 1)) continue;
             struct listener *listener = &found.items[found.count++];
-            *listener = (struct listener){.name = endpoint.name, .host = endpoint.host, .port = endpoint.port,
+            *listener = (struct listener){.name = endpoint.name,
+                                          .host = endpoint.host,
+                                          .port = endpoint.port,
                                           .is_controller = is_controller};
             st = check_protocol(set, endpoint.name, arena, ret_error);
             if (st == ST_OK) st = find_advertised(set, host_name, listener, arena, ret_error);

@@ -1,5 +1,6 @@
-/* broker/config/listeners.h - what the listener keys amount to: addresses to bind, endpoints to advertise, and the one
- * place where a protocol other than PLAINTEXT or a role that is not played yet is refused. */
+/* broker/config/listeners.h - what the listener keys amount to: addresses to bind, endpoints to
+ * advertise, and the one place where a protocol other than PLAINTEXT or a role that is not played
+ * yet is refused. */
 #pragma once
 #include "broker/config/config.h"
 
@@ -13,11 +14,14 @@ struct listener {
 };
 
 struct listeners {
-    struct listener *items; /* arena: in the order of the key; the controller's after the clients' */
+    struct listener
+        *items; /* arena: in the order of the key; the controller's after the clients' */
     uint32_t count;
     uint32_t client_count; /* items[0 .. client_count - 1] are served to clients */
 };
 
-/** ST_INVALID with one line in ret_error. host_name: of this machine, advertised when a listener names no host. */
-MUST_CHECK enum status listeners_read(const struct config_set *set, struct str host_name, struct arena *arena,
-                                      struct listeners *ret_listeners, struct str *ret_error);
+/** ST_INVALID with one line in ret_error. host_name: of this machine, advertised when a listener
+ * names no host. */
+MUST_CHECK enum status listeners_read(const struct config_set *set, struct str host_name,
+                                      struct arena *arena, struct listeners *ret_listeners,
+                                      struct str *ret_error);

@@ -1,4 +1,5 @@
-/* broker/config/value.c - one value against the type and the bounds of its key, in Kafka's notation of bounds. */
+/* broker/config/value.c - one value against the type and the bounds of its key, in Kafka's notation
+ * of bounds. */
 #include <stdlib.h>
 #include "broker/config/config.h"
 
@@ -31,7 +32,8 @@ static bool in_range(const char *valid, double value) {
 }
 
 static bool same_word(struct str a, struct str b, bool ignore_case) {
-    return a.len == b.len && (ignore_case ? strncasecmp(a.ptr, b.ptr, a.len) : strncmp(a.ptr, b.ptr, a.len)) == 0;
+    return a.len == b.len &&
+           (ignore_case ? strncasecmp(a.ptr, b.ptr, a.len) : strncmp(a.ptr, b.ptr, a.len)) == 0;
 }
 
 /* "[a, b, c]": one of the words. */
@@ -42,7 +44,8 @@ static bool in_words(const char *valid, struct str word) {
     at++;
     for (;;) {
         const char *end = at + strcspn(at, ",]");
-        if (same_word(str_trim((struct str){at, (size_t)(end - at)}), word, ignore_case)) return true;
+        if (same_word(str_trim((struct str){at, (size_t)(end - at)}), word, ignore_case))
+            return true;
         if (*end != ',') return false;
         at = end + 1;
     }
@@ -59,11 +62,13 @@ static bool words_are_valid(const struct config_key *key, struct str value) {
     return true;
 }
 
-struct str config_value_problem(const struct config_key *key, struct str value, struct arena *arena) {
+struct str config_value_problem(const struct config_key *key, struct str value,
+                                struct arena *arena) {
     double real = 0;
     int64_t number = 0;
     if (key->type == CONFIG_BOOLEAN) {
-        if (same_word(value, STR("true"), true) || same_word(value, STR("false"), true)) return STR_NULL;
+        if (same_word(value, STR("true"), true) || same_word(value, STR("false"), true))
+            return STR_NULL;
         return STR("true or false is expected");
     }
     if (is_number(key->type)) {
@@ -74,7 +79,8 @@ struct str config_value_problem(const struct config_key *key, struct str value, 
     } else if (key->type == CONFIG_DOUBLE) {
         if (!parse_double(value, &real)) return STR("a number is expected");
         if (in_range(key->valid, real)) return STR_NULL;
-    } else if (key->type == CONFIG_LIST ? words_are_valid(key, value) : in_words(key->valid, value)) {
+    } else if (key->type == CONFIG_LIST ? words_are_valid(key, value)
+                                        : in_words(key->valid, value)) {
         return STR_NULL;
     }
     return arena_printf(arena, "a value in %s is expected", key->valid);

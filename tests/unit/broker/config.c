@@ -1,0 +1,229 @@
+/* tests/unit/broker/config.c - what server.properties may say, and how a mistake is told. */
+#include <criterion/criterion.h>
+#include "broker/config/config.h"
+#include "broker/config/listeners.h"
+#include "broker/config/topic_config.h"
+
+#define BASE "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
+
+struct loaded {
+    struct mem mem;
+    struct arena arena;
+    struct config_set set;
+    struct str error;
+    enum status st;
+};
+
+static void load(struct loaded *l, const char *text, const char *override) {
+    *l = (struct loaded){0};
+    arena_init(&l->arena, &l->mem, 8192, 0);
+    l->st = config_load(str_of(text), "server.properties", &override, override != NULL, &l->arena,
+                        &l->set, &l->error);
+}
+
+static void unload(struct loaded *l) {
+    arena_release(&l->arena);
+    cr_expect_eq(l->mem.used_bytes, 0);
+}
+
+Test(config, defaults_hold_where_nothing_is_set) {
+    struct loaded l;
+    load(&l, BASE, NULL);
+    cr_assert_eq(l.st, ST_OK, "%.*s", STR_ARG(l.error));
+    cr_expect_eq(l.set.values.num_partitions, 1);
+    cr_expect_eq(l.set.values.log_segment_bytes, 1 << 30);
+    cr_expect_eq(l.set.values.log_roll_ms, CONFIG_UNSET);
+    cr_expect(l.set.values.auto_create_topics_enable);
+    cr_expect(str_eq(l.set.values.klamm_flush_before_ack, STR("all")));
+    cr_expect_eq(l.set.values.listeners.count, 1);
+    unload(&l);
+}
+
+Test(config, an_override_wins_over_the_file) {
+    struct loaded l;
+    load(&l, BASE "num.partitions=3\n", "num.partitions=5");
+    cr_assert_eq(l.st, ST_OK, "%.*s", STR_ARG(l.error));
+    cr_expect_eq(l.set.values.num_partitions, 5);
+    const struct config_setting *setting = config_setting_find(&l.set, STR("num.partitions"));
+    cr_assert_not_null(setting);
+    cr_expect_eq(setting->source, SOURCE_OVERRIDE);
+    unload(&l);
+}
+
+Test(config, broker_id_is_the_old_name_of_node_id) {
+    struct loaded l;
+    load(&l, "process.roles=broker,controller\ncontroller.listener.names=C\nbroker.id=7\n", NULL);
+    cr_assert_eq(l.st, ST_OK, "%.*s", STR_ARG(l.error));
+    cr_expect_eq(l.set.values.node_id, 7);
+    unload(&l);
+}
+
+static const struct {
+    const char *name, *text, *override, *message;
+} mistakes[] = {
+    {"unknown key", BASE "num.partition=3\n", NULL,
+     "server.properties:4: unknown key 'num.partition'; did you mean 'num.partitions'?"},
+    {"not a number", BASE "\n# a comment\nnum.partitions=three\n", NULL,
+     "server.properties:6: num.partitions=three: a whole number is expected"},
+    {"below the bound", BASE "num.partitions=0\n", NULL,
+     "server.properties:4: num.partitions=0: a value in [1,...] is expected"},
+    {"not a word of the list", BASE "klamm.flush.before.ack=some\n", NULL,
+     "server.properties:4: klamm.flush.before.ack=some: a value in [all, none] is expected"},
+    {"beyond int32", BASE "message.max.bytes=2147483648\n", NULL,
+     "server.properties:4: message.max.bytes=2147483648: a whole number is expected"},
+    {"not a boolean", BASE, "delete.topic.enable=yes",
+     "--override: delete.topic.enable=yes: true or false is expected"},
+    {"override without value", BASE, "num.partitions",
+     "--override num.partitions: KEY=VALUE is expected"},
+    {"a required key is missing", "node.id=1\n", NULL,
+     "server.properties: controller.listener.names is missing and has no default"},
+    {"an authorizer", BASE "authorizer.class.name=org.example.A\n", NULL,
+     "server.properties:4: authorizer.class.name=org.example.A: this key is not served yet, and "
+     "leaving it out would weaken safety or security: remove it"},
+    {"two ids", BASE "broker.id=2\n", NULL,
+     "server.properties: broker.id=2 and node.id=1: they are one key, give one value"},
+    {"bad escape", BASE "log.dirs=\\u00zz\n", NULL, "server.properties:4: malformed \\u escape"},
+};
+
+Test(config, a_mistake_is_told_with_key_value_file_and_line) {
+    for (size_t i = 0; i < COUNT(mistakes); i++) {
+        struct loaded l;
+        load(&l, mistakes[i].text, mistakes[i].override);
+        cr_expect_neq(l.st, ST_OK, "%s: accepted", mistakes[i].name);
+        cr_expect(str_eq(l.error, str_of(mistakes[i].message)), "%s: got '%.*s'", mistakes[i].name,
+                  STR_ARG(l.error));
+        unload(&l);
+    }
+}
+
+Test(config, a_secret_is_never_shown) {
+    struct loaded l;
+    load(&l, BASE "delegation.token.secret.key=hunter2\n", NULL);
+    cr_assert_neq(l.st, ST_OK);
+    cr_expect_null(memmem(l.error.ptr, l.error.len, "hunter2", 7));
+    unload(&l);
+}
+
+Test(config, the_table_is_sorted_and_its_defaults_are_valid) {
+    struct mem mem = {0};
+    struct arena arena;
+    arena_init(&arena, &mem, 4096, 0);
+    for (uint32_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        if (i > 0) cr_expect_lt(strcmp(config_keys[i - 1].name, key->name), 0, "%s", key->name);
+        cr_expect_eq(config_key_find(str_of(key->name)), key);
+        if (key->default_text == NULL) continue;
+        struct str problem = config_value_problem(key, str_of(key->default_text), &arena);
+        cr_expect_null(problem.ptr, "%s=%s: %.*s", key->name, key->default_text, STR_ARG(problem));
+    }
+    arena_release(&arena);
+}
+
+/* --- listeners --- */
+
+static const struct {
+    const char *name, *text, *message; /* NULL: good */
+} listener_rows[] = {
+    {"a host and a controller", BASE "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://:9093\n",
+     NULL},
+    {"every address, advertised",
+     BASE "listeners=PLAINTEXT://0.0.0.0:9092\nadvertised.listeners=PLAINTEXT://h:9092\n", NULL},
+    {"every address, not advertised", BASE "listeners=PLAINTEXT://0.0.0.0:9092\n",
+     "line 4: listeners: PLAINTEXT listens on every address and advertised.listeners does not say "
+     "which one clients shall use"},
+    {"not an endpoint", BASE "listeners=9092\n",
+     "line 4: listeners: '9092' is not NAME://HOST:PORT"},
+    {"a port too large", BASE "listeners=PLAINTEXT://h:65536\n",
+     "line 4: listeners: 'PLAINTEXT://h:65536' is not NAME://HOST:PORT"},
+    {"TLS", BASE "listeners=SSL://127.0.0.1:9092\n",
+     "listener SSL: protocol SSL is not served yet, only PLAINTEXT"},
+    {"a name without protocol", BASE "listeners=INSIDE://127.0.0.1:9092\n",
+     "listener INSIDE has no protocol in listener.security.protocol.map"},
+    {"only a controller", BASE "listeners=CONTROLLER://127.0.0.1:9093\n",
+     "line 4: listeners: a listener for clients is missing"},
+    {"a role alone", "process.roles=broker\nnode.id=1\ncontroller.listener.names=C\n",
+     "line 1: process.roles: only broker,controller in one process is served yet"},
+    {"two voters", BASE "controller.quorum.voters=1@a:1,2@b:1\n",
+     "line 4: controller.quorum.voters: more than one voter is not served yet"},
+};
+
+Test(listeners, rows_are_read_or_refused_with_the_place) {
+    for (size_t i = 0; i < COUNT(listener_rows); i++) {
+        struct loaded l;
+        struct listeners listeners;
+        load(&l, listener_rows[i].text, NULL);
+        cr_assert_eq(l.st, ST_OK, "%s: %.*s", listener_rows[i].name, STR_ARG(l.error));
+        enum status st = listeners_read(&l.set, STR("myhost"), &l.arena, &listeners, &l.error);
+        const char *message = listener_rows[i].message;
+        cr_expect_eq(st == ST_OK, message == NULL, "%s: got %s '%.*s'", listener_rows[i].name,
+                     status_name(st), STR_ARG(l.error));
+        if (message != NULL) {
+            cr_expect(str_eq(l.error, str_of(message)), "%s: got '%.*s'", listener_rows[i].name,
+                      STR_ARG(l.error));
+        }
+        unload(&l);
+    }
+}
+
+Test(listeners, what_is_not_advertised_is_advertised_as_it_listens) {
+    struct loaded l;
+    struct listeners listeners;
+    load(&l, BASE "listeners=CONTROLLER://:9093,PLAINTEXT://:9092\n", NULL);
+    cr_assert_eq(listeners_read(&l.set, STR("myhost"), &l.arena, &listeners, &l.error), ST_OK);
+    cr_assert_eq(listeners.count, 2);
+    cr_expect_eq(listeners.client_count, 1, "the controller's comes last");
+    cr_expect(str_eq(listeners.items[0].advertised_host, STR("myhost")));
+    cr_expect_eq(listeners.items[0].advertised_port, 9092);
+    cr_expect(listeners.items[1].is_controller);
+    unload(&l);
+}
+
+/* --- topics --- */
+
+Test(topic_config, a_topic_setting_wins_over_the_brokers_and_that_over_the_default) {
+    struct loaded l;
+    struct log_config config;
+    load(&l, BASE "log.segment.bytes=2097152\nlog.roll.hours=2\nmessage.max.bytes=5000\n", NULL);
+    cr_assert_eq(l.st, ST_OK);
+    topic_config_build(&l.set, NULL, &config);
+    cr_expect_eq(config.segment_bytes, 2097152);
+    cr_expect_eq(config.segment_ms, 2 * 3600000);
+    cr_expect_eq(config.max_message_bytes, 5000);
+    cr_expect_eq(config.retention_ms, 604800000);
+    struct config_entry own[] = {{STR("max.message.bytes"), STR("6000")},
+                                 {STR("message.timestamp.type"), STR("LogAppendTime")},
+                                 {STR("cleanup.policy"), STR("compact,delete")}};
+    struct config_image image = {
+        .type = CONFIG_TOPIC, .name = STR("t"), .count = 3, .entries = own};
+    topic_config_build(&l.set, &image, &config);
+    cr_expect_eq(config.max_message_bytes, 6000);
+    cr_expect_eq(config.message_timestamp_type, TIMESTAMP_LOG_APPEND_TIME);
+    cr_expect_eq(config.cleanup_policy, CLEANUP_COMPACT | CLEANUP_DELETE);
+    unload(&l);
+}
+
+static const struct {
+    const char *name, *key, *value;
+    bool is_good;
+} topic_rows[] = {
+    {"a good one", "retention.ms", "1000", true},
+    {"below its bound", "segment.bytes", "1048575", false},
+    {"unknown", "retention", "1", false},
+    {"not a number", "retention.ms", "soon", false},
+    {"a list", "cleanup.policy", "delete,compact", true},
+    {"a wrong word in a list", "cleanup.policy", "delete,squash", false},
+    {"tiered storage", "remote.storage.enable", "true", false},
+};
+
+Test(topic_config, values_are_checked) {
+    struct mem mem = {0};
+    struct arena arena;
+    arena_init(&arena, &mem, 1024, 0);
+    for (size_t i = 0; i < COUNT(topic_rows); i++) {
+        struct str problem =
+            topic_config_problem(str_of(topic_rows[i].key), str_of(topic_rows[i].value), &arena);
+        cr_expect_eq(problem.ptr == NULL, topic_rows[i].is_good, "%s: '%.*s'", topic_rows[i].name,
+                     STR_ARG(problem));
+    }
+    arena_release(&arena);
+}
