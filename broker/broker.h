@@ -1,0 +1,37 @@
+/* broker/broker.h - a whole broker on the seam: what main.c runs over io_uring and tests/sim runs
+ * under virtual time. It is given one `struct io` per shard, each turning on its own thread (or all
+ * on one, in simulation), and starts, serves and stops without a thread, socket or clock of its
+ * own. */
+#pragma once
+#include "base/io.h"
+#include "broker/config/config.h"
+#include "broker/config/listeners.h"
+
+struct broker;
+
+struct broker_setup {
+    const struct config_set *config; /* borrowed for the broker's life, as are all below */
+    const struct listeners *listeners;
+    struct io **ios; /* ios[0] is the shard that broker_start is called on */
+    uint32_t io_count;
+    /** Once, on shard 0. ST_OK: every listener is open and everything is served. Otherwise the
+     * reason is one line that names what is wrong, nothing is running, and broker_free may be
+     * called. */
+    void (*on_started)(void *owner, enum status st, struct str message);
+    /** Once, on shard 0, after broker_stop or after a failure that leaves nothing to serve (ST_IO):
+     * every log is closed. status says whether the stop was clean. */
+    void (*on_stopped)(void *owner, enum status st);
+    void *owner;
+};
+
+/** On shard 0. Formats (klamm.auto.format), recovers, leads the metadata log, registers, opens the
+ * listeners. */
+struct broker *broker_start(const struct broker_setup *setup);
+/** On shard 0, after on_started with ST_OK: closes the connections, writes what a clean start
+ * needs, closes the logs. */
+void broker_stop(struct broker *broker);
+/** After on_stopped or a failed on_started, not from within them; when no io turns any more, or all
+ * on this thread. */
+void broker_free(struct broker *broker);
+/** The port that a client listener is bound to (for listeners on port 0). */
+uint16_t broker_port(const struct broker *broker, uint32_t listener_index);

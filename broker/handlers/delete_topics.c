@@ -1,0 +1,41 @@
+/* broker/handlers/delete_topics.c - API 20. The rules are the controller's (controller/topics.c).
+ */
+#include "broker/handlers/forward.h"
+#include "broker/handlers/handlers.h"
+#include "protocol/errors.h"
+
+static void decide(struct forward *forward, const struct controller_context *ctx,
+                   struct decision *decision) {
+    struct delete_topics_response *answer =
+        ARENA_NEW(&decision->arena, struct delete_topics_response);
+    if (answer == NULL) return;
+    delete_topics_response_defaults(answer);
+    controller_delete_topics(ctx, forward->rq->in, forward->rq->header.request_api_version, answer,
+                             &decision->records);
+    forward->answer = answer;
+}
+
+static void finish(struct forward *forward, enum status st) {
+    struct request *rq = forward->rq;
+    if (forward->answer == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    struct delete_topics_response *out = rq->out;
+    *out = *(struct delete_topics_response *)forward->answer;
+    for (int32_t i = 0; st != ST_OK && i < out->responses_count; i++) {
+        if (out->responses[i].error_code == KAFKA_NONE)
+            out->responses[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+    }
+    request_respond(rq);
+}
+
+void handle_delete_topics(struct request *rq) {
+    struct forward *forward = ARENA_NEW(&rq->arena, struct forward);
+    if (forward == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    *forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
+    forward_decision(forward);
+}

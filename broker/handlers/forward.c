@@ -1,0 +1,58 @@
+/* broker/handlers/forward.c - to the publisher and back. The answer lives in the decision's arena,
+ * which is shard 0's, so the decision goes back there to be freed. */
+#include "broker/handlers/forward.h"
+#include "broker/shard/visit.h"
+
+struct forwarding {
+    struct visit visit;
+    struct forward *forward;
+    struct decision *decision;
+    enum status status;
+};
+
+static void decide(struct decision *decision, const struct controller_context *ctx) {
+    struct forwarding *f = decision->owner;
+    f->forward->decide(f->forward, ctx, decision);
+}
+
+static void decided(struct decision *decision, enum status st) {
+    struct forwarding *f = decision->owner;
+    f->status = st;
+    visit_return(&f->visit);
+}
+
+static void visit_work(struct visit *visit, struct shard *at) {
+    struct forwarding *f = CONTAINER_OF(visit, struct forwarding, visit);
+    struct decision *decision = decision_new(at->broker->publisher);
+    f->decision = decision;
+    decision->owner = f;
+    decision->decide = decide;
+    decision->done = decided;
+    publisher_submit(at->broker->publisher, decision);
+}
+
+static void release(struct io_message *message, struct io *at) {
+    (void)at; /* shard 0 */
+    decision_free(CONTAINER_OF(message, struct decision, release));
+}
+
+static void visit_returned(struct visit *visit) {
+    struct forwarding *f = CONTAINER_OF(visit, struct forwarding, visit);
+    struct shard *home = visit->home;
+    struct decision *decision = f->decision;
+    struct forward *forward = f->forward;
+    enum status st = f->status;
+    MEM_FREE(home->mem, f);
+    forward->finish(forward, st);
+    decision->release.deliver = release;
+    io_post(home->io, 0, &decision->release);
+}
+
+void forward_decision(struct forward *forward) {
+    struct shard *home = forward->rq->shard;
+    struct forwarding *f = MEM_NEW(home->mem, struct forwarding);
+    f->forward = forward;
+    f->visit =
+        (struct visit){.home = home, .target = 0, .work = visit_work, .returned = visit_returned};
+    visit_go(&f->visit);
+}

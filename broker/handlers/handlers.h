@@ -1,0 +1,14 @@
+/* broker/handlers/handlers.h - every API that is served, one file each. A handler reads rq->in,
+ * fills rq->out (which has its defaults) and calls request_respond, at once or later; bytes never
+ * reach it. */
+#pragma once
+#include "broker/net/request.h"
+
+void handle_produce(struct request *rq);          /* 0 */
+void handle_fetch(struct request *rq);            /* 1 */
+void handle_list_offsets(struct request *rq);     /* 2 */
+void handle_metadata(struct request *rq);         /* 3 */
+void handle_api_versions(struct request *rq);     /* 18 */
+void handle_create_topics(struct request *rq);    /* 19 */
+void handle_delete_topics(struct request *rq);    /* 20 */
+void handle_init_producer_id(struct request *rq); /* 22 */

@@ -1,0 +1,339 @@
+/* broker/handlers/produce.c - API 0. Each partition's batch goes to the shard that owns it: walked,
+ * stamped, queued on the log; it is answered when it is in the file (acks=1) or below the high
+ * watermark (acks=all). Idempotent producers: sequences are accepted as they come; the check
+ * against producer state has its place in append_part, before log_append (the single-node issue).
+ * Source: kafka.server.ReplicaManager.appendRecords, KafkaApis.handleProduceRequest. */
+#include "base/assert.h"
+#include "broker/handlers/handlers.h"
+#include "broker/net/connection.h"
+#include "broker/replication/partition.h"
+#include "broker/shard/visit.h"
+#include "protocol/errors.h"
+
+struct produce_visit;
+
+/* One partition of the request. */
+struct produce_part {
+    struct list link; /* in visit->parts */
+    struct produce_visit *visit;
+    const struct produce_request_partition_data *in;
+    struct produce_response_partition *out;
+    struct uuid topic_id;
+    struct str topic;
+    struct bytes batch;
+    struct partition *partition; /* used until the append is done */
+    struct log_append append;
+    struct watermark_wait wait;
+    struct batch_rules
+        rules; /* as they were: the home shard walks a refused batch again for the error texts */
+    enum batch_fault fault;
+    bool is_waiting;
+};
+
+/* The partitions of one request that live on one shard. */
+struct produce_visit {
+    struct visit visit;
+    struct produce *produce;
+    struct list parts;
+    uint32_t open_count; /* parts that have no result yet */
+    struct shard *at;
+    struct io_timer timer; /* timeout_ms of acks=all */
+};
+
+struct produce {
+    struct request *rq;
+    int16_t acks;
+    int32_t timeout_ms;
+    uint32_t open_count;          /* visits under way, and one while they are being sent */
+    struct produce_visit *visits; /* one per shard */
+};
+
+/* --- on the partition's shard --- */
+
+static void part_finish(struct produce_part *part, int16_t error) {
+    struct produce_visit *v = part->visit;
+    part->out->error_code = error;
+    metrics_add(&v->at->metrics, METRIC_PRODUCE_FAILED, error != KAFKA_NONE);
+    if (--v->open_count > 0) return;
+    io_timer_clear(v->at->io, &v->timer);
+    visit_return(&v->visit);
+}
+
+static void on_watermark(struct watermark_wait *wait, enum status st) {
+    struct produce_part *part = CONTAINER_OF(wait, struct produce_part, wait);
+    part->is_waiting = false;
+    part_finish(part, st == ST_OK   ? KAFKA_NONE
+                      : st == ST_IO ? KAFKA_KAFKA_STORAGE_ERROR
+                                    : KAFKA_NOT_LEADER_OR_FOLLOWER);
+}
+
+static void on_timeout(struct io_timer *timer) {
+    struct produce_visit *v = CONTAINER_OF(timer, struct produce_visit, timer);
+    uint32_t waiting = 0;
+    LIST_EACH(&v->parts, node) waiting += CONTAINER_OF(node, struct produce_part, link)->is_waiting;
+    LIST_EACH(&v->parts, node) {
+        struct produce_part *part = CONTAINER_OF(node, struct produce_part, link);
+        if (!part->is_waiting) continue;
+        part->is_waiting = false;
+        list_remove(&part->wait.link);
+        part_finish(part, KAFKA_REQUEST_TIMED_OUT);
+        if (--waiting == 0) return; /* the visit may be home already */
+    }
+}
+
+static void on_appended(struct log_append *append) {
+    struct produce_part *part = CONTAINER_OF(append, struct produce_part, append);
+    struct produce_visit *v = part->visit;
+    struct partition *p = part->partition;
+    if (append->status != ST_OK) {
+        partition_unuse(p);
+        part_finish(part, KAFKA_KAFKA_STORAGE_ERROR);
+        return;
+    }
+    part->out->base_offset = append->base_offset;
+    part->out->log_start_offset = log_start_offset(p->log);
+    metrics_add(&v->at->metrics, METRIC_PRODUCE_BYTES, append->batch_bytes);
+    metrics_add(&v->at->metrics, METRIC_PRODUCE_RECORDS, (uint64_t)append->record_count);
+    if (v->at->broker->flush_before_ack) log_sync(p->log);
+    bool must_wait = false;
+    if (v->produce->acks == -1 && p->state == PARTITION_ONLINE) {
+        part->wait =
+            (struct watermark_wait){.offset = append->last_offset + 1, .over = on_watermark};
+        must_wait = partition_wait(p, &part->wait);
+        part->is_waiting = must_wait;
+    }
+    bool is_leaving = p->state == PARTITION_LEAVING;
+    partition_unuse(p);
+    if (must_wait) return;
+    part_finish(part,
+                v->produce->acks == -1 && is_leaving ? KAFKA_NOT_LEADER_OR_FOLLOWER : KAFKA_NONE);
+}
+
+static struct batch_rules rules_of(const struct partition *p, struct now now) {
+    const struct log_config *config = log_get_config(p->log);
+    return (struct batch_rules){
+        .from_client = true,
+        .compacted = (config->cleanup_policy & CLEANUP_COMPACT) != 0,
+        .log_append_time = config->message_timestamp_type == TIMESTAMP_LOG_APPEND_TIME,
+        .now_ms = now.wall_ms,
+        .timestamp_before_max_ms = config->message_timestamp_before_max_ms,
+        .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
+        .batch_bytes_max = (size_t)config->max_message_bytes,
+        .plain_bytes_max = MAX((size_t)config->max_message_bytes * 64, (size_t)64 << 20),
+    };
+}
+
+/* What the leader writes into the batch before its offsets are known. */
+static void stamp_time(struct produce_part *part, const struct batch_report *report) {
+    uint8_t *octets = (uint8_t *)(uintptr_t)part->batch.ptr; /* the frame is ours */
+    struct log_append *append = &part->append;
+    append->max_timestamp_ms = report->max_timestamp;
+    append->max_timestamp_offset_delta = MAX(report->max_timestamp_delta, 0);
+    if (part->rules.log_append_time) {
+        batch_set_log_append_time(octets, part->rules.now_ms);
+        append->max_timestamp_ms = part->rules.now_ms;
+        append->max_timestamp_offset_delta = report->view.last_offset_delta;
+        part->out->log_append_time_ms = part->rules.now_ms;
+    } else if (report->rewrite_max_timestamp) {
+        batch_set_max_timestamp(octets, report->max_timestamp);
+    }
+}
+
+/* Queues the batch; a result other than KAFKA_NONE is final. */
+static int16_t append_part(struct produce_part *part, struct shard *at) {
+    struct partition *p = shard_partition(at, part->topic_id, part->in->index);
+    int16_t problem = partition_problem(p, -1);
+    if (problem != KAFKA_NONE) return problem;
+    if (part->visit->produce->acks == -1 && log_get_config(p->log)->min_insync_replicas > 1) {
+        return KAFKA_NOT_ENOUGH_REPLICAS;
+    }
+    part->rules = rules_of(p, at->io->now);
+    struct batch_report report = {0};
+    part->fault = batch_single(part->in->records.bytes, &part->batch);
+    if (part->fault == BATCH_OK)
+        part->fault = batch_walk(part->batch, &part->rules, &at->scratch, &report);
+    if (part->fault != BATCH_OK) {
+        if (batch_fault_lists_records(part->fault))
+            part->out->log_start_offset = log_start_offset(p->log);
+        return batch_fault_error(part->fault);
+    }
+    if (batch_is_transactional(&report.view))
+        return KAFKA_INVALID_TXN_STATE; /* there is no coordinator yet */
+    part->append = (struct log_append){
+        .done = on_appended,
+        .batch = (uint8_t *)(uintptr_t)part->batch.ptr,
+        .batch_bytes = (uint32_t)part->batch.len,
+        .record_count = report.view.last_offset_delta + 1,
+        .leader_epoch = p->leader_epoch,
+    };
+    stamp_time(part, &report);
+    enum status st = log_append(p->log, &part->append);
+    if (st != ST_OK)
+        return st == ST_TOO_LARGE ? KAFKA_RECORD_LIST_TOO_LARGE : KAFKA_KAFKA_STORAGE_ERROR;
+    part->partition = p;
+    partition_use(p);
+    return KAFKA_NONE;
+}
+
+static void visit_work(struct visit *visit, struct shard *at) {
+    struct produce_visit *v = CONTAINER_OF(visit, struct produce_visit, visit);
+    v->at = at;
+    if (v->produce->acks == -1) {
+        v->timer.fire = on_timeout;
+        io_timer_set(at->io, &v->timer,
+                     at->io->now.mono_us + (uint64_t)MAX(v->produce->timeout_ms, 0) * 1000);
+    }
+    /* log_append never completes from within, so only refusals finish here; the last one may end
+     * the visit. */
+    struct list *node = v->parts.next;
+    for (uint32_t left = v->open_count; left > 0; left--) {
+        struct produce_part *part = CONTAINER_OF(node, struct produce_part, link);
+        node = node->next;
+        int16_t error = append_part(part, at);
+        if (error != KAFKA_NONE) part_finish(part, error);
+    }
+}
+
+/* --- on the connection's shard --- */
+
+/* The texts of a refused batch. It was not touched, so walking it again under the same rules finds
+ * the same. */
+static void explain(struct produce_part *part, struct request *rq) {
+    struct batch_report report = {0};
+    struct shard *shard = rq->shard;
+    if (!batch_fault_lists_records(part->fault)) return;
+    if (batch_walk(part->batch, &part->rules, &shard->scratch, &report) != part->fault) return;
+    struct strbuf text;
+    strbuf_init(&text, shard->mem);
+    batch_errors_text(&text, part->fault, &report, &part->rules, part->topic, part->in->index);
+    part->out->error_message = arena_str(&rq->arena, strbuf_str(&text));
+    int32_t count = MIN(report.error_count, BATCH_RECORD_ERRORS_MAX);
+    part->out->record_errors =
+        produce_response_batch_index_and_error_message_array(&rq->arena, count);
+    if (part->out->record_errors == NULL) count = 0;
+    part->out->record_errors_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        strbuf_clear(&text);
+        batch_record_error_text(&text, &report.errors[i], &part->rules, part->topic,
+                                part->in->index);
+        part->out->record_errors[i].batch_index = report.errors[i].index;
+        part->out->record_errors[i].batch_index_error_message =
+            arena_str(&rq->arena, strbuf_str(&text));
+    }
+    strbuf_release(&text);
+}
+
+static void finish(struct produce *produce) {
+    struct request *rq = produce->rq;
+    struct produce_response *out = rq->out;
+    bool failed = false;
+    for (int32_t t = 0; t < out->responses_count; t++) {
+        for (int32_t i = 0; i < out->responses[t].partition_responses_count; i++) {
+            failed = failed || out->responses[t].partition_responses[i].error_code != KAFKA_NONE;
+        }
+    }
+    if (produce->acks == 0) {
+        request_abandon(rq, failed); /* the only way to tell a client that asked for no answer */
+    } else {
+        request_respond(rq);
+    }
+}
+
+static void visit_returned(struct visit *visit) {
+    struct produce_visit *v = CONTAINER_OF(visit, struct produce_visit, visit);
+    struct produce *produce = v->produce;
+    LIST_EACH(&v->parts, node) explain(CONTAINER_OF(node, struct produce_part, link), produce->rq);
+    if (--produce->open_count == 0) finish(produce);
+}
+
+static const struct topic_image *find_topic(const struct request *rq,
+                                            const struct produce_request_topic_data *topic) {
+    const struct image *image = rq->shard->image;
+    if (rq->header.request_api_version >= 13) return image_topic_by_id(image, topic->topic_id);
+    return image_topic_by_name(image, topic->name);
+}
+
+/* The error that a partition gets without being visited. */
+static int16_t early_problem(const struct request *rq, const struct topic_image *topic,
+                             int32_t index, int16_t acks) {
+    if (acks < -1 || acks > 1) return KAFKA_INVALID_REQUIRED_ACKS;
+    if (topic == NULL) {
+        return rq->header.request_api_version >= 13 ? KAFKA_UNKNOWN_TOPIC_ID
+                                                    : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    return index < 0 || index >= topic->partition_count ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
+                                                        : KAFKA_NONE;
+}
+
+static bool add_topic(struct produce *produce, const struct produce_request_topic_data *in,
+                      struct produce_response_topic *out) {
+    struct request *rq = produce->rq;
+    const struct topic_image *topic = find_topic(rq, in);
+    struct str name =
+        topic != NULL ? arena_str(&rq->arena, topic->name) : in->name; /* outlives the image */
+    out->name = in->name;
+    out->topic_id = in->topic_id;
+    out->partition_responses =
+        produce_response_partition_array(&rq->arena, in->partition_data_count);
+    struct produce_part *parts =
+        arena_array(&rq->arena, (size_t)MAX(in->partition_data_count, 0), sizeof *parts);
+    if ((out->partition_responses == NULL && in->partition_data_count > 0) || parts == NULL)
+        return false;
+    out->partition_responses_count = MAX(in->partition_data_count, 0);
+    for (int32_t i = 0; i < in->partition_data_count; i++) {
+        const struct produce_request_partition_data *data = &in->partition_data[i];
+        struct produce_response_partition *answer = &out->partition_responses[i];
+        answer->index = data->index;
+        answer->base_offset = -1;
+        answer->error_code = early_problem(rq, topic, data->index, produce->acks);
+        if (answer->error_code != KAFKA_NONE) continue;
+        uint32_t shard = shard_of_partition(rq->shard->broker, topic->id, data->index);
+        struct produce_visit *v = &produce->visits[shard];
+        parts[i] = (struct produce_part){
+            .visit = v, .in = data, .out = answer, .topic_id = topic->id, .topic = name};
+        list_push_back(&v->parts, &parts[i].link);
+        v->open_count++;
+    }
+    return true;
+}
+
+void handle_produce(struct request *rq) {
+    const struct produce_request *in = rq->in;
+    struct produce_response *out = rq->out;
+    struct broker *broker = rq->shard->broker;
+    struct produce *produce = ARENA_NEW(&rq->arena, struct produce);
+    struct produce_visit *visits = arena_array(&rq->arena, broker->shard_count, sizeof *visits);
+    out->responses = produce_response_topic_array(&rq->arena, in->topic_data_count);
+    if (produce == NULL || visits == NULL || (out->responses == NULL && in->topic_data_count > 0)) {
+        request_abandon(rq, true);
+        return;
+    }
+    *produce = (struct produce){.rq = rq,
+                                .acks = in->acks,
+                                .timeout_ms = in->timeout_ms,
+                                .open_count = 1,
+                                .visits = visits};
+    for (uint32_t i = 0; i < broker->shard_count; i++) {
+        visits[i] = (struct produce_visit){
+            .visit = {.home = rq->shard,
+                      .target = i,
+                      .work = visit_work,
+                      .returned = visit_returned},
+            .produce = produce,
+        };
+        list_init(&visits[i].parts);
+    }
+    out->responses_count = MAX(in->topic_data_count, 0);
+    for (int32_t i = 0; i < in->topic_data_count; i++) {
+        if (!add_topic(produce, &in->topic_data[i], &out->responses[i])) {
+            request_abandon(rq, true);
+            return;
+        }
+    }
+    uint32_t shard_count = broker->shard_count;
+    for (uint32_t i = 0; i < shard_count; i++) produce->open_count += visits[i].open_count > 0;
+    for (uint32_t i = 0; i < shard_count; i++) {
+        if (visits[i].open_count > 0) visit_go(&visits[i].visit); /* may be back already */
+    }
+    if (--produce->open_count == 0) finish(produce);
+}

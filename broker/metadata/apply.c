@@ -1,0 +1,118 @@
+/* broker/metadata/apply.c - from an image to logs. */
+#include "broker/metadata/apply.h"
+#include "base/assert.h"
+#include "base/logging.h"
+#include "broker/replication/partition.h"
+
+void image_change_copy(struct image_change *change, const struct image *image,
+                       const struct image_delta *delta, struct arena *arena) {
+    size_t changed_bytes = delta->topics_changed_count * sizeof(struct uuid);
+    size_t deleted_bytes = delta->topics_deleted_count * sizeof(struct topic_image *);
+    struct uuid *changed = arena_alloc(arena, changed_bytes);
+    const struct topic_image **deleted = arena_alloc(arena, deleted_bytes);
+    ASSERT(changed != NULL && deleted != NULL);
+    if (changed_bytes > 0) memcpy(changed, delta->topics_changed, changed_bytes);
+    if (deleted_bytes > 0) memcpy(deleted, delta->topics_deleted, deleted_bytes);
+    *change = (struct image_change){
+        .image = image,
+        .topics_changed = changed,
+        .topics_changed_count = delta->topics_changed_count,
+        .topics_deleted = deleted,
+        .topics_deleted_count = delta->topics_deleted_count,
+        .configs_changed = delta->configs_changed,
+    };
+}
+
+/* The log directory of a new or found partition: where it lies, else where the metadata says, else
+ * the first. */
+static uint32_t choose_dir(const struct shard *shard, const struct topic_image *topic,
+                           int32_t index) {
+    const struct broker *broker = shard->broker;
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        if (broker_dir_holds(&broker->dirs[d], topic->name, index)) return d;
+    }
+    const struct partition_image *partition = &topic->partitions[index];
+    for (int32_t r = 0; r < partition->replica_count; r++) {
+        if (partition->replicas[r] != broker->node_id) continue;
+        for (uint32_t d = 0; d < broker->dir_count; d++) {
+            if (uuid_eq(partition->directories[r], broker->dirs[d].id)) return d;
+        }
+    }
+    return 0;
+}
+
+static bool is_mine(const struct shard *shard, const struct topic_image *topic, int32_t index) {
+    if (shard_of_partition(shard->broker, topic->id, index) != shard->index) return false;
+    const struct partition_image *partition = &topic->partitions[index];
+    for (int32_t r = 0; r < partition->replica_count; r++) {
+        if (partition->replicas[r] == shard->broker->node_id) return true;
+    }
+    return false;
+}
+
+static void open_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        if (!is_mine(shard, topic, i)) continue;
+        struct partition *partition = shard_partition(shard, topic->id, i);
+        if (partition != NULL) {
+            partition_begin_epoch(job, partition, topic->partitions[i].leader_epoch);
+        } else {
+            partition_open(job, shard, topic, i, choose_dir(shard, topic, i));
+        }
+    }
+}
+
+void shard_open_partitions(struct job *job, struct shard *shard) {
+    struct image_iter iter;
+    image_iter_topics(shard->image, &iter);
+    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;)
+        open_topic(job, shard, topic);
+}
+
+static void delete_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        struct partition *partition = shard_partition(shard, topic->id, i);
+        if (partition == NULL) continue;
+        enum status st = partition_leave(job, partition, true);
+        if (st != ST_OK) {
+            LOG_ERROR("partition", "event=delete-failed topic=%s partition=%d status=\"%s\"",
+                      LOG_TEXT(topic->name), i, status_name(st));
+        }
+    }
+}
+
+/* Deletions, then openings, image after image. */
+static void apply_images(struct job *job, void *argument) {
+    struct shard *shard = argument;
+    while (!list_is_empty(&shard->images)) {
+        struct image_delivery *delivery =
+            CONTAINER_OF(shard->images.next, struct image_delivery, link);
+        const struct image_change *change = delivery->change;
+        for (uint32_t i = 0; i < change->topics_deleted_count; i++)
+            delete_topic(job, shard, change->topics_deleted[i]);
+        for (uint32_t i = 0; i < change->topics_changed_count; i++) {
+            const struct topic_image *topic =
+                image_topic_by_id(change->image, change->topics_changed[i]);
+            if (topic != NULL) open_topic(job, shard, topic);
+        }
+        list_remove(&delivery->link);
+        delivery->message.deliver = delivery->applied;
+        io_post(shard->io, 0, &delivery->message);
+    }
+    shard->is_applying = false;
+}
+
+static void on_delivery(struct io_message *message, struct io *at) {
+    struct image_delivery *delivery = CONTAINER_OF(message, struct image_delivery, message);
+    struct shard *shard = delivery->broker->shards[at->shard];
+    shard->image = delivery->change->image;
+    list_push_back(&shard->images, &delivery->link);
+    if (shard->is_applying) return;
+    shard->is_applying = true;
+    job_start(&shard->jobs, apply_images, shard);
+}
+
+void image_deliver(struct io *io, uint32_t shard, struct image_delivery *delivery) {
+    delivery->message.deliver = on_delivery;
+    io_post(io, shard, &delivery->message);
+}

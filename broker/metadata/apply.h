@@ -1,0 +1,32 @@
+/* broker/metadata/apply.h - a shard takes over a newer image: requests see it at once, then a job
+ * deletes the logs of partitions that went and opens those that came, in order of images. */
+#pragma once
+#include "broker/shard/shard.h"
+
+/* What changed, kept until every shard has applied it. */
+struct image_change {
+    const struct image *image;
+    const struct uuid *topics_changed;
+    uint32_t topics_changed_count;
+    const struct topic_image *const *topics_deleted; /* of the previous image */
+    uint32_t topics_deleted_count;
+    bool configs_changed;
+};
+
+/* One image on its way to one shard and back. */
+struct image_delivery {
+    struct io_message message;
+    struct list link; /* in shard->images */
+    const struct image_change *change;
+    struct broker *broker;
+    void (*applied)(struct io_message *message, struct io *at); /* on shard 0 */
+    void *owner;
+};
+
+void image_change_copy(struct image_change *change, const struct image *image,
+                       const struct image_delta *delta, struct arena *arena);
+/** On shard 0. */
+void image_deliver(struct io *io, uint32_t shard, struct image_delivery *delivery);
+/** Opens every partition of the image that this shard owns: at the start. Those that fail are
+ * logged and left out. */
+void shard_open_partitions(struct job *job, struct shard *shard);

@@ -1,0 +1,310 @@
+/* broker/metadata/publisher.c - decisions in, images out. */
+#include "broker/metadata/publisher.h"
+#include "base/assert.h"
+#include "base/logging.h"
+#include "broker/config/topic_config.h"
+#include "broker/metadata/apply.h"
+
+struct publisher {
+    struct broker *broker;
+    struct shard *shard; /* 0 */
+    struct metadata_log *log;
+    struct list waiting; /* decisions not yet taken */
+    struct decision *current;
+    struct list committed;  /* decisions whose image is not applied everywhere yet */
+    struct list notes;      /* images on their way, in order */
+    int64_t applied_offset; /* every shard has applied the image of this offset */
+    uint32_t placement_start;
+    int64_t broker_epoch; /* of this process, -1 before its registration */
+    bool is_deciding;
+};
+
+/* One image on its way to every shard. */
+struct image_note {
+    struct list link;
+    struct publisher *publisher;
+    struct image *previous;
+    int64_t offset;
+    uint32_t waiting_count; /* shards that have not applied it */
+    struct image_change change;
+    struct arena arena; /* of change */
+    struct image_delivery deliveries[];
+};
+
+static size_t note_bytes(const struct publisher *publisher) {
+    return sizeof(struct image_note) +
+           publisher->broker->shard_count * sizeof(struct image_delivery);
+}
+
+static void random_octets(void *context, void *out, size_t len) {
+    struct publisher *publisher = context;
+    io_random(publisher->shard->io, out, len);
+}
+
+/* --- decisions --- */
+
+struct decision *decision_new(struct publisher *publisher) {
+    struct decision *d = MEM_NEW(publisher->shard->mem, struct decision);
+    d->publisher = publisher;
+    arena_init(&d->arena, publisher->shard->mem, 4096, 0);
+    controller_records_init(&d->records, &d->arena);
+    return d;
+}
+
+void decision_free(struct decision *d) {
+    struct mem *mem = d->publisher->shard->mem;
+    arena_release(&d->arena);
+    MEM_FREE(mem, d);
+}
+
+static void decide_next(struct publisher *publisher);
+
+static void finish_applied(struct publisher *publisher) {
+    while (!list_is_empty(&publisher->committed)) {
+        struct decision *d = CONTAINER_OF(publisher->committed.next, struct decision, link);
+        if (d->applied_at > publisher->applied_offset) return;
+        list_remove(&d->link);
+        d->done(d, ST_OK);
+    }
+}
+
+static void on_committed(struct metadata_append *append) {
+    struct decision *d = CONTAINER_OF(append, struct decision, append);
+    struct publisher *publisher = d->publisher;
+    publisher->current = NULL;
+    if (append->status == ST_OK) {
+        d->applied_at = append->last_offset;
+        list_push_back(&publisher->committed, &d->link);
+        finish_applied(publisher);
+    } else {
+        d->done(d, append->status);
+    }
+    decide_next(publisher);
+}
+
+static struct str config_problem(void *context, const struct config_entry *entries, int32_t count,
+                                 struct arena *arena) {
+    (void)context;
+    for (int32_t i = 0; i < count; i++) {
+        struct str problem = topic_config_problem(entries[i].key, entries[i].value, arena);
+        if (problem.ptr != NULL) return problem;
+    }
+    return STR_NULL;
+}
+
+static struct controller_context make_context(struct publisher *publisher, struct decision *d) {
+    const struct config *config = publisher->broker->config;
+    return (struct controller_context){
+        .image = metadata_log_image(publisher->log),
+        .arena = &d->arena,
+        .next_offset = metadata_log_end(publisher->log),
+        .node_id = publisher->broker->node_id,
+        .default_partitions = (int32_t)config->num_partitions,
+        .default_replication_factor = (int16_t)config->default_replication_factor,
+        .min_insync_replicas = (int32_t)config->min_insync_replicas,
+        .delete_topic_enable = config->delete_topic_enable,
+        .rules = {.problem = config_problem},
+        .random = random_octets,
+        .random_context = publisher,
+        .placement_start = publisher->placement_start++,
+    };
+}
+
+static void decide_next(struct publisher *publisher) {
+    if (publisher->is_deciding) return; /* a decision that ends at once calls back here */
+    publisher->is_deciding = true;
+    while (publisher->current == NULL && !list_is_empty(&publisher->waiting)) {
+        struct decision *d =
+            CONTAINER_OF(list_pop_front(&publisher->waiting), struct decision, link);
+        struct controller_context ctx = make_context(publisher, d);
+        d->decide(d, &ctx);
+        if (d->records.status != ST_OK || d->records.count == 0) {
+            d->done(d, d->records.status);
+            continue;
+        }
+        publisher->current = d;
+        d->append = (struct metadata_append){
+            .done = on_committed, .values = d->records.values, .count = d->records.count};
+        metadata_log_append(publisher->log, &d->append);
+    }
+    publisher->is_deciding = false;
+}
+
+void publisher_submit(struct publisher *publisher, struct decision *d) {
+    list_push_back(&publisher->waiting, &d->link);
+    decide_next(publisher);
+}
+
+bool publisher_is_idle(const struct publisher *publisher) {
+    return publisher->current == NULL && list_is_empty(&publisher->waiting) &&
+           list_is_empty(&publisher->notes);
+}
+
+/* --- images --- */
+
+static void on_applied(struct io_message *message, struct io *at) {
+    (void)at;
+    struct image_delivery *delivery = CONTAINER_OF(message, struct image_delivery, message);
+    struct image_note *note = delivery->owner;
+    struct publisher *publisher = note->publisher;
+    if (--note->waiting_count > 0) return;
+    /* Shards apply in order, so notes end in order. */
+    list_remove(&note->link);
+    publisher->applied_offset = note->offset;
+    metadata_log_release(publisher->log, note->previous);
+    arena_release(&note->arena);
+    mem_free(publisher->shard->mem, note, note_bytes(publisher));
+    finish_applied(publisher);
+}
+
+static void on_image(void *owner, struct image *next, struct image *previous,
+                     const struct image_delta *delta) {
+    struct publisher *publisher = owner;
+    struct broker *broker = publisher->broker;
+    struct image_note *note = mem_need(publisher->shard->mem, note_bytes(publisher));
+    note->publisher = publisher;
+    note->previous = previous;
+    note->offset = image_offset(next);
+    note->waiting_count = broker->shard_count;
+    arena_init(&note->arena, publisher->shard->mem, 1024, 0);
+    image_change_copy(&note->change, next, delta, &note->arena);
+    list_push_back(&publisher->notes, &note->link);
+    for (uint32_t i = 0; i < broker->shard_count; i++) {
+        note->deliveries[i] = (struct image_delivery){
+            .change = &note->change, .broker = broker, .owner = note, .applied = on_applied};
+        image_deliver(publisher->shard->io, i, &note->deliveries[i]);
+    }
+}
+
+static void on_failure(void *owner, enum status why) {
+    struct publisher *publisher = owner;
+    LOG_ERROR("metadata", "event=metadata-log-failed status=\"%s\"", status_name(why));
+    broker_fail(publisher->broker, why);
+}
+
+/* --- start and stop --- */
+
+enum status publisher_open(struct job *job, struct broker *broker, struct str *ret_message) {
+    struct shard *shard = broker->shards[0];
+    struct publisher *publisher = MEM_NEW(shard->mem, struct publisher);
+    *publisher = (struct publisher){
+        .broker = broker, .shard = shard, .applied_offset = -1, .broker_epoch = -1};
+    list_init(&publisher->waiting);
+    list_init(&publisher->committed);
+    list_init(&publisher->notes);
+    struct metadata_log_open open = {
+        .dir = &shard->dirs[broker->metadata_dir],
+        .cluster_id = str_of(broker->cluster_id),
+        .node_id = broker->node_id,
+        .directory_id = broker->dirs[broker->metadata_dir].id,
+        .mem = shard->mem,
+        .on_image = on_image,
+        .on_failure = on_failure,
+        .owner = publisher,
+    };
+    enum status st = metadata_log_load(job, &open, &broker->arena, &publisher->log, ret_message);
+    if (st != ST_OK) {
+        MEM_FREE(shard->mem, publisher);
+        return st;
+    }
+    publisher->applied_offset = image_offset(metadata_log_image(publisher->log));
+    broker->publisher = publisher;
+    return ST_OK;
+}
+
+static void put_endpoint(struct broker_endpoint *endpoint, const struct listener *listener,
+                         uint16_t port) {
+    *endpoint = (struct broker_endpoint){
+        .name = listener->name,
+        .host = listener->advertised_host.ptr != NULL ? listener->advertised_host : listener->host,
+        .port = listener->advertised_port != 0 ? listener->advertised_port : port,
+        .security_protocol = 0, /* PLAINTEXT */
+    };
+}
+
+static void decide_registration(struct decision *d, const struct controller_context *ctx) {
+    struct broker *broker = d->publisher->broker;
+    const struct listeners *listeners = broker->setup.listeners;
+    struct broker_endpoint *endpoints = arena_array(&d->arena, listeners->count, sizeof *endpoints);
+    struct uuid *directories = arena_array(&d->arena, broker->dir_count, sizeof *directories);
+    ASSERT(endpoints != NULL && directories != NULL);
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        put_endpoint(&endpoints[i], &listeners->items[i],
+                     i < listeners->client_count ? broker->ports[i] : 0);
+    }
+    for (uint32_t i = 0; i < broker->dir_count; i++) directories[i] = broker->dirs[i].id;
+    struct broker_registration registration = {
+        .id = broker->node_id,
+        .incarnation_id = broker->incarnation_id,
+        .rack = broker->config->broker_rack,
+        .endpoints = endpoints,
+        .endpoint_count = (int32_t)listeners->client_count,
+        .controller_endpoints = endpoints + listeners->client_count,
+        .controller_endpoint_count = (int32_t)(listeners->count - listeners->client_count),
+        .directories = directories,
+        .directory_count = (int32_t)broker->dir_count,
+    };
+    controller_register(ctx, &registration, &d->publisher->broker_epoch, &d->records);
+}
+
+static void decide_shutdown(struct decision *d, const struct controller_context *ctx) {
+    controller_shut_down(ctx, d->publisher->broker->node_id, &d->records);
+}
+
+static void wake_decider(struct decision *d, enum status st) {
+    struct job *job = d->owner;
+    d->status = st;
+    if (job != NULL) job_wake(job);
+}
+
+/* One decision of our own, waited for. */
+static enum status decide_and_wait(struct job *job, struct publisher *publisher,
+                                   void (*decide)(struct decision *,
+                                                  const struct controller_context *)) {
+    struct decision *d = decision_new(publisher);
+    d->decide = decide;
+    d->done = wake_decider;
+    d->status = ST_BUSY;
+    publisher_submit(publisher, d);
+    if (d->status == ST_BUSY) {
+        d->owner = job;
+        job_suspend(job);
+    }
+    enum status st = d->status;
+    decision_free(d);
+    return st;
+}
+
+enum status publisher_lead(struct job *job, struct publisher *publisher, struct str *ret_message) {
+    enum status st = metadata_log_lead(job, publisher->log);
+    if (st != ST_OK) {
+        *ret_message = STR("the metadata log cannot be written");
+        return st;
+    }
+    st = decide_and_wait(job, publisher, decide_registration);
+    if (st != ST_OK) *ret_message = STR("the registration cannot be written to the metadata log");
+    return st;
+}
+
+enum status publisher_shut_down(struct job *job, struct publisher *publisher) {
+    return decide_and_wait(job, publisher, decide_shutdown);
+}
+
+enum status publisher_close(struct job *job, struct publisher *publisher) {
+    ASSERT(publisher_is_idle(publisher));
+    enum status st = metadata_log_close(job, publisher->log);
+    publisher->log = NULL;
+    return st;
+}
+
+void publisher_free(struct publisher *publisher) {
+    if (publisher != NULL) MEM_FREE(publisher->shard->mem, publisher);
+}
+
+const struct image *publisher_image(struct publisher *publisher) {
+    return metadata_log_image(publisher->log);
+}
+
+int64_t publisher_broker_epoch(const struct publisher *publisher) {
+    return publisher->broker_epoch;
+}

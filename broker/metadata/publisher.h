@@ -1,0 +1,53 @@
+/* broker/metadata/publisher.h - the one way by which metadata changes: a decision (request and
+ * image in, records out) is appended to the metadata log, committed, applied to the image, and the
+ * image is given to every shard; when all have applied it (logs opened, logs deleted) the decision
+ * is done and its answer may leave. One decision at a time, in order of arrival. Owner: shard 0. */
+#pragma once
+#include "base/arena.h"
+#include "broker/shard/shard.h"
+#include "controller/controller.h"
+#include "controller/metadata_log.h"
+
+struct publisher;
+
+/* Made by decision_new, freed by decision_free; on shard 0 alone. */
+struct decision {
+    struct list link;
+    struct publisher *publisher;
+    struct arena arena; /* records and answers */
+    struct controller_records records;
+    struct metadata_append append;
+    struct io_message release; /* from the shard that read the answer */
+    int64_t applied_at;        /* offset that every shard must have applied */
+    enum status status;
+    /** What to append: reads the context's image, fills `records` (none: nothing to do). */
+    void (*decide)(struct decision *decision, const struct controller_context *ctx);
+    /** Committed and applied everywhere (ST_OK), or not appended at all. The decision is the
+     * callee's now. */
+    void (*done)(struct decision *decision, enum status st);
+    void *owner;
+};
+
+/** Loads the metadata log of broker->dirs[metadata_dir]; on failure *ret_message is one line in
+ * broker->arena. */
+MUST_CHECK enum status publisher_open(struct job *job, struct broker *broker,
+                                      struct str *ret_message);
+/** Every shard exists and holds the loaded image: take the lead of the log and register this
+ * process. */
+MUST_CHECK enum status publisher_lead(struct job *job, struct publisher *publisher,
+                                      struct str *ret_message);
+/** Leads nothing any more and is fenced, as Kafka leaves a node that was stopped cleanly. */
+MUST_CHECK enum status publisher_shut_down(struct job *job, struct publisher *publisher);
+/** Nothing may be on its way. */
+MUST_CHECK enum status publisher_close(struct job *job, struct publisher *publisher);
+/** NULL is allowed. */
+void publisher_free(struct publisher *publisher);
+const struct image *publisher_image(struct publisher *publisher);
+/** Nothing is being decided, committed or applied. */
+bool publisher_is_idle(const struct publisher *publisher);
+/** Broker epoch of this process: the offset of its registration; -1 before it. */
+int64_t publisher_broker_epoch(const struct publisher *publisher);
+
+struct decision *decision_new(struct publisher *publisher);
+void decision_free(struct decision *decision);
+void publisher_submit(struct publisher *publisher, struct decision *decision);

@@ -1,0 +1,22 @@
+/* broker/net/api_table.c - the rows. */
+#include "broker/net/api_table.h"
+#include "broker/handlers/handlers.h"
+
+const struct served_api served_apis[] = {
+    {.api = &apis[API_PRODUCE], .handle = handle_produce, .overlaps = true},
+    {.api = &apis[API_FETCH], .handle = handle_fetch},
+    {.api = &apis[API_LIST_OFFSETS], .handle = handle_list_offsets},
+    {.api = &apis[API_METADATA], .handle = handle_metadata},
+    {.api = &apis[API_API_VERSIONS], .handle = handle_api_versions},
+    {.api = &apis[API_CREATE_TOPICS], .handle = handle_create_topics},
+    {.api = &apis[API_DELETE_TOPICS], .handle = handle_delete_topics},
+    {.api = &apis[API_INIT_PRODUCER_ID], .handle = handle_init_producer_id},
+};
+const uint32_t served_count = COUNT(served_apis);
+
+const struct served_api *served_find(int16_t key) {
+    for (uint32_t i = 0; i < served_count && served_apis[i].api->key <= key; i++) {
+        if (served_apis[i].api->key == key) return &served_apis[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,368 @@
+/* broker/net/connection.c - frames in, answers out, both in order. */
+#include "broker/net/connection.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/logging.h"
+#include "broker/net/api_table.h"
+
+static void start_next(struct connection *c);
+
+static void touch(struct connection *c) {
+    c->active_us = c->shard->io->now.mono_us;
+    list_remove(&c->link);
+    list_push_back(&c->shard->connection_list, &c->link);
+}
+
+/* --- closing --- */
+
+/* Only at the end of a turn, so that no caller up the stack still holds the connection. */
+static void free_if_gone(struct connection *c) {
+    if (c->fd >= 0 || !c->receive_ended || c->is_sending || c->request_count > 0) return;
+    struct shard *shard = c->shard;
+    buffer_put(&shard->buffers, c->frame);
+    list_remove(&c->link);
+    shard->connection_count--;
+    metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
+    pool_put(&shard->connections, c);
+    shard_connection_gone(shard);
+}
+
+static void on_closed(struct io_op *op) {
+    struct connection *c = CONTAINER_OF(op, struct connection, close_op);
+    c->fd = -1;
+    io_later(c->shard->io, &c->flush);
+}
+
+void connection_close(struct connection *c) {
+    if (c->is_closing) return;
+    c->is_closing = true;
+    if (!c->receive_ended) io_recv_stop(c->shard->io, &c->receiver);
+    /* What runs still needs its request; what is finished or has not started goes now. */
+    LIST_EACH(&c->requests, node) {
+        struct request *rq = CONTAINER_OF(node, struct request, link);
+        if (rq->state != REQUEST_RUNNING) {
+            if (!c->is_sending) connection_forget(c, rq);
+        } else if (rq->cancel != NULL) {
+            rq->cancel(rq);
+        }
+    }
+    if (io_close(c->shard->io, &c->close_op, c->fd)) on_closed(&c->close_op);
+}
+
+void connection_forget(struct connection *c, struct request *rq) {
+    list_remove(&rq->link);
+    c->request_count--;
+    c->request_bytes -= rq->frame->len;
+    rq->connection = NULL;
+    if (rq->release != NULL) {
+        rq->release(rq);
+    } else {
+        request_free(rq);
+    }
+}
+
+/* --- answers --- */
+
+/* Adds what is left of one finished answer up to its next cut; true when that is all of it. */
+static bool gather(struct connection *c, struct request *rq, int *iov_count) {
+    bool has_cut = c->cut_index < rq->cuts.count;
+    size_t end = has_cut ? rq->cuts.cuts[c->cut_index].position : rq->answer_bytes;
+    if (end > c->sent_bytes) {
+        c->iov[(*iov_count)++] = (struct iovec){rq->answer + c->sent_bytes, end - c->sent_bytes};
+        c->sent_bytes = end;
+    }
+    return !has_cut;
+}
+
+static void on_sent(struct io_op *op);
+
+/* Drops what needs no sending from the front; the first request that is finished, NULL when it must
+ * be waited for. */
+static struct request *first_ready(struct connection *c) {
+    while (!list_is_empty(&c->requests)) {
+        struct request *rq = CONTAINER_OF(c->requests.next, struct request, link);
+        if (rq->state != REQUEST_DONE) return NULL;
+        if (!rq->no_answer) return rq;
+        bool close_after = rq->close_after;
+        connection_forget(c, rq);
+        if (close_after) {
+            connection_close(c);
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Starts the next send; true when one is under way or finished inline (then its result is in
+ * send_op). */
+static bool send_some(struct connection *c, bool *ret_finished) {
+    struct request *rq = first_ready(c);
+    if (rq == NULL || c->is_closing) return false;
+    int iov_count = 0;
+    bool whole = true;
+    c->send_count = 0;
+    struct list *node = &rq->link;
+    while (node != &c->requests && iov_count < CONNECTION_IOVECS) {
+        rq = CONTAINER_OF(node, struct request, link);
+        if (rq->state != REQUEST_DONE || rq->no_answer) break;
+        whole = gather(c, rq, &iov_count);
+        if (!whole) break;
+        c->send_count++;
+        c->cut_index = 0;
+        c->sent_bytes = 0;
+        node = node->next;
+        if (rq->close_after) break;
+    }
+    c->is_sending = true;
+    if (iov_count > 0) {
+        *ret_finished = io_send(c->shard->io, &c->send_op, c->fd, c->iov, iov_count);
+        return true;
+    }
+    if (c->send_count > 0) { /* an answer that ended with its last file range */
+        c->send_op.result = 0;
+        *ret_finished = true;
+        return true;
+    }
+    const struct codec_cut *cut = &rq->cuts.cuts[c->cut_index++];
+    const struct file_range *range = cut->external;
+    *ret_finished =
+        io_send_file(c->shard->io, &c->send_op, c->fd, range->file, range->position, range->bytes);
+    return true;
+}
+
+/* Takes the result of a send; false when the connection is over. */
+static bool take_sent(struct connection *c) {
+    c->is_sending = false;
+    if (c->send_op.result < 0 || c->is_closing) {
+        if (c->is_closing) {
+            LIST_EACH(&c->requests, node) {
+                struct request *rq = CONTAINER_OF(node, struct request, link);
+                if (rq->state != REQUEST_RUNNING) connection_forget(c, rq);
+            }
+        } else {
+            connection_close(c);
+        }
+        io_later(c->shard->io, &c->flush);
+        return false;
+    }
+    metrics_add(&c->shard->metrics, METRIC_BYTES_OUT, (uint64_t)c->send_op.result);
+    touch(c);
+    for (; c->send_count > 0; c->send_count--) {
+        struct request *rq = CONTAINER_OF(c->requests.next, struct request, link);
+        bool close_after = rq->close_after;
+        connection_forget(c, rq);
+        if (close_after) {
+            connection_close(c);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void send_all(struct connection *c) {
+    bool finished = false;
+    while (!c->is_sending && send_some(c, &finished)) {
+        if (!finished) return;
+        if (!take_sent(c)) return;
+    }
+    if (!c->is_closing) start_next(c);
+}
+
+static void on_sent(struct io_op *op) {
+    struct connection *c = CONTAINER_OF(op, struct connection, send_op);
+    if (take_sent(c)) send_all(c);
+}
+
+static void on_flush(struct io_later *later) {
+    struct connection *c = CONTAINER_OF(later, struct connection, flush);
+    if (c->is_closing) {
+        free_if_gone(c);
+    } else if (!c->is_sending) {
+        send_all(c);
+    }
+}
+
+void connection_request_done(struct connection *c, struct request *rq) {
+    if (c->is_closing && !c->is_sending) connection_forget(c, rq);
+    io_later(c->shard->io, &c->flush);
+}
+
+/* --- requests --- */
+
+/* Frames whose first octets say Produce may overlap; the header is read again when the request
+ * starts. */
+static bool may_overlap(const struct request *rq) {
+    if (rq->frame->len < 2) return false;
+    const struct served_api *served = served_find((int16_t)get_u16(rq->frame->data));
+    return served != NULL && served->overlaps;
+}
+
+/* Starts every request that may run: the first that is not answered, and Produce after Produce. */
+static void start_next(struct connection *c) {
+    bool only_overlapping = true;
+    bool is_first = true;
+    LIST_EACH(&c->requests, node) {
+        struct request *rq = CONTAINER_OF(node, struct request, link);
+        bool overlaps = may_overlap(rq);
+        if (rq->state == REQUEST_QUEUED) {
+            if (!is_first && !(only_overlapping && overlaps)) break;
+            request_start(rq);
+            if (c->is_closing) return;
+        }
+        only_overlapping = only_overlapping && overlaps;
+        is_first = false;
+    }
+    bool full =
+        c->request_count >= LIMIT_REQUESTS_IN_FLIGHT || c->request_bytes >= CONNECTION_BYTES_MAX;
+    if (full == c->is_paused) return;
+    c->is_paused = full;
+    if (full) {
+        io_recv_pause(c->shard->io, &c->receiver);
+    } else {
+        io_recv_resume(c->shard->io, &c->receiver);
+    }
+}
+
+static void frame_complete(struct connection *c) {
+    struct shard *shard = c->shard;
+    struct request *rq = pool_get(&shard->requests);
+    if (rq == NULL) {
+        connection_close(c);
+        return;
+    }
+    if (rq->arena.mem == NULL) {
+        size_t limit = MAX(shard->mem->limit_bytes / REQUEST_SHARE, (size_t)REQUEST_LEAST_BYTES);
+        arena_init(&rq->arena, shard->mem, REQUEST_ARENA_BYTES, limit);
+    }
+    rq->shard = shard;
+    rq->connection = c;
+    rq->frame = c->frame;
+    rq->state = REQUEST_QUEUED;
+    c->frame = NULL;
+    c->frame_bytes = 0;
+    c->length_have = 0;
+    list_push_back(&c->requests, &rq->link);
+    c->request_count++;
+    c->request_bytes += rq->frame->len;
+    metrics_add(&shard->metrics, METRIC_BYTES_IN, rq->frame->len + 4);
+}
+
+static void refuse_frame(struct connection *c, const char *why, int32_t length) {
+    uint32_t swallowed = 0;
+    struct shard *shard = c->shard;
+    metrics_add(&shard->metrics, METRIC_REQUESTS_REFUSED, 1);
+    if (log_limit_pass(&shard->log_bad_frame, shard->io->now.mono_us, &swallowed)) {
+        char peer[IO_ADDRESS_TEXT_BYTES];
+        io_address_format(&c->peer, peer);
+        LOG_WARN("net", "event=frame-refused peer=%s length=%d why=\"%s\" swallowed=%u", peer,
+                 length, why, swallowed);
+    }
+    connection_close(c);
+}
+
+static void frame_begin(struct connection *c) {
+    int32_t length = (int32_t)get_u32(c->length_octets);
+    int64_t limit = c->shard->broker->config->socket_request_max_bytes;
+    if (length < 0) return refuse_frame(c, "negative length", length);
+    if (length > limit) return refuse_frame(c, "longer than socket.request.max.bytes", length);
+    if (length < 8) return refuse_frame(c, "shorter than a request header", length);
+    c->frame_bytes = (uint32_t)length;
+    c->frame = buffer_get(&c->shard->buffers, MIN(c->frame_bytes, FRAME_FIRST_BYTES));
+    if (c->frame == NULL) refuse_frame(c, "no memory", length);
+}
+
+/* Twice the room for a large frame whose first part is there. */
+static bool frame_grow(struct connection *c) {
+    struct buffer *old = c->frame;
+    struct buffer *grown =
+        buffer_get(&c->shard->buffers, MIN((uint64_t)c->frame_bytes, (uint64_t)old->capacity * 4));
+    if (grown == NULL) return false;
+    memcpy(grown->data, old->data, old->len);
+    grown->len = old->len;
+    buffer_put(&c->shard->buffers, old);
+    c->frame = grown;
+    return true;
+}
+
+static size_t frame_room(const struct connection *c) {
+    return MIN(c->frame_bytes, c->frame->capacity) - c->frame->len;
+}
+
+static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {
+    struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
+    touch(c);
+    while (len > 0 && !c->is_closing) {
+        if (c->frame == NULL) {
+            size_t take = MIN(4 - (size_t)c->length_have, len);
+            memcpy(c->length_octets + c->length_have, data, take);
+            c->length_have += (uint32_t)take;
+            data += take;
+            len -= take;
+            if (c->length_have == 4) frame_begin(c);
+            continue;
+        }
+        size_t take = MIN(frame_room(c), len);
+        memcpy(c->frame->data + c->frame->len, data, take);
+        c->frame->len += (uint32_t)take;
+        data += take;
+        len -= take;
+        if (c->frame->len == c->frame_bytes) {
+            frame_complete(c);
+        } else if (frame_room(c) == 0 && !frame_grow(c)) {
+            refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
+        }
+    }
+    if (c->is_closing) return;
+    if (c->frame != NULL && c->frame_bytes - c->frame->len >= FRAME_DIRECT_BYTES) {
+        io_recv_direct(c->shard->io, receiver, c->frame->data + c->frame->len, frame_room(c));
+    }
+    start_next(c);
+}
+
+static void on_direct(struct io_receiver *receiver) {
+    struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
+    touch(c);
+    c->frame->len += (uint32_t)frame_room(c);
+    if (c->frame->len == c->frame_bytes) {
+        frame_complete(c);
+    } else if (!frame_grow(c)) {
+        refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
+    } else {
+        io_recv_direct(c->shard->io, receiver, c->frame->data + c->frame->len, frame_room(c));
+    }
+    if (!c->is_closing) start_next(c);
+}
+
+static void on_end(struct io_receiver *receiver, int64_t result) {
+    struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
+    (void)result; /* the peer went, or we stopped: either way the connection is over */
+    c->receive_ended = true;
+    connection_close(c);
+    io_later(c->shard->io, &c->flush);
+}
+
+void connection_open(struct shard *shard, int fd, const struct io_address *peer,
+                     uint32_t listener_index) {
+    struct connection *c = pool_get(&shard->connections);
+    if (c == NULL) {
+        (void)io_close(shard->io, NULL, fd); /* nobody waits */
+        return;
+    }
+    *c = (struct connection){
+        .shard = shard,
+        .fd = fd,
+        .peer = *peer,
+        .listener_index = listener_index,
+        .receiver = {.on_data = on_data, .on_direct = on_direct, .on_end = on_end},
+        .send_op = {.done = on_sent},
+        .close_op = {.done = on_closed},
+        .flush = {.run = on_flush},
+    };
+    list_init(&c->requests);
+    list_push_back(&shard->connection_list, &c->link);
+    c->active_us = shard->io->now.mono_us;
+    shard->connection_count++;
+    metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
+    metrics_add(&shard->metrics, METRIC_CONNECTIONS_OPENED, 1);
+    io_recv_start(shard->io, &c->receiver, fd);
+}

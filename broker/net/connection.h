@@ -1,0 +1,58 @@
+/* broker/net/connection.h - one client connection: octets in, frames, requests in order, answers in
+ * order. Owner: the shard that accepted it, for life.
+ *
+ * Requests: a frame is a 4-octet length and that many octets. Produce requests overlap (their
+ * appends happen in order of arrival), everything else starts when the one before is answered. At
+ * most LIMIT_REQUESTS_IN_FLIGHT requests and CONNECTION_BYTES_MAX octets wait or run; then reading
+ * stops until answers have left. Frames: small ones are put together from the seam's buffers; a
+ * large one is received straight into its own buffer, which grows as octets arrive, so that nobody
+ * gets memory for a length he only declared. A length below zero or above socket.request.max.bytes,
+ * or a header that cannot be read, closes the connection with one rate-limited log line. */
+#pragma once
+#include "broker/net/request.h"
+
+#define CONNECTION_BYTES_MAX (8u << 20) /* of frames waiting or running, before reading stops */
+#define FRAME_FIRST_BYTES (256u << 10)  /* what a larger frame gets before its octets are there */
+#define FRAME_DIRECT_BYTES                                                                         \
+    4096u /* with at least this much missing, a frame is received directly                         \
+           */
+#define CONNECTION_IOVECS 64
+
+struct connection {
+    struct list link; /* in shard->connection_list */
+    struct shard *shard;
+    int fd;
+    struct io_address peer;
+    uint32_t listener_index; /* which listener it came in by: its advertised address is answered */
+    struct io_receiver receiver;
+    struct io_op send_op, close_op;
+    struct io_later flush;
+    uint64_t active_us; /* last octet in or out */
+    /* the frame on its way in */
+    uint8_t length_octets[4];
+    uint32_t length_have;
+    uint32_t frame_bytes; /* whole length of it, 0: none */
+    struct buffer *frame;
+    /* requests in order of arrival */
+    struct list requests;
+    uint32_t request_count;
+    uint64_t request_bytes;
+    /* the answers on their way out */
+    struct iovec iov[CONNECTION_IOVECS];
+    struct request *
+        sending; /* the request whose answer is being sent piece by piece, or the last of a batch */
+    uint32_t cut_index;  /* next cut of `sending` */
+    size_t sent_bytes;   /* of sending->answer before that cut */
+    uint32_t send_count; /* requests that the send under way completes */
+    bool is_sending, is_paused, receive_ended, is_closing, wants_close;
+};
+
+/** Takes the descriptor. */
+void connection_open(struct shard *shard, int fd, const struct io_address *peer,
+                     uint32_t listener_index);
+/** Ends it: nothing more is read or started; what runs finishes without an answer. */
+void connection_close(struct connection *connection);
+/** The request is DONE (or abandoned); sends what is next in order. */
+void connection_request_done(struct connection *connection, struct request *rq);
+/** Takes a request out of its connection, its answer sent or dropped. */
+void connection_forget(struct connection *connection, struct request *rq);

@@ -1,0 +1,72 @@
+/* broker/net/request.h - one request from its frame to its answer.
+ * Life: the connection cuts a frame -> request_start decodes it into the arena and calls the
+ * handler -> the handler answers at once or later, with exactly one request_respond (or
+ * request_abandon) -> the connection sends the answers in the order of the requests -> the request,
+ * its frame and its arena are used again. Owner: the connection's shard. Parts of a request that
+ * work on other shards live in its arena and are touched by one shard at a time, handed over by
+ * messages; a request is finished only when all parts are home. */
+#pragma once
+#include "base/arena.h"
+#include "base/list.h"
+#include "broker/shard/shard.h"
+#include "protocol/codec.h"
+#include "protocol/frame.h"
+
+struct served_api;
+struct connection;
+
+#define REQUEST_ARENA_BYTES 4096 /* first chunk, kept from request to request */
+#define REQUEST_SHARE 8          /* the most one request may take of a shard's memory, ... */
+#define REQUEST_LEAST_BYTES ((size_t)16 << 20) /* ... but never less than this */
+
+enum request_state {
+    REQUEST_QUEUED,  /* waits for an earlier one of its connection */
+    REQUEST_RUNNING, /* with its handler */
+    REQUEST_DONE,    /* answer encoded; waits to be sent in its turn */
+};
+
+/* A range of a file in an answer. */
+struct file_range {
+    int file;
+    uint64_t position;
+    uint64_t bytes;
+};
+
+struct request {
+    struct list link; /* in connection->requests */
+    struct connection *connection;
+    struct shard *shard;
+    struct buffer *frame;  /* taken: the octets of the request, which `in` borrows from */
+    const struct api *api; /* of protocol/messages.h */
+    struct request_header header;
+    enum request_state state;
+    struct now started;
+    struct arena arena;
+    void *in;  /* the API's request struct, arena */
+    void *out; /* the API's response struct with defaults, arena */
+    /* the answer */
+    uint8_t *answer; /* length, header, body without cuts; arena */
+    size_t answer_bytes;
+    struct codec_cuts cuts; /* external is a struct file_range */
+    bool no_answer;         /* Produce with acks=0 */
+    bool close_after; /* the connection is closed once the answer left, or at once when there is
+                         none */
+    void *state_of_handler; /* the handler's own, arena */
+    /** The connection is gone: stop waiting for news and finish soon. NULL: it finishes soon
+     * anyway. */
+    void (*cancel)(struct request *rq);
+    /** Gives back what the answer still holds (segments); may take its time and then calls
+     * request_free. NULL: nothing. */
+    void (*release)(struct request *rq);
+};
+
+/** Decodes and hands to the handler. The frame's first octets are the request header. */
+void request_start(struct request *rq);
+/** Encodes rq->out as the answer. The handler touches nothing of the request afterwards. */
+void request_respond(struct request *rq);
+/** No answer: acks=0, or a request that Kafka answers by closing the connection (close_after). */
+void request_abandon(struct request *rq, bool close_connection);
+/** Back to the pool: for the connection, and for `release` when it is through. */
+void request_free(struct request *rq);
+/** Room for `count` file ranges in the answer; false without memory. */
+bool request_reserve_cuts(struct request *rq, uint32_t count);

@@ -1,0 +1,186 @@
+/* broker/replication/partition.c - a leader without followers: its log, its high watermark, its
+ * waiters. */
+#include "broker/replication/partition.h"
+#include "base/assert.h"
+#include "base/logging.h"
+#include "broker/config/topic_config.h"
+#include "protocol/errors.h"
+
+static uint64_t partition_hash(struct uuid topic_id, int32_t index) {
+    return hash_bytes(topic_id.b, 16, (uint64_t)(uint32_t)index + 1);
+}
+
+struct partition_key {
+    struct uuid topic_id;
+    int32_t index;
+};
+
+static bool partition_has_key(const struct map_node *node, const void *key) {
+    const struct partition *p = CONTAINER_OF(node, struct partition, node);
+    const struct partition_key *k = key;
+    return p->index == k->index && uuid_eq(p->topic_id, k->topic_id);
+}
+
+struct partition *shard_partition(const struct shard *shard, struct uuid topic_id, int32_t index) {
+    struct partition_key key = {topic_id, index};
+    struct map_node *node =
+        map_find(&shard->partitions, partition_hash(topic_id, index), partition_has_key, &key);
+    return node != NULL ? CONTAINER_OF(node, struct partition, node) : NULL;
+}
+
+/* Everybody up to the high watermark; or everybody when the partition is over. */
+static void wake_waiters(struct partition *p, enum status st) {
+    for (;;) {
+        struct list *first = p->waits.next;
+        if (first == &p->waits) return;
+        struct watermark_wait *wait = CONTAINER_OF(first, struct watermark_wait, link);
+        if (st == ST_OK && wait->offset > p->high_watermark) return;
+        list_remove(&wait->link);
+        wait->over(wait, st);
+    }
+}
+
+void partition_update_watermark(struct partition *p) {
+    int64_t end = p->shard->broker->flush_before_ack ? log_durable_end(p->log) : log_end(p->log);
+    if (end <= p->high_watermark) return;
+    p->high_watermark = end;
+    wake_waiters(p, ST_OK);
+}
+
+static void on_end(struct log_owner *owner) {
+    partition_update_watermark(CONTAINER_OF(owner, struct partition, log_owner));
+}
+static void on_durable(struct log_owner *owner) {
+    partition_update_watermark(CONTAINER_OF(owner, struct partition, log_owner));
+}
+
+static void on_offline(struct log_owner *owner) {
+    struct partition *p = CONTAINER_OF(owner, struct partition, log_owner);
+    p->state = PARTITION_OFFLINE;
+    metrics_add(&p->shard->metrics, METRIC_PARTITIONS_OFFLINE, 1);
+    LOG_ERROR("partition", "event=offline topic=%s partition=%d", LOG_TEXT(p->topic), p->index);
+    wake_waiters(p, ST_IO);
+}
+
+static const struct log_open *fill_open(struct log_open *open, struct partition *p,
+                                        uint32_t dir_index) {
+    const struct broker_dir *dir = &p->shard->broker->dirs[dir_index];
+    *open = (struct log_open){
+        .dir = &p->shard->dirs[dir_index],
+        .topic = p->topic,
+        .partition = p->index,
+        .topic_id = p->topic_id,
+        .config = &p->config,
+        .owner = &p->log_owner,
+        .create = true,
+        .clean = dir->clean,
+        .recovery_point = checkpoint_find(&dir->recovery_points, p->topic, p->index, 0),
+        .log_start = checkpoint_find(&dir->log_starts, p->topic, p->index, 0),
+    };
+    return open;
+}
+
+static void partition_free(struct partition *p) {
+    struct mem *mem = p->shard->mem;
+    mem_free(mem, (void *)(uintptr_t)p->topic.ptr, p->topic.len + 1);
+    MEM_FREE(mem, p);
+}
+
+void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
+                    int32_t index, uint32_t dir_index) {
+    struct partition *p = MEM_NEW(shard->mem, struct partition);
+    char *name = mem_need(shard->mem, topic->name.len + 1);
+    memcpy(name, topic->name.ptr, topic->name.len);
+    *p = (struct partition){
+        .shard = shard,
+        .topic_id = topic->id,
+        .topic = {name, topic->name.len},
+        .index = index,
+        .leader_epoch = topic->partitions[index].leader_epoch,
+        .log_owner = {.on_end = on_end, .on_durable = on_durable, .on_offline = on_offline},
+    };
+    list_init(&p->waits);
+    topic_config_build(shard->broker->setup.config,
+                       image_config(shard->image, CONFIG_TOPIC, topic->name), &p->config);
+    struct log_open open;
+    enum status st = log_open(job, fill_open(&open, p, dir_index), &p->log);
+    if (st == ST_OK) st = log_begin_epoch(job, p->log, p->leader_epoch);
+    if (st != ST_OK) {
+        LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
+                  LOG_TEXT(p->topic), index, status_name(st));
+        if (p->log != NULL) log_abandon(p->log);
+        partition_free(p);
+        return;
+    }
+    /* What recovery kept is what this only replica has; it counts once it is on stable storage. */
+    p->high_watermark = log_start_offset(p->log);
+    log_sync(p->log);
+    partition_update_watermark(p);
+    map_insert(&shard->partitions, partition_hash(p->topic_id, p->index), &p->node);
+    metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
+}
+
+void partition_begin_epoch(struct job *job, struct partition *p, int32_t leader_epoch) {
+    if (leader_epoch <= p->leader_epoch || p->state != PARTITION_ONLINE) return;
+    partition_use(p);
+    enum status st = log_begin_epoch(job, p->log, leader_epoch);
+    if (st == ST_OK) {
+        p->leader_epoch = leader_epoch;
+    } else {
+        LOG_ERROR("partition", "event=epoch-failed topic=%s partition=%d epoch=%d status=\"%s\"",
+                  LOG_TEXT(p->topic), p->index, leader_epoch, status_name(st));
+    }
+    partition_unuse(p);
+}
+
+enum status partition_leave(struct job *job, struct partition *p, bool delete_log) {
+    struct shard *shard = p->shard;
+    bool was_offline = p->state == PARTITION_OFFLINE;
+    p->state = PARTITION_LEAVING;
+    map_remove(&shard->partitions, &p->node);
+    metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
+    wake_waiters(p, ST_CLOSED);
+    if (p->use_count > 0) {
+        p->drained = job;
+        job_suspend(job);
+    }
+    enum status st = ST_OK;
+    if (was_offline) {
+        log_abandon(p->log);
+    } else {
+        st = delete_log ? log_delete(job, p->log) : log_close(job, p->log);
+    }
+    partition_free(p);
+    return st;
+}
+
+int16_t partition_problem(const struct partition *p, int32_t current_leader_epoch) {
+    if (p == NULL || p->state == PARTITION_LEAVING) return KAFKA_NOT_LEADER_OR_FOLLOWER;
+    if (p->state == PARTITION_OFFLINE) return KAFKA_KAFKA_STORAGE_ERROR;
+    if (current_leader_epoch >= 0 && current_leader_epoch < p->leader_epoch)
+        return KAFKA_FENCED_LEADER_EPOCH;
+    if (current_leader_epoch > p->leader_epoch) return KAFKA_UNKNOWN_LEADER_EPOCH;
+    return KAFKA_NONE;
+}
+
+bool partition_wait(struct partition *p, struct watermark_wait *wait) {
+    ASSERT(p->state == PARTITION_ONLINE);
+    if (wait->offset <= p->high_watermark) return false;
+    struct list *at = &p->waits; /* most wait for more than those before them */
+    while (at->prev != &p->waits &&
+           CONTAINER_OF(at->prev, struct watermark_wait, link)->offset > wait->offset) {
+        at = at->prev;
+    }
+    list_insert_before(at, &wait->link);
+    return true;
+}
+
+void partition_use(struct partition *p) { p->use_count++; }
+
+void partition_unuse(struct partition *p) {
+    ASSERT(p->use_count > 0);
+    if (--p->use_count > 0 || p->drained == NULL) return;
+    struct job *drained = p->drained;
+    p->drained = NULL;
+    job_wake(drained);
+}

@@ -1,0 +1,63 @@
+/* broker/replication/partition.h - one partition that this broker leads: the log and its high
+ * watermark, and who waits for it. Followers, in-sync replicas and leader changes have their place
+ * here (the replication issue); for now the leader is the only replica.
+ *
+ * Invariant: log_start <= high_watermark <= log end. With klamm.flush.before.ack=all the high
+ * watermark is the durable end of the log, otherwise its end: the minimum over the in-sync replicas
+ * of what counts there. Owner: shard_of_partition(topic id, index). */
+#pragma once
+#include "broker/shard/shard.h"
+
+enum partition_state {
+    PARTITION_ONLINE,
+    PARTITION_OFFLINE, /* its log or its directory failed */
+    PARTITION_LEAVING, /* the topic is being deleted, or the broker stops */
+};
+
+/* Somebody who waits until the high watermark is at least `offset`. */
+struct watermark_wait {
+    struct list link;
+    int64_t offset;
+    /** Called when it is (ST_OK), or when it will not be: ST_IO offline, ST_CLOSED leaving.
+     * Unlinked by then. */
+    void (*over)(struct watermark_wait *wait, enum status st);
+};
+
+struct partition {
+    struct map_node node; /* in shard->partitions */
+    struct shard *shard;
+    struct uuid topic_id;
+    struct str topic; /* own copy */
+    int32_t index;
+    int32_t leader_epoch;
+    enum partition_state state;
+    struct log *log;
+    struct log_owner log_owner;
+    struct log_config config;
+    int64_t high_watermark;
+    struct list waits;   /* struct watermark_wait, in ascending order of offset */
+    uint32_t use_count;  /* appends, reads and jobs that still need the log */
+    struct job *drained; /* wakes when use_count falls to 0 */
+    uint64_t pool_bytes; /* of this struct */
+};
+
+/** Opens (or creates) the log in the directory and puts the partition into the shard's map. What
+ * fails is logged, and the partition is not there: it answers as one that has no leader here. */
+void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
+                    int32_t index, uint32_t dir_index);
+/** A new leader epoch begins at the log's end, durably; an older or the same one changes nothing.
+ */
+void partition_begin_epoch(struct job *job, struct partition *partition, int32_t leader_epoch);
+/** Fails everybody who waits, lets what is under way finish, closes or deletes the log, frees the
+ * partition. */
+MUST_CHECK enum status partition_leave(struct job *job, struct partition *partition,
+                                       bool delete_log);
+
+/** The error that a produce or fetch of this partition gets now; KAFKA_NONE when it is served. */
+int16_t partition_problem(const struct partition *partition, int32_t current_leader_epoch);
+/** Waits in order; wait->over runs later, or before this returns false when it is already so. */
+bool partition_wait(struct partition *partition, struct watermark_wait *wait);
+void partition_use(struct partition *partition);
+void partition_unuse(struct partition *partition);
+/** What acks=all and readers may see, worked out anew; wakes who waited. */
+void partition_update_watermark(struct partition *partition);

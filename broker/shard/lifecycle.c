@@ -1,0 +1,454 @@
+/* broker/shard/lifecycle.c - the start and the stop of a broker, as two jobs on shard 0 that read
+ * from top to bottom. Start: directories (found, formatted, locked, read) -> metadata log loaded ->
+ * shards made, their logs opened -> lead and register -> listeners. Until the listeners are open
+ * nothing outside sees the broker. Stop: connections -> decisions under way -> logs -> metadata log
+ * -> checkpoints -> clean markers -> locks. */
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/logging.h"
+#include "broker/metadata/apply.h"
+#include "broker/metadata/publisher.h"
+#include "broker/net/listener.h"
+#include "broker/replication/partition.h"
+#include "broker/shard/checkpoints.h"
+#include "controller/format.h"
+
+/* One step that every shard takes, in a job of its own; shard 0 waits for all. */
+struct step {
+    struct io_message go, back;
+    struct broker *broker;
+    uint32_t shard;
+    void (*run)(struct job *job, struct shard *shard, struct step *step);
+    enum status status;
+    struct str message; /* broker->arena, or static */
+};
+
+struct lifecycle {
+    struct broker *broker;
+    struct jobs jobs; /* shard 0's, before there is a shard */
+    struct step steps[LIMIT_SHARDS];
+    uint32_t step_count; /* steps not back yet */
+    struct job *job;
+    enum status stop_status;
+    bool is_stopping;
+};
+
+/* --- steps of all shards --- */
+
+static void step_back(struct io_message *message, struct io *at) {
+    (void)at;
+    struct step *step = CONTAINER_OF(message, struct step, back);
+    struct lifecycle *life = step->broker->lifecycle;
+    if (--life->step_count == 0) job_wake(life->job);
+}
+
+static void run_step(struct job *job, void *argument) {
+    struct step *step = argument;
+    struct shard *shard = step->broker->shards[step->shard];
+    step->run(job, shard, step);
+    step->back.deliver = step_back;
+    io_post(shard->io, 0, &step->back);
+}
+
+static void step_arrived(struct io_message *message, struct io *at) {
+    struct step *step = CONTAINER_OF(message, struct step, go);
+    struct broker *broker = step->broker;
+    if (broker->shards[at->shard] == NULL) broker->shards[at->shard] = shard_new(broker, at);
+    job_start(&broker->shards[at->shard]->jobs, run_step, step);
+}
+
+/* Runs one step on every shard from `first` on; the first failure is the result. */
+static enum status all_shards(struct job *job, struct lifecycle *life, uint32_t first,
+                              void (*run)(struct job *, struct shard *, struct step *),
+                              struct str *ret_message) {
+    struct broker *broker = life->broker;
+    if (first >= broker->shard_count) return ST_OK;
+    life->job = job;
+    life->step_count = broker->shard_count - first;
+    for (uint32_t i = first; i < broker->shard_count; i++) {
+        struct step *step = &life->steps[i];
+        *step = (struct step){.broker = broker, .shard = i, .run = run};
+        step->go.deliver = step_arrived;
+        io_post(broker->setup.ios[0], i, &step->go);
+    }
+    job_suspend(job);
+    for (uint32_t i = first; i < broker->shard_count; i++) {
+        if (life->steps[i].status == ST_OK) continue;
+        *ret_message = life->steps[i].message;
+        return life->steps[i].status;
+    }
+    return ST_OK;
+}
+
+/* --- the start --- */
+
+static void list_dirs(struct broker *broker) {
+    const struct config *config = broker->config;
+    const struct str_list *dirs = config->log_dirs.count > 0 ? &config->log_dirs : &config->log_dir;
+    broker->dirs = arena_array(&broker->arena, dirs->count + 1, sizeof *broker->dirs);
+    ASSERT(broker->dirs != NULL && dirs->count > 0);
+    for (uint32_t i = 0; i < dirs->count; i++) {
+        broker->dirs[broker->dir_count++] =
+            (struct broker_dir){.path = arena_str(&broker->arena, dirs->items[i]), .lock_fd = -1};
+    }
+    if (config->metadata_log_dir.ptr == NULL) return;
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        if (!str_eq(broker->dirs[i].path, config->metadata_log_dir)) continue;
+        broker->metadata_dir = i;
+        return;
+    }
+    broker->metadata_dir = broker->dir_count;
+    broker->dirs[broker->dir_count++] = (struct broker_dir){
+        .path = arena_str(&broker->arena, config->metadata_log_dir), .lock_fd = -1};
+}
+
+static enum status make_dirs(struct job *job, struct broker *broker, struct str *ret_message) {
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        char path[LIMIT_PATH_BYTES];
+        struct str dir = broker->dirs[i].path;
+        if (dir.len >= sizeof path) return ST_TOO_LARGE;
+        for (size_t n = 1; n <= dir.len; n++) { /* each parent, too */
+            if (n < dir.len && dir.ptr[n] != '/') continue;
+            memcpy(path, dir.ptr, n);
+            path[n] = '\0';
+            enum status st = job_mkdir(job, path, 0755);
+            if (st == ST_OK || st == ST_EXISTS || n < dir.len) continue;
+            *ret_message = arena_printf(&broker->arena, "log directory %s cannot be made: %s", path,
+                                        status_name(st));
+            return st;
+        }
+    }
+    return ST_OK;
+}
+
+static enum status format_if_empty(struct job *job, struct broker *broker, const struct str *paths,
+                                   const struct found_dirs *found, struct str *ret_message) {
+    const struct config *config = broker->config;
+    const struct listeners *listeners = broker->setup.listeners;
+    if (found->formatted_count == broker->dir_count) return ST_OK;
+    struct str missing = STR_NULL;
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        if (!found->formatted[i]) missing = paths[i];
+    }
+    if (found->formatted_count > 0 || !config->klamm_auto_format) {
+        *ret_message = arena_printf(
+            &broker->arena,
+            "%.*s holds no meta.properties: format it with 'kafka-storage format --standalone -t "
+            "CLUSTER_ID -c SERVER.PROPERTIES' (a new CLUSTER_ID: 'kafka-storage random-uuid')%s",
+            STR_ARG(missing),
+            found->formatted_count > 0 ? "; other log.dirs are formatted already" : "");
+        return ST_NOT_FOUND;
+    }
+    struct format_plan plan = {.dirs = paths,
+                               .dir_count = broker->dir_count,
+                               .metadata_dir = broker->metadata_dir,
+                               .node_id = (int32_t)config->node_id};
+    const struct listener *controller = listeners->count > listeners->client_count
+                                            ? &listeners->items[listeners->client_count]
+                                            : &listeners->items[0];
+    plan.controller_listener = controller->name;
+    plan.controller_host =
+        controller->advertised_host.len > 0 ? controller->advertised_host : STR("localhost");
+    plan.controller_port = controller->advertised_port;
+    enum status st = format_standalone(job, &plan, &broker->arena, ret_message);
+    if (st == ST_OK)
+        LOG_INFO("format", "event=formatted dirs=%u dir=%s", broker->dir_count, LOG_TEXT(paths[0]));
+    return st;
+}
+
+static enum status read_metas(struct job *job, struct broker *broker, struct str *ret_message) {
+    struct str *paths = arena_array(&broker->arena, broker->dir_count, sizeof *paths);
+    ASSERT(paths != NULL);
+    for (uint32_t i = 0; i < broker->dir_count; i++) paths[i] = broker->dirs[i].path;
+    struct found_dirs found = {0};
+    enum status st =
+        format_inspect(job, paths, broker->dir_count, &broker->arena, &found, ret_message);
+    if (st == ST_OK) st = format_if_empty(job, broker, paths, &found, ret_message);
+    if (st == ST_OK && found.formatted_count == 0) {
+        st = format_inspect(job, paths, broker->dir_count, &broker->arena, &found, ret_message);
+    }
+    if (st != ST_OK) return st;
+    for (uint32_t i = 0; i < broker->dir_count; i++)
+        broker->dirs[i].id = found.metas[i].directory_id;
+    memcpy(broker->cluster_id, found.metas[0].cluster_id, sizeof broker->cluster_id);
+    broker->node_id = found.metas[0].node_id;
+    if (broker->node_id == broker->config->node_id) return ST_OK;
+    *ret_message = arena_printf(
+        &broker->arena, "%.*s/meta.properties says node.id=%d, the configuration says %lld",
+        STR_ARG(paths[0]), broker->node_id, (long long)broker->config->node_id);
+    return ST_INVALID;
+}
+
+static enum status lock_dirs(struct job *job, struct broker *broker, struct str *ret_message) {
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        enum status st = log_dir_lock(job, broker->dirs[i].path, &broker->dirs[i].lock_fd);
+        if (st == ST_OK) continue;
+        *ret_message = arena_printf(&broker->arena, "%.*s/.lock: %s", STR_ARG(broker->dirs[i].path),
+                                    st == ST_BUSY ? "held by another process that is running"
+                                                  : status_name(st));
+        return st;
+    }
+    return ST_OK;
+}
+
+static enum status read_checkpoint(struct job *job, struct broker *broker, struct broker_dir *dir,
+                                   const char *file, struct checkpoint *checkpoint,
+                                   struct str *ret_message) {
+    uint32_t line = 0;
+    enum status st = checkpoint_read(job, dir->path, file, &broker->arena, checkpoint, &line);
+    if (st != ST_OK) {
+        *ret_message = arena_printf(&broker->arena, "%.*s/%s:%u: %s", STR_ARG(dir->path), file,
+                                    line, status_name(st));
+    }
+    return st;
+}
+
+static enum status read_dir(struct job *job, struct broker *broker, struct broker_dir *dir,
+                            struct str *ret_message) {
+    int64_t broker_epoch = -1;
+    enum status st = log_dir_take_clean_marker(job, dir->path, &broker_epoch);
+    dir->clean = st == ST_OK;
+    if (st != ST_OK && st != ST_NOT_FOUND && st != ST_CORRUPT) {
+        *ret_message = arena_printf(&broker->arena, "%.*s/.kafka_cleanshutdown: %s",
+                                    STR_ARG(dir->path), status_name(st));
+        return st;
+    }
+    st = read_checkpoint(job, broker, dir, "recovery-point-offset-checkpoint",
+                         &dir->recovery_points, ret_message);
+    if (st != ST_OK) return st;
+    st = read_checkpoint(job, broker, dir, "log-start-offset-checkpoint", &dir->log_starts,
+                         ret_message);
+    if (st != ST_OK) return st;
+    st = log_dir_scan(job, dir->path, &broker->arena, &dir->found, &dir->found_count);
+    if (st != ST_OK) {
+        *ret_message = arena_printf(&broker->arena, "%.*s: cannot be read: %s", STR_ARG(dir->path),
+                                    status_name(st));
+        return st;
+    }
+    for (uint32_t i = 0; i < dir->found_count; i++) {
+        if (dir->found[i].kind != FOUND_DELETED) continue;
+        st = log_dir_remove_deleted(job, dir->path, dir->found[i].name);
+        if (st == ST_OK) continue;
+        LOG_WARN("log", "event=deleted-directory-stays dir=%s status=\"%s\"",
+                 LOG_TEXT(dir->found[i].name), status_name(st));
+    }
+    return ST_OK;
+}
+
+bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index) {
+    uint32_t low = 0, high = dir->found_count;
+    char name[LIMIT_TOPIC_NAME_BYTES + 16];
+    int len = snprintf(name, sizeof name, "%.*s-%d", STR_ARG(topic), index);
+    struct str wanted = {name, (size_t)len};
+    while (low < high) { /* the scan gave them by name */
+        uint32_t middle = (low + high) / 2;
+        int order = str_cmp(dir->found[middle].name, wanted);
+        if (order == 0) return dir->found[middle].kind == FOUND_PARTITION;
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+static void step_open(struct job *job, struct shard *shard, struct step *step) {
+    (void)step;
+    shard->image = publisher_image(shard->broker->publisher);
+    shard_open_partitions(job, shard);
+}
+
+static void step_listen(struct job *job, struct shard *shard, struct step *step) {
+    (void)job;
+    struct arena arena;
+    arena_init(&arena, shard->mem, 512, 0);
+    step->status = listeners_open(shard, shard->broker->ports, &arena, &step->message);
+    if (step->status != ST_OK) {
+        LOG_ERROR("net", "event=listen-failed why=\"%.*s\"", STR_ARG(step->message));
+        step->message = STR("a listener cannot be opened, see the line before");
+    }
+    arena_release(&arena);
+    listeners_watch_idle(shard);
+}
+
+static enum status start(struct job *job, struct lifecycle *life, struct str *ret_message) {
+    struct broker *broker = life->broker;
+    list_dirs(broker);
+    enum status st = listeners_resolve(job, broker, ret_message);
+    if (st != ST_OK) return st;
+    st = make_dirs(job, broker, ret_message);
+    if (st != ST_OK) return st;
+    st = read_metas(job, broker, ret_message);
+    if (st != ST_OK) return st;
+    st = lock_dirs(job, broker, ret_message);
+    if (st != ST_OK) return st;
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        st = read_dir(job, broker, &broker->dirs[i], ret_message);
+        if (st != ST_OK) return st;
+    }
+    io_random(broker->setup.ios[0], &broker->incarnation_id, sizeof broker->incarnation_id);
+    broker->shards[0] = shard_new(broker, broker->setup.ios[0]);
+    st = publisher_open(job, broker, ret_message);
+    if (st != ST_OK) return st;
+    st = all_shards(job, life, 0, step_open, ret_message);
+    if (st != ST_OK) return st;
+    /* Shard 0 binds first, so that a port 0 is one port for all. */
+    struct step first = {.broker = broker};
+    step_listen(job, broker->shards[0], &first);
+    if (first.status != ST_OK) {
+        *ret_message = first.message;
+        return first.status;
+    }
+    st = publisher_lead(job, broker->publisher, ret_message);
+    if (st != ST_OK) return st;
+    return all_shards(job, life, 1, step_listen, ret_message);
+}
+
+/* --- the stop --- */
+
+static void step_close_connections(struct job *job, struct shard *shard, struct step *step) {
+    (void)step;
+    shard_close_connections(job, shard);
+}
+
+static void step_close_partitions(struct job *job, struct shard *shard, struct step *step) {
+    (void)step;
+    shard_close_partitions(job, shard);
+}
+
+static void step_release_dirs(struct job *job, struct shard *shard, struct step *step) {
+    (void)step;
+    for (uint32_t i = 0; i < shard->broker->dir_count; i++) log_dir_release(job, &shard->dirs[i]);
+}
+
+static void unlock_dirs(struct job *job, struct broker *broker) {
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        if (broker->dirs[i].lock_fd >= 0) job_close(job, broker->dirs[i].lock_fd);
+        broker->dirs[i].lock_fd = -1;
+    }
+}
+
+static enum status stop(struct job *job, struct lifecycle *life) {
+    struct broker *broker = life->broker;
+    struct str message;
+    (void)all_shards(job, life, 0, step_close_connections, &message); /* cannot fail */
+    if (life->stop_status == ST_OK && publisher_shut_down(job, broker->publisher) != ST_OK) {
+        LOG_WARN("metadata", "event=shutdown-record-failed");
+    }
+    while (!publisher_is_idle(broker->publisher))
+        job_sleep_until(job, broker->setup.ios[0]->now.mono_us + 1000);
+    int64_t broker_epoch = publisher_broker_epoch(broker->publisher);
+    (void)all_shards(job, life, 0, step_close_partitions,
+                     &message); /* failures are the logs' own */
+    enum status st = publisher_close(job, broker->publisher);
+    if (st == ST_OK) st = checkpoints_write(job, broker);
+    for (uint32_t i = 0; i < broker->dir_count && st == ST_OK && life->stop_status == ST_OK; i++) {
+        if (broker->dirs[i].failed) continue;
+        st = log_dir_write_clean_marker(job, broker->dirs[i].path, broker_epoch);
+    }
+    (void)all_shards(job, life, 0, step_release_dirs, &message); /* cannot fail */
+    unlock_dirs(job, broker);
+    return life->stop_status != ST_OK ? life->stop_status : st;
+}
+
+static void stop_job(struct job *job, void *argument) {
+    struct lifecycle *life = argument;
+    struct broker *broker = life->broker;
+    enum status st = stop(job, life);
+    LOG_INFO("broker", "event=stopped status=\"%s\"", status_name(st));
+    broker->setup.on_stopped(broker->setup.owner, st);
+}
+
+void broker_stop(struct broker *broker) {
+    struct lifecycle *life = broker->lifecycle;
+    if (life->is_stopping) return;
+    life->is_stopping = true;
+    LOG_INFO("broker", "event=stopping");
+    job_start(&life->jobs, stop_job, life);
+}
+
+void broker_fail(struct broker *broker, enum status why) {
+    struct lifecycle *life = broker->lifecycle;
+    if (life->stop_status == ST_OK) life->stop_status = why;
+    broker_stop(broker);
+}
+
+void broker_dir_failed(struct broker *broker, uint32_t dir_index, enum status why) {
+    bool any_left = false;
+    broker->dirs[dir_index].failed = true;
+    for (uint32_t i = 0; i < broker->dir_count; i++) any_left = any_left || !broker->dirs[i].failed;
+    if (dir_index == broker->metadata_dir || !any_left) broker_fail(broker, why);
+}
+
+/* --- as seen from outside --- */
+
+/* After a failed start: what was opened is closed; nothing is marked clean. */
+static void undo(struct job *job, struct lifecycle *life) {
+    struct broker *broker = life->broker;
+    struct str message;
+    if (broker->shards[0] != NULL) {
+        (void)all_shards(job, life, 0, step_close_connections, &message); /* cannot fail */
+        (void)all_shards(job, life, 0, step_close_partitions, &message);
+    }
+    if (broker->publisher != NULL && publisher_close(job, broker->publisher) != ST_OK) {
+        LOG_WARN("metadata", "event=close-failed");
+    }
+    if (broker->shards[0] != NULL) (void)all_shards(job, life, 0, step_release_dirs, &message);
+    unlock_dirs(job, broker);
+}
+
+static void start_job(struct job *job, void *argument) {
+    struct lifecycle *life = argument;
+    struct broker *broker = life->broker;
+    struct str message = STR("no memory");
+    enum status st = start(job, life, &message);
+    if (st != ST_OK) {
+        undo(job, life);
+    } else {
+        message = STR("");
+        LOG_INFO("broker", "event=started node=%d cluster=%s shards=%u dirs=%u port=%u",
+                 broker->node_id, broker->cluster_id, broker->shard_count, broker->dir_count,
+                 broker->ports[0]);
+    }
+    broker->setup.on_started(broker->setup.owner, st, message);
+}
+
+struct broker *broker_start(const struct broker_setup *setup) {
+    struct io *io = setup->ios[0];
+    struct broker *broker = MEM_NEW(io->mem, struct broker);
+    arena_init(&broker->arena, io->mem, 8192, 0);
+    broker->setup = *setup;
+    broker->config = &setup->config->values;
+    broker->shard_count = setup->io_count;
+    broker->shards = mem_need(io->mem, setup->io_count * sizeof *broker->shards);
+    broker->flush_before_ack = str_eq(broker->config->klamm_flush_before_ack, STR("all"));
+    broker->ports = arena_array(&broker->arena, setup->listeners->count, sizeof *broker->ports);
+    broker->addresses =
+        arena_array(&broker->arena, setup->listeners->count, sizeof *broker->addresses);
+    ASSERT(broker->ports != NULL && broker->addresses != NULL);
+    for (uint32_t i = 0; i < setup->listeners->count; i++)
+        broker->ports[i] = setup->listeners->items[i].port;
+    broker->lifecycle = MEM_NEW(io->mem, struct lifecycle);
+    broker->lifecycle->broker = broker;
+    jobs_init(&broker->lifecycle->jobs, io, 2);
+    job_start(&broker->lifecycle->jobs, start_job, broker->lifecycle);
+    return broker;
+}
+
+uint16_t broker_port(const struct broker *broker, uint32_t listener_index) {
+    return broker->ports[listener_index];
+}
+
+void broker_free(struct broker *broker) {
+    struct mem *mem = broker->setup.ios[0]->mem;
+    publisher_free(broker->publisher);
+    for (uint32_t i = 0; i < broker->shard_count; i++) {
+        if (broker->shards[i] != NULL) shard_free(broker->shards[i]);
+    }
+    jobs_release(&broker->lifecycle->jobs);
+    MEM_FREE(mem, broker->lifecycle);
+    mem_free(mem, broker->shards, broker->shard_count * sizeof *broker->shards);
+    arena_release(&broker->arena);
+    MEM_FREE(mem, broker);
+}

@@ -1,0 +1,138 @@
+/* broker/shard/shard.c - making and unmaking a shard. */
+#include "broker/shard/shard.h"
+#include "base/assert.h"
+#include "base/limits.h"
+#include "broker/net/connection.h"
+#include "broker/net/listener.h"
+#include "broker/replication/partition.h"
+
+#define KEPT_REQUESTS 128 /* free ones that a shard keeps, with the first chunk of their arenas */
+#define KEPT_CONNECTIONS 32
+
+static void tell_failure(struct io_message *message, struct io *at) {
+    (void)at; /* shard 0 */
+    struct dir_failure *failure = CONTAINER_OF(message, struct dir_failure, message);
+    broker_dir_failed(failure->broker, failure->dir_index, failure->why);
+}
+
+static void on_dir_failure(struct log_dir *dir, enum status why) {
+    struct shard *shard = dir->owner;
+    uint32_t index = (uint32_t)(dir - shard->dirs);
+    LOG_ERROR("log", "event=directory-offline dir=%s status=\"%s\"", LOG_TEXT(dir->path),
+              status_name(why));
+    struct dir_failure *failure = &shard->dir_failures[index];
+    *failure = (struct dir_failure){.broker = shard->broker, .dir_index = index, .why = why};
+    failure->message.deliver = tell_failure;
+    io_post(shard->io, 0, &failure->message);
+}
+
+struct shard *shard_new(struct broker *broker, struct io *io) {
+    struct mem *mem = io->mem;
+    struct shard *shard = MEM_NEW(mem, struct shard);
+    shard->broker = broker;
+    shard->io = io;
+    shard->mem = mem;
+    shard->index = io->shard;
+    jobs_init(&shard->jobs, io, LIMIT_JOBS);
+    shard->dirs = mem_need(mem, broker->dir_count * sizeof *shard->dirs);
+    shard->dir_failures = mem_need(mem, broker->dir_count * sizeof *shard->dir_failures);
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        log_dir_init(&shard->dirs[i], io, &shard->jobs, broker->dirs[i].path);
+        shard->dirs[i].owner = shard;
+        shard->dirs[i].on_failure = on_dir_failure;
+    }
+    list_init(&shard->images);
+    map_init(&shard->partitions, mem);
+    buffers_init(&shard->buffers, mem);
+    pool_init(&shard->requests, mem, sizeof(struct request), KEPT_REQUESTS);
+    pool_init(&shard->connections, mem, sizeof(struct connection), KEPT_CONNECTIONS);
+    list_init(&shard->connection_list);
+    list_init(&shard->listening);
+    list_init(&shard->producer_id_waiters);
+    batch_scratch_init(&shard->scratch, mem);
+    return shard;
+}
+
+/* Requests keep an arena chunk while they are free; the pool knows only their own size. */
+static void release_requests(struct shard *shard) {
+    struct list all;
+    list_init(&all);
+    for (size_t i = shard->requests.free_count; i > 0; i--) {
+        struct request *rq = pool_get(&shard->requests);
+        arena_release(&rq->arena);
+        list_push_back(&all, &rq->link);
+    }
+    shard->requests.keep_count = 0;
+    for (struct list *node; (node = list_pop_front(&all)) != NULL;) {
+        pool_put(&shard->requests, CONTAINER_OF(node, struct request, link));
+    }
+    pool_release(&shard->requests);
+}
+
+void shard_free(struct shard *shard) {
+    ASSERT(shard->partitions.count == 0 && shard->connection_count == 0);
+    struct mem *mem = shard->mem;
+    for (uint32_t i = 0; i < shard->closed_count; i++) {
+        mem_free(mem, (void *)(uintptr_t)shard->closed[i].topic.ptr,
+                 shard->closed[i].topic.len + 1);
+    }
+    mem_free(mem, shard->closed, shard->closed_capacity * sizeof *shard->closed);
+    batch_scratch_release(&shard->scratch);
+    release_requests(shard);
+    pool_release(&shard->connections);
+    buffers_release(&shard->buffers);
+    map_release(&shard->partitions);
+    mem_free(mem, shard->dirs, shard->broker->dir_count * sizeof *shard->dirs);
+    mem_free(mem, shard->dir_failures, shard->broker->dir_count * sizeof *shard->dir_failures);
+    jobs_release(&shard->jobs);
+    MEM_FREE(mem, shard);
+}
+
+void shard_connection_gone(struct shard *shard) {
+    if (shard->closing == NULL || shard->connection_count > 0) return;
+    struct job *job = shard->closing;
+    shard->closing = NULL;
+    job_wake(job);
+}
+
+void shard_close_connections(struct job *job, struct shard *shard) {
+    shard->stopping = true;
+    listeners_close(shard);
+    LIST_EACH(&shard->connection_list, node)
+    connection_close(CONTAINER_OF(node, struct connection, link));
+    if (shard->connection_count == 0) return;
+    shard->closing = job;
+    job_suspend(job);
+}
+
+/* Remembers where a log ends, for the checkpoint files. */
+static void note_closed(struct shard *shard, struct partition *partition) {
+    struct closed_partition *closed = &shard->closed[shard->closed_count];
+    char *topic = mem_need(shard->mem, partition->topic.len + 1);
+    memcpy(topic, partition->topic.ptr, partition->topic.len);
+    *closed = (struct closed_partition){
+        .topic = {topic, partition->topic.len},
+        .partition = partition->index,
+        .dir_index = (uint32_t)(log_directory(partition->log) - shard->dirs),
+        .log_start = log_start_offset(partition->log),
+        .first_base_offset = log_first_base_offset(partition->log),
+        .end = log_end(partition->log),
+    };
+}
+
+void shard_close_partitions(struct job *job, struct shard *shard) {
+    shard->closed_capacity = (uint32_t)shard->partitions.count;
+    shard->closed = mem_need(shard->mem, shard->closed_capacity * sizeof *shard->closed);
+    for (struct map_node *node; (node = map_next(&shard->partitions, NULL)) != NULL;) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        bool usable = partition->state == PARTITION_ONLINE;
+        note_closed(shard, partition);
+        if (partition_leave(job, partition, false) == ST_OK && usable) {
+            shard->closed_count++;
+        } else { /* the log says what failed; recovery will look at it from its old recovery point
+                  */
+            struct str topic = shard->closed[shard->closed_count].topic;
+            mem_free(shard->mem, (void *)(uintptr_t)topic.ptr, topic.len + 1);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+/* broker/shard/shard.h - one shard: the thread's own partitions, connections, memory and view of
+ * the metadata. The subsystems of the broker meet here and in the API table, not in each other.
+ * Everything in a struct shard is touched by its own thread only. What shards share is in struct
+ * broker and does not change after the start, but for messages through the seam's mailboxes. */
+#pragma once
+#include "base/io.h"
+#include "base/job.h"
+#include "base/logging.h"
+#include "base/map.h"
+#include "base/pool.h"
+#include "broker/broker.h"
+#include "broker/metrics/metrics.h"
+#include "broker/net/buffers.h"
+#include "controller/metadata/image.h"
+#include "log/dir.h"
+#include "log/log.h"
+#include "protocol/batch_walk.h"
+
+struct shard;
+struct partition;
+struct publisher;
+
+/* A log directory of the process, the same for every shard. */
+struct broker_dir {
+    struct str path; /* terminated */
+    struct uuid id;
+    int lock_fd;
+    bool failed; /* shard 0's: a shard could not write into it */
+    bool clean;  /* it was shut down cleanly */
+    struct checkpoint recovery_points, log_starts, high_watermarks;
+    struct found_partition *found;
+    uint32_t found_count;
+};
+
+/* Shared by all shards; only shard 0 changes it, and only before the others are told. */
+struct broker {
+    struct broker_setup setup;
+    const struct config *config; /* setup.config->values */
+    struct arena arena;          /* shard 0's: what lives as long as the broker */
+    struct shard **shards;
+    uint32_t shard_count;
+    struct broker_dir *dirs;
+    uint32_t dir_count, metadata_dir;
+    char cluster_id[64];
+    int32_t node_id;
+    struct uuid incarnation_id;
+    uint16_t *ports;              /* bound, by client listener */
+    struct io_address *addresses; /* to bind, by client listener */
+    bool flush_before_ack;        /* klamm.flush.before.ack=all */
+    uint64_t memory_limit_bytes;  /* of one shard's buffers */
+    struct publisher *publisher;  /* shard 0: metadata log, decisions, images on their way */
+    struct lifecycle *lifecycle;  /* shard 0: the start and the stop */
+};
+
+/* One shard's word to shard 0 that a directory failed. */
+struct dir_failure {
+    struct io_message message;
+    struct broker *broker;
+    uint32_t dir_index;
+    enum status why;
+};
+
+/* What a partition was when its log was closed cleanly; for the checkpoint files. */
+struct closed_partition {
+    struct str topic; /* own copy, terminated */
+    int32_t partition;
+    uint32_t dir_index;
+    int64_t log_start, first_base_offset, end;
+};
+
+struct shard {
+    struct broker *broker;
+    struct io *io;
+    struct mem *mem; /* io->mem */
+    uint32_t index;
+    struct jobs jobs;
+    struct log_dir *dirs;             /* broker->dir_count of them */
+    struct dir_failure *dir_failures; /* as many */
+    const struct image *image;        /* borrowed until a newer one was acknowledged */
+    struct list images;               /* newer ones whose logs are still being opened or deleted */
+    bool is_applying;
+    struct map partitions; /* by (topic id, index); only this shard's */
+    struct buffers buffers;
+    struct pool requests, connections;
+    struct list connection_list; /* least recently active first */
+    uint32_t connection_count;
+    struct io_timer idle_timer; /* closes idle connections */
+    struct list listening;      /* struct acceptor of broker/net/listener.c */
+    struct batch_scratch scratch;
+    struct metrics metrics;
+    struct log_limit log_bad_frame, log_bad_request;
+    struct closed_partition *closed; /* at the stop */
+    uint32_t closed_count, closed_capacity;
+    bool stopping;
+    struct job *closing;                       /* waits for the last connection to go */
+    int64_t next_producer_id, end_producer_id; /* what is left of this shard's block of ids */
+    struct list producer_id_waiters; /* struct id_wait of broker/handlers/init_producer_id.c */
+};
+
+/** Which shard owns a partition: (hash(topic id) + index) mod shards. */
+static inline uint32_t shard_of_partition(const struct broker *broker, struct uuid topic_id,
+                                          int32_t index) {
+    return (uint32_t)((hash_bytes(topic_id.b, 16, 0) + (uint32_t)index) % broker->shard_count);
+}
+/** Whether a partition's directory was found there at the start. */
+bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index);
+/** The metadata directory failed, or the last log directory: nothing can be served any more. On
+ * shard 0. */
+void broker_fail(struct broker *broker, enum status why);
+
+/** A directory failed on some shard: its partitions are offline; without the metadata directory, or
+ * without any, the broker stops. On shard 0. */
+void broker_dir_failed(struct broker *broker, uint32_t dir_index, enum status why);
+
+/** Makes the shard of one io; on its thread. */
+struct shard *shard_new(struct broker *broker, struct io *io);
+/** Everything was closed. */
+void shard_free(struct shard *shard);
+/** Closes the listeners and every connection; returns when the last one has gone. */
+void shard_close_connections(struct job *job, struct shard *shard);
+/** Closes every partition's log. */
+void shard_close_partitions(struct job *job, struct shard *shard);
+/** A connection has gone, its memory too. */
+void shard_connection_gone(struct shard *shard);
+/** The partition on this shard, NULL when it is not here (yet, or any more). */
+struct partition *shard_partition(const struct shard *shard, struct uuid topic_id, int32_t index);
