@@ -79,6 +79,7 @@ static struct create_topics_response_creatable_topic_result *result_add(struct c
     struct create_topics_response_creatable_topic_result *result =
         &c->response->topics[c->response->topics_count++];
     result->name = name;
+    result->error_message = STR_NULL; /* the schema's default is empty, Kafka's answer is null */
     return result;
 }
 
@@ -391,24 +392,45 @@ static enum status assign(struct creation *c, struct candidate *candidate,
 
 /* --- the records --- */
 
+static void add_config(struct creation *c, struct str topic, struct str key, struct str value) {
+    struct config_record config;
+    config_record_defaults(&config);
+    config.resource_type = CONFIG_TOPIC;
+    config.resource_name = topic;
+    config.name = key;
+    config.value = value;
+    controller_records_add(&c->records, &config_record_schema, 0, &config);
+}
+
+static bool has_config(const struct candidate *candidate, struct str key) {
+    for (int32_t i = 0; i < candidate->config_count; i++) {
+        if (str_eq(candidate->configs[i].key, key)) return true;
+    }
+    return false;
+}
+
+/* Snapshots of Apache Kafka keep settings of topics that were deleted. A new topic of that name does
+ * not inherit them, here or in a Kafka that reads these records. */
+static void clear_old_configs(struct creation *c, const struct candidate *candidate) {
+    struct str topic = candidate->request->name;
+    const struct config_image *old = image_config(c->ctx->image, CONFIG_TOPIC, topic);
+    for (int32_t i = 0; old != NULL && i < old->count; i++) {
+        struct str key = old->entries[i].key;
+        if (!has_config(candidate, key)) add_config(c, topic, key, STR_NULL);
+    }
+}
+
 static void add_topic(struct creation *c, const struct candidate *candidate) {
     struct topic_record topic;
     topic_record_defaults(&topic);
     topic.name = candidate->request->name;
     topic.topic_id = candidate->topic_id;
     controller_records_add(&c->records, &topic_record_schema, 0, &topic);
-    bool has_min_insync = false;
+    clear_old_configs(c, candidate);
     for (int32_t i = 0; i < candidate->config_count; i++) {
-        struct config_record config;
-        config_record_defaults(&config);
-        config.resource_type = CONFIG_TOPIC;
-        config.resource_name = topic.name;
-        config.name = candidate->configs[i].key;
-        config.value = candidate->configs[i].value;
-        controller_records_add(&c->records, &config_record_schema, 0, &config);
-        has_min_insync = has_min_insync || str_eq(config.name, STR(MIN_INSYNC_REPLICAS));
+        add_config(c, topic.name, candidate->configs[i].key, candidate->configs[i].value);
     }
-    if (!has_min_insync || !c->has_elr) return;
+    if (!c->has_elr || !has_config(candidate, STR(MIN_INSYNC_REPLICAS))) return;
     struct clear_elr_record clear; /* whoever was eligible was so under another minimum */
     clear_elr_record_defaults(&clear);
     clear.topic_name = topic.name;
@@ -453,7 +475,9 @@ static enum status create(struct creation *c, struct candidate *candidate) {
     int32_t count = 0;
     st = assign(c, candidate, &partitions, &count);
     if (st != ST_OK || is_refused(candidate)) return st;
-    candidate->topic_id = draw_uuid(c->ctx->random, c->ctx->random_context);
+    do {
+        candidate->topic_id = draw_uuid(c->ctx->random, c->ctx->random_context);
+    } while (image_topic_by_id(c->ctx->image, candidate->topic_id) != NULL);
     add_topic(c, candidate);
     add_partitions(c, candidate, partitions, count);
     candidate->result->topic_id = candidate->topic_id;

@@ -1,0 +1,245 @@
+/* tests/unit/controller/registration.c - a process comes and goes, in the records that Apache Kafka
+ * 4.3.1 wrote when its own did. */
+#include "controller/metadata/metadata_record.h"
+#include "golden.h"
+#include "node.h"
+#include <criterion/criterion.h>
+
+static struct mem mem;
+static struct arena arena;
+
+static void setup(void) { arena_init(&arena, &mem, 1 << 20, 0); }
+static void teardown(void) {
+    arena_release(&arena);
+    cr_expect_eq(mem.used_bytes, 0, "%zu octets are left", mem.used_bytes);
+}
+TestSuite(registration, .init = setup, .fini = teardown);
+
+static const struct uuid directory = {{5}};
+static const struct broker_endpoint client = {{"PLAINTEXT", 9}, {"127.0.0.1", 9}, 31692, 0};
+static const struct broker_endpoint controller = {{"CONTROLLER", 10}, {"127.0.0.1", 9}, 31693, 0};
+
+static struct controller_context context_of(const struct image *image) {
+    return (struct controller_context){
+        .image = image, .arena = &arena, .next_offset = 3, .node_id = 1, .min_insync_replicas = 2};
+}
+
+static struct broker_registration registration(void) {
+    return (struct broker_registration){
+        .id = 1,
+        .endpoints = &client,
+        .endpoint_count = 1,
+        .controller_endpoints = &controller,
+        .controller_endpoint_count = 1,
+        .directories = &directory,
+        .directory_count = 1,
+    };
+}
+
+static struct str printed(struct bytes value) {
+    struct metadata_record record;
+    uint8_t decoded[1024];
+    struct strbuf sb;
+    cr_assert_eq(metadata_record_open(value, &record), ST_OK);
+    cr_assert_eq(metadata_record_decode(&record, &arena, decoded), ST_OK);
+    strbuf_init(&sb, &mem);
+    strbuf_printf(&sb, "%s %d ", record.schema->name, record.version);
+    codec_print_json(record.schema, record.version, decoded, &sb);
+    struct str text = arena_str(&arena, strbuf_str(&sb));
+    strbuf_release(&sb);
+    return text;
+}
+
+static void expect_records(const struct controller_records *records, uint32_t first,
+                           const char *const *expected, uint32_t count) {
+    cr_expect_eq(records->count, first + count, "%u records", records->count);
+    for (uint32_t i = 0; i < count && first + i < records->count; i++) {
+        struct str text = printed(records->values[first + i]);
+        cr_expect_not_null(strstr(text.ptr, expected[i]), "record %u: %s", first + i, text.ptr);
+    }
+}
+
+Test(registration, of_a_new_cluster_begins_with_its_features) {
+    struct image *image = image_new(&mem);
+    struct controller_context ctx = context_of(image);
+    struct broker_registration node = registration();
+    struct controller_records records;
+    int64_t epoch;
+    controller_records_init(&records, &arena);
+    controller_register(&ctx, &node, &epoch, &records);
+    cr_expect_eq(records.status, ST_OK);
+    static const char *const expected[] = {
+        "BeginTransactionRecord 0 {\"name\":\"Bootstrap records\"}",
+        "FeatureLevelRecord 0 {\"name\":\"metadata.version\",\"featureLevel\":30}",
+        "FeatureLevelRecord 0 {\"name\":\"eligible.leader.replicas.version\",\"featureLevel\":1}",
+        "FeatureLevelRecord 0 {\"name\":\"group.version\",\"featureLevel\":1}",
+        "FeatureLevelRecord 0 {\"name\":\"share.version\",\"featureLevel\":1}",
+        "FeatureLevelRecord 0 {\"name\":\"streams.version\",\"featureLevel\":1}",
+        "FeatureLevelRecord 0 {\"name\":\"transaction.version\",\"featureLevel\":2}",
+        "ConfigRecord 0 {\"resourceType\":4,\"resourceName\":\"\",\"name\":\"min.insync.replicas\","
+        "\"value\":\"2\"}",
+        "EndTransactionRecord 0 {}",
+        "RegisterControllerRecord 0 {\"controllerId\":1,",
+        "RegisterBrokerRecord 4 {\"brokerId\":1,\"isMigratingZkBroker\":false,\"incarnationId\":"
+        "\"AAAAAAAAAAAAAAAAAAAAAA\",\"brokerEpoch\":13,\"endPoints\":[{\"name\":\"PLAINTEXT\","
+        "\"host\":\"127.0.0.1\",\"port\":31692,\"securityProtocol\":0}],\"features\":[{\"name\":"
+        "\"eligible.leader.replicas.version\",\"minSupportedVersion\":0,\"maxSupportedVersion\":1}"
+        ",{\"name\":\"group.version\",\"minSupportedVersion\":0,\"maxSupportedVersion\":1},"
+        "{\"name\":\"kraft.version\",\"minSupportedVersion\":0,\"maxSupportedVersion\":1},"
+        "{\"name\":\"metadata.version\",\"minSupportedVersion\":7,\"maxSupportedVersion\":30},",
+        "BrokerRegistrationChangeRecord 0 {\"brokerId\":1,\"brokerEpoch\":13,\"fenced\":-1}",
+    };
+    expect_records(&records, 0, expected, COUNT(expected));
+    cr_expect_eq(epoch, 13, "the offset of its record");
+    image_free(image);
+}
+
+Test(registration, writes_the_levels_that_formatting_chose) {
+    struct feature_level_record feature;
+    feature_level_record_defaults(&feature);
+    struct bytes bootstrap[1];
+    feature.name = STR("metadata.version");
+    static const struct {
+        int16_t level;
+        uint32_t count;
+        const char *broker;
+    } rows[] = {
+        {7, 1 + 2, "RegisterBrokerRecord 2 "},  {12, 1 + 2, "RegisterBrokerRecord 2 "},
+        {13, 3 + 2, "RegisterBrokerRecord 2 "}, {15, 3 + 3, "RegisterBrokerRecord 2 "},
+        {17, 3 + 3, "RegisterBrokerRecord 3 "}, {29, 3 + 3, "RegisterBrokerRecord 3 "},
+        {30, 3 + 3, "RegisterBrokerRecord 4 "},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct image *image = image_new(&mem);
+        struct controller_context ctx = context_of(image);
+        struct broker_registration node = registration();
+        struct controller_records records;
+        int64_t epoch;
+        feature.feature_level = rows[i].level;
+        cr_assert_eq(metadata_record_encode(&feature_level_record_schema, 0, &feature, &arena,
+                                            &bootstrap[0]),
+                     ST_OK);
+        node.bootstrap = bootstrap;
+        node.bootstrap_count = 1;
+        controller_records_init(&records, &arena);
+        controller_register(&ctx, &node, &epoch, &records);
+        cr_expect_eq(records.count, rows[i].count, "level %d: %u records", rows[i].level,
+                     records.count);
+        struct str broker = printed(records.values[records.count - 2]);
+        cr_expect_not_null(strstr(broker.ptr, rows[i].broker), "level %d: %s", rows[i].level,
+                           broker.ptr);
+        struct image *next;
+        struct image_delta delta;
+        cr_expect_eq(image_apply(image, records.values, records.count, 9, 1, &arena, &next, &delta),
+                     ST_OK, "level %d: %.*s", rows[i].level, STR_ARG(delta.problem));
+        image_free(next);
+        image_free(image);
+    }
+}
+
+static struct image *golden_until(int64_t offset) {
+    struct bytes file = golden_file(&arena, "metadata/00000000000000000000.log");
+    return golden_apply(image_new(&mem), file, offset, &arena);
+}
+
+/* The offsets are those of the recorded log: tests/golden/README.md. */
+Test(registration, after_a_clean_stop_elects_what_was_left_eligible) {
+    struct image *image = golden_until(83);
+    cr_expect(image_broker(image, 1)->fenced);
+    struct controller_context ctx = context_of(image);
+    struct broker_registration node = registration();
+    struct controller_records records;
+    int64_t epoch;
+    controller_records_init(&records, &arena);
+    controller_register(&ctx, &node, &epoch, &records);
+    static const char *const expected[] = {
+        "RegisterControllerRecord 0 ",
+        "RegisterBrokerRecord 4 ",
+        "BrokerRegistrationChangeRecord 0 {\"brokerId\":1,\"brokerEpoch\":4,\"fenced\":-1}",
+        "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
+        "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
+        "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
+        "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
+        "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
+        "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
+        "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
+    };
+    expect_records(&records, 0, expected, COUNT(expected));
+    image_free(image);
+}
+
+Test(registration, after_a_crash_opens_a_new_epoch_of_what_it_led) {
+    struct image *image = golden_until(47);
+    cr_expect(!image_broker(image, 1)->fenced);
+    struct controller_context ctx = context_of(image);
+    struct broker_registration node = registration();
+    struct controller_records records;
+    int64_t epoch;
+    controller_records_init(&records, &arena);
+    controller_register(&ctx, &node, &epoch, &records);
+    cr_expect_eq(records.count, 3 + 7);
+    struct str last = printed(records.values[records.count - 1]);
+    cr_expect_not_null(strstr(last.ptr, ",\"leader\":1}"), "the leader alone: %s", last.ptr);
+    struct image *next;
+    struct image_delta delta;
+    cr_assert_eq(image_apply(image, records.values, records.count, 99, 1, &arena, &next, &delta),
+                 ST_OK, "%.*s", STR_ARG(delta.problem));
+    struct str beta = STR("beta");
+    cr_expect_eq(image_topic_by_name(next, beta)->partitions[0].leader_epoch,
+                 image_topic_by_name(image, beta)->partitions[0].leader_epoch + 1);
+    image_free(next);
+    image_free(image);
+}
+
+Test(registration, of_the_last_known_leader_alone_is_an_unclean_election) {
+    struct image *image = golden_until(65);
+    const struct topic_image *beta = image_topic_by_name(image, STR("beta"));
+    cr_assert_eq(beta->partitions[0].elr_count, 0, "Kafka took it away after its own crash");
+    cr_assert_eq(beta->partitions[0].last_known_elr_count, 1);
+    struct controller_context ctx = context_of(image);
+    struct broker_registration node = registration();
+    struct controller_records records;
+    int64_t epoch;
+    controller_records_init(&records, &arena);
+    controller_register(&ctx, &node, &epoch, &records);
+    struct str last = printed(records.values[records.count - 1]);
+    cr_expect_not_null(strstr(last.ptr, "\"isr\":[1],\"leader\":1,\"leaderRecoveryState\":1,"
+                                        "\"lastKnownElr\":[]}"),
+                       "%s", last.ptr);
+    image_free(image);
+}
+
+Test(registration, a_shut_down_leaves_what_kafkas_leaves) {
+    struct image *image = golden_until(74);
+    struct controller_context ctx = context_of(image);
+    struct controller_records records;
+    controller_records_init(&records, &arena);
+    controller_shut_down(&ctx, 1, &records);
+    struct image *ours, *kafkas = golden_until(83);
+    struct image_delta delta;
+    cr_assert_eq(image_apply(image, records.values, records.count, 82, 2, &arena, &ours, &delta),
+                 ST_OK, "%.*s", STR_ARG(delta.problem));
+    struct str a = golden_text(ours, &arena), b = golden_text(kafkas, &arena);
+    cr_expect(str_eq(a, b), "ours:\n%s\nKafka's:\n%s", a.ptr, b.ptr);
+    image_free(image);
+    image_free(ours);
+    image_free(kafkas);
+}
+
+Test(registration, producer_ids_are_given_once) {
+    struct image *image = golden_until(INT64_MAX);
+    for (int64_t expected = 1000; expected < 6000; expected += PRODUCER_ID_BLOCK) {
+        struct controller_context ctx = context_of(image);
+        struct controller_records records;
+        int64_t first;
+        controller_records_init(&records, &arena);
+        controller_allocate_producer_ids(&ctx, 1, 5, &first, &records);
+        cr_expect_eq(first, expected);
+        struct image *next;
+        struct image_delta delta;
+        cr_assert_eq(image_apply(image, records.values, 1, 200, 1, &arena, &next, &delta), ST_OK);
+        image_free(image);
+        image = next;
+    }
+    image_free(image);
+}
