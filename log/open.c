@@ -167,6 +167,10 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
         log->end = recovery.expected;
     }
     recovery_end(&recovery);
+    log->sealed_bytes = 0;
+    for (uint32_t i = 0; i + 1 < log->segment_count; i++) {
+        log->sealed_bytes += log->segments[i]->size_bytes;
+    }
     return st;
 }
 

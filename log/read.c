@@ -123,6 +123,7 @@ static void index_load_job(struct job *job, void *argument) {
     if (st == ST_OK && entries == NULL) entries = mem_need(mem, 0);
     if (st == ST_OK) take_entries(segment, mem, entries, count, count_before);
     segment->loading = false;
+    segment->load_status = st;
     struct list waiters;
     list_init(&waiters);
     for (struct list *node; (node = list_pop_front(&segment->load_waiters)) != NULL;) {
@@ -145,15 +146,20 @@ static void index_load_job(struct job *job, void *argument) {
 static enum step load_index(struct log_read *read) {
     struct read_state *s = state_of(read);
     struct segment *segment = s->segment;
-    list_push_back(&segment->load_waiters, &s->link);
-    if (segment->loading) return STEP_WAIT;
-    segment->loading = true;
-    struct index_load *load = MEM_NEW(read->log->dir->io->mem, struct index_load);
-    *load = (struct index_load){read->log, segment};
-    segment_hold(segment);
-    log_hold(read->log);
-    job_start(read->log->dir->jobs, index_load_job, load);
-    return STEP_WAIT;
+    if (!segment->loading) {
+        segment->loading = true;
+        struct index_load *load = MEM_NEW(read->log->dir->io->mem, struct index_load);
+        *load = (struct index_load){read->log, segment};
+        segment_hold(segment);
+        log_hold(read->log);
+        job_start(read->log->dir->jobs, index_load_job, load);
+    }
+    if (segment->loading) {
+        list_push_back(&segment->load_waiters, &s->link);
+        return STEP_WAIT;
+    }
+    /* It ended at once. */
+    return segment->load_status == ST_OK ? STEP_ON : end(read, segment->load_status);
 }
 
 /* --- the walk --- */

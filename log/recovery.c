@@ -31,7 +31,7 @@ static bool is_damage(enum status st) {
 }
 
 static bool offsets_fit(const struct batch_view *view, int64_t expected, int64_t segment_base) {
-    return view->base_offset >= expected && view->last_offset_delta >= 0 &&
+    return view->base_offset >= MAX(expected, segment_base) && view->last_offset_delta >= 0 &&
            view->record_count >= 0 &&
            view->base_offset - segment_base <= INT32_MAX - (int64_t)view->last_offset_delta;
 }

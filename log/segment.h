@@ -34,6 +34,7 @@ struct segment {
     bool max_known;           /* max_timestamp_* hold: always of the active segment */
     bool indexes_durable;     /* what a clean start would trust is on stable storage */
     bool loading;             /* a job reads the offset index */
+    enum status load_status;  /* of the last time */
     struct list load_waiters; /* reads that wait for it */
     struct offset_index offsets;
     struct time_index times;

@@ -152,6 +152,8 @@ static int64_t perform(struct plain_io *plain, const struct closure *c) {
         int refused = plain->fault(plain, &call);
         if (refused != 0) return refused;
     }
+    bool is_sync = c->kind == PLAIN_SYNC || c->kind == PLAIN_SYNC_FS || c->kind == PLAIN_DIR_SYNC;
+    if (is_sync && plain->syncs_are_free) return 0;
     switch ((enum plain_kind)c->kind) {
     case PLAIN_OPEN: return do_open(c);
     case PLAIN_READ: return do_read(c);

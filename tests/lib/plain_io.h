@@ -44,6 +44,7 @@ struct plain_io {
     struct jobs jobs;
     struct prng prng;
     bool deferred;
+    bool syncs_are_free; /* they succeed and are not done: for many short runs */
     struct list waiting, laters;
     struct io_message *messages;
     uint64_t counts[PLAIN_KIND_COUNT]; /* operations done or refused */
