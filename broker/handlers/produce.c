@@ -94,7 +94,9 @@ static void on_appended(struct log_append *append) {
     part->out->log_start_offset = log_start_offset(p->log);
     metrics_add(&v->at->metrics, METRIC_PRODUCE_BYTES, append->batch_bytes);
     metrics_add(&v->at->metrics, METRIC_PRODUCE_RECORDS, (uint64_t)append->record_count);
-    if (v->at->broker->flush_before_ack) log_sync(p->log);
+    bool must_flush = v->at->broker->flush_before_ack;
+    if (must_flush && v->produce->acks == -1) log_sync(p->log);
+    if (must_flush && v->produce->acks != -1) partition_sync_soon(p);
     bool must_wait = false;
     if (v->produce->acks == -1 && p->state == PARTITION_ONLINE) {
         part->wait =

@@ -139,6 +139,7 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
     p->state = PARTITION_LEAVING;
     map_remove(&shard->partitions, &p->node);
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
+    io_timer_clear(shard->io, &p->sync_timer);
     wake_waiters(p, ST_CLOSED);
     if (p->use_count > 0) {
         p->drained = job;
@@ -163,6 +164,11 @@ int16_t partition_problem(const struct partition *p, int32_t current_leader_epoc
     return KAFKA_NONE;
 }
 
+static void sync_now(struct partition *p) {
+    io_timer_clear(p->shard->io, &p->sync_timer);
+    log_sync(p->log);
+}
+
 bool partition_wait(struct partition *p, struct watermark_wait *wait) {
     ASSERT(p->state == PARTITION_ONLINE);
     if (wait->offset <= p->high_watermark) return false;
@@ -172,7 +178,21 @@ bool partition_wait(struct partition *p, struct watermark_wait *wait) {
         at = at->prev;
     }
     list_insert_before(at, &wait->link);
+    if (io_timer_is_set(&p->sync_timer)) sync_now(p); /* somebody waits for it now */
     return true;
+}
+
+static void on_sync_due(struct io_timer *timer) {
+    log_sync(CONTAINER_OF(timer, struct partition, sync_timer)->log);
+}
+
+void partition_sync_soon(struct partition *p) {
+    if (!list_is_empty(&p->waits)) {
+        sync_now(p);
+    } else if (!io_timer_is_set(&p->sync_timer)) {
+        p->sync_timer.fire = on_sync_due;
+        io_timer_set(p->shard->io, &p->sync_timer, p->shard->io->now.mono_us + PARTITION_SYNC_US);
+    }
 }
 
 void partition_use(struct partition *p) { p->use_count++; }

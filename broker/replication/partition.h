@@ -35,10 +35,11 @@ struct partition {
     struct log_owner log_owner;
     struct log_config config;
     int64_t high_watermark;
-    struct list waits;   /* struct watermark_wait, in ascending order of offset */
-    uint32_t use_count;  /* appends, reads and jobs that still need the log */
-    struct job *drained; /* wakes when use_count falls to 0 */
-    uint64_t pool_bytes; /* of this struct */
+    struct list waits;          /* struct watermark_wait, in ascending order of offset */
+    struct io_timer sync_timer; /* set: what was appended last is not being synced yet */
+    uint32_t use_count;         /* appends, reads and jobs that still need the log */
+    struct job *drained;        /* wakes when use_count falls to 0 */
+    uint64_t pool_bytes;        /* of this struct */
 };
 
 /** Opens (or creates) the log in the directory and puts the partition into the shard's map. What
@@ -57,6 +58,10 @@ MUST_CHECK enum status partition_leave(struct job *job, struct partition *partit
 int16_t partition_problem(const struct partition *partition, int32_t current_leader_epoch);
 /** Waits in order; wait->over runs later, or before this returns false when it is already so. */
 bool partition_wait(struct partition *partition, struct watermark_wait *wait);
+/** What was appended gets onto stable storage, and so becomes visible: at once when somebody waits for
+ * it, otherwise within PARTITION_SYNC_US, so that a stream of acks=1 does not sync for every batch. */
+void partition_sync_soon(struct partition *partition);
+#define PARTITION_SYNC_US 2000
 void partition_use(struct partition *partition);
 void partition_unuse(struct partition *partition);
 /** What acks=all and readers may see, worked out anew; wakes who waited. */
