@@ -86,7 +86,7 @@ struct broker_registration {
     int32_t controller_endpoint_count;
     const struct uuid *directories;
     int32_t directory_count;
-    const struct bytes *bootstrap; /* records of bootstrap.checkpoint (metadata_log_bootstrap); */
+    const struct bytes *bootstrap; /* records of bootstrap.checkpoint (metadata_log_bootstrap) */
     uint32_t bootstrap_count;      /* 0: every known feature at its highest level */
 };
 /** Registers this process as broker (and controller), unfences it, and takes leadership of the

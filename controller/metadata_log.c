@@ -208,6 +208,11 @@ int64_t metadata_log_high_watermark(const struct metadata_log *log) {
     return log->raft.high_watermark;
 }
 
+const struct bytes *metadata_log_bootstrap(const struct metadata_log *log, uint32_t *ret_count) {
+    *ret_count = log->bootstrap_count;
+    return log->bootstrap;
+}
+
 void metadata_log_release(struct metadata_log *log, struct image *image) {
     ASSERT(image != log->replay.image);
     image_free(image);

@@ -18,6 +18,9 @@ struct metadata_log {
     struct list in_flight;         /* struct metadata_append, in offset order */
     struct list refused;           /* to be told at the end of the turn */
     struct io_later tell_refused;
+    struct arena bootstrap_arena;
+    struct bytes *bootstrap; /* of bootstrap.checkpoint */
+    uint32_t bootstrap_count;
     struct arena arena;  /* of one applied step */
     struct job *leading; /* waits for its epoch to be committed */
     enum status failed;

@@ -11,6 +11,7 @@
 #define TOPIC "__cluster_metadata"
 #define READ_BYTES ((uint32_t)1 << 20)
 #define ARENA_CHUNK_BYTES ((size_t)16 << 10)
+#define BOOTSTRAP_CHUNK_BYTES ((size_t)4 << 10)
 #define QUORUM_STATE_MODE 0644u
 static const struct uuid topic_id = {{[15] = 1}};
 
@@ -247,7 +248,19 @@ static enum status start_raft(struct loading *l) {
     return problem.ptr == NULL ? ST_OK : tell(l, ST_UNSUPPORTED, "", problem);
 }
 
+/* A log without metadata.version gets its first records from the file that formatting left. */
+static enum status load_bootstrap(struct loading *l) {
+    struct metadata_log *log = l->log;
+    if (image_feature(log->replay.image, STR(METADATA_VERSION)) != 0) return ST_OK;
+    struct str problem = STR_NULL;
+    enum status st = snapshot_read_bootstrap(l->job, log->open.dir->path, &log->bootstrap_arena,
+                                             &log->bootstrap, &log->bootstrap_count, &problem);
+    if (st != ST_OK) *l->message = arena_str(l->arena, problem);
+    return st;
+}
+
 static void free_log(struct metadata_log *log) {
+    arena_release(&log->bootstrap_arena);
     metadata_replay_release(&log->replay);
     arena_release(&log->arena);
     MEM_FREE(log->open.mem, log);
@@ -267,6 +280,7 @@ enum status metadata_log_load(struct job *job, const struct metadata_log_open *o
     list_init(&log->refused);
     metadata_replay_init(&log->replay, open->mem);
     arena_init(&log->arena, open->mem, ARENA_CHUNK_BYTES, 0);
+    arena_init(&log->bootstrap_arena, open->mem, BOOTSTRAP_CHUNK_BYTES, 0);
     int n = snprintf(log->path, sizeof log->path, "%.*s/%s-0", STR_ARG(open->dir->path), TOPIC);
     ASSERT(n > 0 && (size_t)n < sizeof log->path); /* log_dir knows its path to be short enough */
     struct loading l = {.job = job, .log = log, .arena = arena, .message = ret_message};
@@ -276,6 +290,7 @@ enum status metadata_log_load(struct job *job, const struct metadata_log_open *o
     if (st == ST_OK) st = open_log(&l);
     if (st == ST_OK) st = replay_log(&l);
     if (st == ST_OK) st = start_raft(&l);
+    if (st == ST_OK) st = load_bootstrap(&l);
     if (st == ST_OK) {
         *ret_log = log;
         return ST_OK;
@@ -442,10 +457,4 @@ void metadata_log_abandon(struct metadata_log *log) {
     ASSERT(log->leading == NULL);
     log_abandon(log->log);
     free_log(log);
-}
-
-enum status metadata_log_bootstrap(struct job *job, struct str dir, struct arena *arena,
-                                   struct bytes **ret_values, uint32_t *ret_count,
-                                   struct str *ret_message) {
-    return snapshot_read_bootstrap(job, dir, arena, ret_values, ret_count, ret_message);
 }

@@ -244,6 +244,8 @@ static void decide_registration(struct decision *d, const struct controller_cont
         .directories = directories,
         .directory_count = (int32_t)broker->dir_count,
     };
+    registration.bootstrap =
+        metadata_log_bootstrap(d->publisher->log, &registration.bootstrap_count);
     controller_register(ctx, &registration, &d->publisher->broker_epoch, &d->records);
 }
 

@@ -117,10 +117,6 @@ static void run_load(struct job *job, void *argument) {
     struct call *call = argument;
     struct node *node = call->node;
     call->st = metadata_log_load(job, &node->open, &node->arena, &node->log, &node->message);
-    if (call->st != ST_OK) return;
-    struct str problem;
-    call->st = metadata_log_bootstrap(job, str_of(node->path), &node->arena, &node->bootstrap,
-                                      &node->bootstrap_count, &problem);
 }
 static void run_lead(struct job *job, void *argument) {
     struct call *call = argument;
@@ -202,9 +198,8 @@ enum status node_register(struct node *node) {
         .controller_endpoint_count = 1,
         .directories = &node->open.directory_id,
         .directory_count = 1,
-        .bootstrap = node->bootstrap,
-        .bootstrap_count = node->bootstrap_count,
     };
+    registration.bootstrap = metadata_log_bootstrap(node->log, &registration.bootstrap_count);
     struct controller_context context = node_context(node);
     struct controller_records records;
     int64_t epoch;

@@ -14,8 +14,6 @@ struct node {
     struct metadata_log *log;
     struct metadata_log_open open;
     struct str message; /* of the last load */
-    struct bytes *bootstrap;
-    uint32_t bootstrap_count;
     uint32_t image_calls, failure_calls;
     struct image_delta delta; /* of the last image; its arrays are gone */
 };
