@@ -154,6 +154,7 @@ static void roll_job(struct job *job, void *argument) {
     struct log *log = argument;
     log_job_begin(job, log);
     struct segment *old = log_active(log), *next = NULL;
+    ASSERT(log_is_offline(log) || (log->roll_offset == log->end && log->write == NULL));
     enum status st =
         log_is_offline(log) ? ST_IO : segment_create(job, log, log->roll_offset, &next);
     if (st == ST_OK) {
@@ -167,7 +168,7 @@ static void roll_job(struct job *job, void *argument) {
         if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
         segment_let_go(old);
     }
-    log->rolling = false;
+    if (next == NULL) log->rolling = false; /* else the next roll may wait for its turn already */
     if (st != ST_OK) log_fail(log, st);
     log_job_end(log);
     log_let_go(log);
