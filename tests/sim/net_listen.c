@@ -23,7 +23,7 @@ static bool is_loopback(const struct io_address *address) {
 }
 
 static void accept_some(struct task *task) {
-    struct listener *listener = CONTAINER_OF(task, struct listener, task);
+    struct listening *listener = CONTAINER_OF(task, struct listening, task);
     struct sim_io *io = listener->io;
     struct world *world = io->world;
     struct io_acceptor *acceptor = listener->acceptor;
@@ -60,7 +60,7 @@ int net_listen(struct io *base, const struct io_address *address, int backlog,
     if (!seam_begin(io)) return NODE_FDS; /* of a process that is no more: any number will do */
     int fd = fd_new(io->node);
     if (fd < 0) return fd;
-    struct listener *listener = MEM_NEW(&io->world->mem, struct listener);
+    struct listening *listener = MEM_NEW(&io->world->mem, struct listening);
     listener->io = io;
     listener->fd = fd;
     listener->address = *ret_bound;
@@ -92,7 +92,7 @@ void net_accept_stop(struct io *base, struct io_acceptor *acceptor) {
     if (at != NULL && at->listener != NULL) at->listener->acceptor = NULL;
 }
 
-void listener_give_up(struct listener *listener) {
+void listener_give_up(struct listening *listener) {
     struct mem *mem = &listener->io->world->mem;
     LIST_EACH(&listener->pending, node) {
         list_remove(node);
@@ -120,12 +120,12 @@ bool net_close_listener(struct sim_op *close, struct descriptor *at) {
 
 /* --- connect --- */
 
-static struct listener *listener_find(struct sim_op *op, const struct node *target) {
+static struct listening *listener_find(struct sim_op *op, const struct node *target) {
     struct world *world = op->io->world;
-    struct listener *chosen = NULL;
+    struct listening *chosen = NULL;
     uint64_t count = 0;
     LIST_EACH(&world->listeners, node) {
-        struct listener *listener = CONTAINER_OF(node, struct listener, link);
+        struct listening *listener = CONTAINER_OF(node, struct listening, link);
         if (listener->io->node != target || listener->address.port != op->address.port) continue;
         if (!is_any(&listener->address) &&
             memcmp(listener->address.bytes, op->address.bytes, sizeof op->address.bytes) != 0)
@@ -147,7 +147,7 @@ static int64_t connect_execute(struct sim_op *op) {
     if (target == NULL) return -EHOSTUNREACH;
     if (target->is_dark || world->blocked[io->node->id][target->id]) return -ETIMEDOUT;
     if (world_fault(world, FAULT_NET_REFUSED, world->faults.net.refused)) return -ECONNREFUSED;
-    struct listener *listener = listener_find(op, target);
+    struct listening *listener = listener_find(op, target);
     if (listener == NULL) return -ECONNREFUSED;
     int fd = fd_new(io->node);
     if (fd < 0) return fd;

@@ -36,7 +36,7 @@ struct socket {
     bool is_lost;             /* its node's power went */
 };
 
-struct listener {
+struct listening {
     struct list link; /* in world->listeners */
     struct sim_io *io;
     struct io_address address;
@@ -54,4 +54,4 @@ void socket_reset(struct socket *socket);
 /** The process no longer has it: the peer sees an end or a reset, or nothing at all when the power
  * went. */
 void socket_give_up(struct socket *socket, bool is_lost);
-void listener_give_up(struct listener *listener);
+void listener_give_up(struct listening *listener);

@@ -31,6 +31,11 @@ int64_t node_wall_ms(const struct node *node) {
     return 1700000000000 + (int64_t)(node->world->now_us / 1000) + node->skew_ms;
 }
 
+void node_call(struct node *node, struct task *task) {
+    ASSERT(node_runs(node));
+    seam_ready(node->ios[0], task);
+}
+
 struct io *node_io(struct node *node, unsigned shard) {
     ASSERT(shard < node->io_count);
     return &node->ios[shard]->io;
@@ -83,7 +88,7 @@ static uint64_t process_gone(struct node *node, enum crash_kind kind) {
         if (node->fds[fd].file != NULL) disk_close(node->disk, node->fds[fd].file);
         node->fds[fd] = (struct descriptor){0};
     }
-    node->fd_limit = 0;
+    node->fd_limit = node->fd_hint = 0;
     uint64_t leaked = node->memory.block_count;
     memory_release(&node->memory);
     node->io_count = 0;

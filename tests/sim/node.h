@@ -13,20 +13,20 @@
 #include "tests/sim/memory.h"
 #include "tests/sim/world.h"
 
-enum { NODE_SHARDS = 8, NODE_FDS = 1024 };
+enum { NODE_SHARDS = 8, NODE_FDS = 8192 };
 
 enum crash_kind { CRASH_KILL, CRASH_POWER };
 
 struct disk;
 struct disk_file;
 struct socket;
-struct listener;
+struct listening;
 
 /* What a descriptor is; at most one is not NULL. */
 struct descriptor {
     struct disk_file *file;
     struct socket *socket;
-    struct listener *listener;
+    struct listening *listener;
     struct sim_op *closing; /* waits for what is outstanding */
     bool is_closing;
 };
@@ -50,6 +50,7 @@ struct node {
     struct memory memory;
     struct descriptor fds[NODE_FDS];
     int fd_limit;            /* one more than the highest in use */
+    int fd_hint;             /* none below it is free */
     bool is_dark;            /* its power went and no process has started since */
     bool is_booting;         /* its shards may be touched by each other: no thread of it runs yet */
     bool is_doomed;          /* crashed, but its turn has not ended: its operations do nothing */
@@ -72,6 +73,9 @@ void node_power_cut(struct node *node);
 void node_crash_within_turn(struct node *node, enum crash_kind kind);
 /** Returns how many blocks of memory were still out: each is a leak. */
 uint64_t node_exit(struct node *node);
+/** Runs the task on shard 0 in a coming turn; forgotten when the process ends before. */
+struct task;
+void node_call(struct node *node, struct task *task);
 int64_t node_wall_ms(const struct node *node);
 struct io *node_io(struct node *node, unsigned shard);
 /** NULL when nobody has it. */

@@ -259,10 +259,11 @@ static void seam_cancel(struct io *base, struct io_op *io_op) {
 /* --- descriptors --- */
 
 int fd_new(struct node *node) {
-    for (int fd = 3; fd < NODE_FDS; fd++) {
+    for (int fd = MAX(3, node->fd_hint); fd < NODE_FDS; fd++) {
         struct descriptor *at = &node->fds[fd];
         if (at->file != NULL || at->socket != NULL || at->listener != NULL) continue;
         if (fd >= node->fd_limit) node->fd_limit = fd + 1;
+        node->fd_hint = fd; /* it is taken before the next call */
         return fd;
     }
     return -EMFILE;
@@ -276,7 +277,10 @@ struct descriptor *fd_find(struct sim_io *io, int fd) {
     return at;
 }
 
-void fd_free(struct node *node, int fd) { node->fds[fd] = (struct descriptor){0}; }
+void fd_free(struct node *node, int fd) {
+    node->fds[fd] = (struct descriptor){0};
+    node->fd_hint = MIN(node->fd_hint, fd);
+}
 
 static int64_t bad_descriptor(struct sim_op *op) {
     (void)op; /* whatever it was */

@@ -52,7 +52,7 @@ struct world {
     struct node *nodes[WORLD_NODES];
     uint16_t node_count;
     struct sim_io *running; /* whose code runs at the moment; NULL: the world's own */
-    struct list listeners;  /* struct listener, of all nodes */
+    struct list listeners;  /* struct listening, of all nodes */
     bool blocked[WORLD_NODES][WORLD_NODES]; /* [from][to]: nothing arrives */
     uint32_t next_port;                     /* ephemeral */
     bool faults_off;                        /* the healed phase: no fault of chance fires */

@@ -1,0 +1,21 @@
+/* tests/sim/scenario.h - one seed: a broker of 1 to 4 shards, several clients, faults as the seed
+ * draws them; then everything is healed, every client ends, a judge reads all there is, and the
+ * broker stops cleanly. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "tests/sim/faults.h"
+
+struct scenario_result {
+    uint64_t hash; /* of every event */
+    uint64_t event_count;
+    uint64_t virtual_us;
+    uint64_t sent, acked, read; /* records */
+    uint64_t crashes, clean_stops;
+    struct fault_counts counts;
+    bool is_good;
+    char failure[800];
+};
+
+void log_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);
+void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);

@@ -1,0 +1,328 @@
+/* tests/sim/scenario_broker.c - the broker of one seed, what happens to it, and the verdict. */
+#include "tests/sim/scenario.h"
+#include <stdio.h>
+#include <string.h>
+#include "base/assert.h"
+#include "base/logging.h"
+#include "broker/broker.h"
+#include "tests/sim/client.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/net.h"
+
+enum {
+    PORT = 9092,
+    SECOND_US = 1000000,
+    PATIENCE_US = 90 * SECOND_US, /* of the healed phase, for each of its steps */
+};
+
+/* What one seed draws beside its faults. */
+struct plan {
+    unsigned shards;
+    bool flush;
+    uint32_t topics, producers, consumers;
+    uint64_t chaos_us;
+    uint64_t stop_every_us;                     /* clean stops; 0: none */
+    uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
+};
+
+enum phase { STARTING, SERVING, STOPPING, GONE };
+
+struct scenario {
+    struct world *world;
+    struct plan plan;
+    struct node *node;
+    struct history history;
+    struct clients clients;
+    struct event kill, power, stop, step, restart, reap;
+    struct task stop_task;
+    enum phase phase;
+    /* of the process that runs: in its own memory */
+    struct arena *arena;
+    struct broker *broker;
+    uint64_t crashes, clean_stops;
+};
+
+static struct plan plan_draw(struct prng *prng) {
+    static const uint32_t intervals[] = {1, 100, 1000, 4096};
+    return (struct plan){
+        .shards = 1 + (unsigned)prng_below(prng, 4),
+        .flush = !prng_chance(prng, 1, 4),
+        .topics = 1 + (uint32_t)prng_below(prng, 3),
+        .producers = 1 + (uint32_t)prng_below(prng, 4),
+        .consumers = 1 + (uint32_t)prng_below(prng, 3),
+        .chaos_us = SECOND_US + prng_below(prng, 5 * SECOND_US),
+        .stop_every_us = prng_chance(prng, 1, 3) ? SECOND_US + prng_below(prng, 4 * SECOND_US) : 0,
+        .index_bytes = prng_chance(prng, 1, 2) ? 40 + 12 * (uint32_t)prng_below(prng, 20) : 1 << 16,
+        .index_interval_bytes = intervals[prng_below(prng, COUNT(intervals))],
+    };
+}
+
+/* --- the broker's process --- */
+
+static void on_started(void *owner, enum status st, struct str message) {
+    struct scenario *s = owner;
+    if (s->node->is_doomed) return; /* crashed in this very turn */
+    if (st != ST_OK) {
+        world_fail(s->world, "the broker does not start: %s: %.*s", status_name(st),
+                   STR_ARG(message));
+        return;
+    }
+    world_trace(s->world, "the broker serves");
+    s->phase = SERVING;
+    s->clients.port = broker_port(s->broker, 0);
+}
+
+static void on_stopped(void *owner, enum status st) {
+    struct scenario *s = owner;
+    if (s->node->is_doomed) return;
+    if (st != ST_OK || s->phase != STOPPING) {
+        world_fail(s->world, "the broker stopped: %s", status_name(st));
+    }
+    event_set(&s->reap, 1); /* not from within its own callback */
+}
+
+static void boot(struct node *node, struct io **ios, unsigned io_count, struct mem *mem,
+                 void *argument) {
+    (void)node;
+    struct scenario *s = argument;
+    s->arena = MEM_NEW(mem, struct arena);
+    arena_init(s->arena, mem, 16384, 0);
+    struct str text = arena_printf(
+        s->arena,
+        "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@%s:9093\n"
+        "listeners=PLAINTEXT://:%u,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n"
+        "advertised.listeners=PLAINTEXT://%s:%u\n"
+        "log.dirs=/data\nlog.retention.ms=-1\nklamm.auto.format=true\n"
+        "klamm.flush.before.ack=%s\nlog.index.size.max.bytes=%u\nlog.index.interval.bytes=%u\n"
+        "message.max.bytes=1000000\n",
+        node->name, PORT, node->name, PORT, s->plan.flush ? "all" : "none", s->plan.index_bytes,
+        s->plan.index_interval_bytes);
+    struct config_set *config = arena_alloc(s->arena, sizeof *config);
+    struct listeners *listeners = arena_alloc(s->arena, sizeof *listeners);
+    struct str error = STR_NULL;
+    enum status st = config_load(text, "simulated", NULL, 0, s->arena, config, &error);
+    if (st == ST_OK) st = listeners_read(config, str_of(node->name), s->arena, listeners, &error);
+    if (st != ST_OK) {
+        world_fail(s->world, "configuration: %.*s", STR_ARG(error));
+        return;
+    }
+    struct broker_setup *setup = arena_alloc(s->arena, sizeof *setup);
+    struct io **kept = arena_array(s->arena, io_count, sizeof *kept);
+    for (unsigned i = 0; i < io_count; i++) kept[i] = ios[i];
+    *setup = (struct broker_setup){.config = config,
+                                   .listeners = listeners,
+                                   .ios = kept,
+                                   .io_count = io_count,
+                                   .on_started = on_started,
+                                   .on_stopped = on_stopped,
+                                   .owner = s};
+    s->phase = STARTING;
+    s->broker = broker_start(setup);
+}
+
+static void broker_up(struct scenario *s) {
+    if (node_runs(s->node)) return;
+    event_clear(&s->restart);
+    node_start(s->node, s->plan.shards, boot, s);
+}
+
+static void restart_due(struct event *event) {
+    broker_up(CONTAINER_OF(event, struct scenario, restart));
+}
+
+/* It has stopped by itself: what it still holds is a leak. */
+static void reap_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, reap);
+    if (!node_runs(s->node) || s->node->is_doomed) return;
+    broker_free(s->broker);
+    arena_release(s->arena);
+    mem_free(&s->node->mems[0], s->arena, sizeof *s->arena);
+    s->broker = NULL;
+    uint64_t leaked = node_exit(s->node);
+    if (leaked > 0) {
+        world_fail(s->world, "%llu blocks of memory were not given back",
+                   (unsigned long long)leaked);
+    }
+    s->phase = GONE;
+    s->clean_stops++;
+    event_set(&s->restart, world_delay(s->world, s->world->faults.process.down_us));
+}
+
+static void stop_run(struct task *task) {
+    struct scenario *s = CONTAINER_OF(task, struct scenario, stop_task);
+    if (s->phase != SERVING) return;
+    s->phase = STOPPING;
+    world_trace(s->world, "the broker is told to stop");
+    broker_stop(s->broker);
+}
+
+static void broker_down(struct scenario *s) {
+    if (!node_runs(s->node) || s->phase != SERVING || list_is_linked(&s->stop_task.link)) return;
+    s->stop_task.run = stop_run;
+    node_call(s->node, &s->stop_task);
+}
+
+static void on_crash(struct node *node, enum crash_kind kind) {
+    struct scenario *s = node->context;
+    struct world *world = s->world;
+    s->phase = GONE;
+    s->broker = NULL;
+    s->crashes++;
+    s->stop_task = (struct task){0};
+    event_clear(&s->reap);
+    if (kind == CRASH_POWER) history_power_cut(&s->history);
+    if (world_fault(world, FAULT_DISK_FLIP, 0)) (void)disk_flip(node->disk); /* off: see docs */
+    event_set(&s->restart, world_delay(world, world->faults.process.down_us));
+}
+
+/* --- what happens to it --- */
+
+/* Again in about `every_us`. */
+static void again(struct scenario *s, struct event *event, uint64_t every_us) {
+    if (every_us != 0) event_set(event, every_us / 2 + prng_below(&s->world->prng, every_us));
+}
+
+static void crash_due(struct scenario *s, enum crash_kind kind) {
+    struct world *world = s->world;
+    if (!node_runs(s->node)) return;
+    if (prng_chance(&world->prng, world->faults.process.within_turn, 1000000)) {
+        node_crash_within_turn(s->node, kind);
+    } else if (kind == CRASH_KILL) {
+        node_kill(s->node);
+    } else {
+        node_power_cut(s->node);
+    }
+}
+
+static void kill_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, kill);
+    crash_due(s, CRASH_KILL);
+    again(s, event, s->world->faults.process.kill_every_us);
+}
+
+static void power_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, power);
+    crash_due(s, CRASH_POWER);
+    again(s, event, s->world->faults.process.power_every_us);
+}
+
+static void stop_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, stop);
+    broker_down(s);
+    again(s, event, s->plan.stop_every_us);
+}
+
+static void step_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, step);
+    struct world *world = s->world;
+    int64_t most = world->faults.process.step_ms;
+    s->node->skew_ms = (int64_t)prng_below(&world->prng, (uint64_t)(2 * most + 1)) - most;
+    world_count(world, FAULT_CLOCK_STEP);
+    again(s, event, world->faults.process.step_every_us);
+}
+
+static void events_start(struct scenario *s) {
+    const struct process_faults *faults = &s->world->faults.process;
+    uint16_t id = s->node->id;
+    event_init(&s->kill, s->world, EVENT_PLAN, id, kill_due);
+    event_init(&s->power, s->world, EVENT_PLAN, id, power_due);
+    event_init(&s->stop, s->world, EVENT_PLAN, id, stop_due);
+    event_init(&s->step, s->world, EVENT_PLAN, id, step_due);
+    event_init(&s->restart, s->world, EVENT_PLAN, id, restart_due);
+    event_init(&s->reap, s->world, EVENT_PLAN, id, reap_due);
+    again(s, &s->kill, faults->kill_every_us);
+    again(s, &s->power, faults->power_every_us);
+    again(s, &s->stop, s->plan.stop_every_us);
+    again(s, &s->step, faults->step_every_us);
+}
+
+/* --- the run --- */
+
+static bool clients_ended(const struct scenario *s) { return s->clients.running == 0; }
+static bool is_judged(const struct scenario *s) { return s->clients.is_judged; }
+static bool is_gone(const struct scenario *s) { return !node_runs(s->node); }
+
+/* Runs until it is so; fails when that takes too long. */
+static void run_until(struct scenario *s, bool (*is_so)(const struct scenario *),
+                      const char *what) {
+    struct world *world = s->world;
+    uint64_t until_us = world->now_us + PATIENCE_US;
+    while (!world->stopped && !is_so(s)) {
+        if (world->now_us >= until_us) {
+            world_fail(world, "healed for %d s, and %s", (int)(PATIENCE_US / SECOND_US), what);
+            return;
+        }
+        world_run(world, world->now_us + SECOND_US / 50);
+    }
+}
+
+static void heal(struct scenario *s) {
+    struct world *world = s->world;
+    world->faults_off = true;
+    event_clear(&s->kill);
+    event_clear(&s->power);
+    event_clear(&s->stop);
+    event_clear(&s->step);
+    s->node->skew_ms = 0;
+    world_trace(world, "healed");
+    world_run(world, world->now_us + 2 * SECOND_US);
+    s->clients.is_ending = true;
+    run_until(s, clients_ended, "not every client has ended");
+    if (world->stopped) return;
+    client_start_judge(&s->clients);
+    run_until(s, is_judged, "not everything could be read");
+    if (world->stopped) return;
+    broker_down(s);
+    run_until(s, is_gone, "the broker has not stopped");
+}
+
+static void verdict(struct scenario *s, struct scenario_result *result) {
+    struct world *world = s->world;
+    result->is_good = world->failure[0] == '\0' && history_anomaly_count(&s->history) == 0;
+    (void)snprintf(result->failure, sizeof result->failure, "%s%s%s", s->history.first,
+                   s->history.first[0] != '\0' && world->failure[0] != '\0' ? "; " : "",
+                   world->failure); /* cut when longer */
+    result->hash = world->hash ^ world->event_count;
+    result->event_count = world->event_count;
+    result->virtual_us = world->now_us;
+    result->sent = s->history.sent_count;
+    result->acked = s->history.acked_count;
+    result->read = s->history.read_count;
+    result->crashes = s->crashes;
+    result->clean_stops = s->clean_stops;
+    result->counts = world->counts;
+}
+
+void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result) {
+    *ret_result = (struct scenario_result){0};
+    struct prng prng; /* draws the seed's faults and plan; what happens is drawn by the world */
+    prng_seed(&prng, seed ^ 0x73696d);
+    struct sim_faults faults = faults_swarm(&prng);
+    struct mem mem = {0};
+    struct scenario *s = MEM_NEW(&mem, struct scenario);
+    s->plan = plan_draw(&prng);
+    s->world = world_new(seed, &faults);
+    s->world->trace = trace;
+    s->node = node_add(s->world, "broker", true);
+    s->node->on_crash = on_crash;
+    s->node->context = s;
+    history_init(&s->history, &mem);
+    s->clients = (struct clients){.world = s->world,
+                                  .history = &s->history,
+                                  .broker = s->node,
+                                  .port = PORT,
+                                  .flush = s->plan.flush,
+                                  .value_max = 20 + (size_t)prng_below(&prng, 2000)};
+    events_start(s);
+    broker_up(s);
+    client_start_creator(&s->clients, s->plan.topics);
+    for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
+    for (uint32_t i = 0; i < s->plan.consumers; i++) client_start_consumer(&s->clients);
+    world_run(s->world, s->world->now_us + s->plan.chaos_us);
+    if (!s->world->stopped) heal(s);
+    verdict(s, ret_result);
+    world_free(s->world);
+    history_release(&s->history);
+    MEM_FREE(&mem, s);
+    ASSERT(mem.used_bytes == 0);
+}
