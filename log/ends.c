@@ -139,7 +139,7 @@ static enum status cut_active(struct job *job, struct log *log, int64_t offset) 
 
 /* Producer snapshots speak of what lies below their name: those above the end would be believed
  * later. */
-static enum status drop_snapshots(struct job *job, const struct log *log, int64_t end) {
+enum status snapshots_remove_above(struct job *job, const struct log *log, int64_t end) {
     struct io_listing listing = {0};
     enum status st = job_list(job, log->path, &listing);
     if (st != ST_OK) return st;
@@ -176,7 +176,7 @@ static enum status truncate_to(struct job *job, struct log *log, int64_t offset)
     log->log_start = MIN(log->log_start, offset);
     leader_epochs_cut_end(&log->epochs, offset);
     if (log->epochs.changed) st = log_write_epochs(job, log);
-    return st == ST_OK ? drop_snapshots(job, log, offset) : st;
+    return st == ST_OK ? snapshots_remove_above(job, log, offset) : st;
 }
 
 enum status log_truncate(struct job *job, struct log *log, int64_t offset) {

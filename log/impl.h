@@ -114,6 +114,8 @@ const struct recent_batch *recent_find(const struct log *log, int64_t offset);
 /* roll.c */
 /** Whether the batch must go into a new segment. */
 bool roll_is_due(const struct log *log, const struct log_append *append);
+/** A new segment's share of segment.jitter.ms. */
+int64_t roll_draw_jitter(const struct log *log);
 /** Whether `more` index entries could fill an index of the active segment. */
 bool roll_index_is_near(const struct log *log, uint32_t more);
 /** Starts the job that makes a segment with this base offset the active one; log->rolling until
@@ -133,6 +135,9 @@ void index_write_start(struct log *log);
  * segments; the files go after file.delete.delay.ms. */
 MUST_CHECK enum status segments_remove(struct job *job, struct log *log, uint32_t first,
                                        uint32_t count);
+
+/** Removes producer snapshots above `end`. */
+MUST_CHECK enum status snapshots_remove_above(struct job *job, const struct log *log, int64_t end);
 
 /* log.c */
 MUST_CHECK enum status log_write_epochs(struct job *job, struct log *log);

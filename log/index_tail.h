@@ -6,7 +6,8 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-#define INDEX_TAIL_WRITE_COUNT 256u /* entries after which the log writes the tail into its file   \
+#define INDEX_TAIL_WRITE_COUNT                                                                     \
+    256u /* entries after which the log writes the tail into its file   \
                                      */
 
 #define INDEX_COUNT_UNKNOWN UINT32_MAX /* the file was not looked at yet */

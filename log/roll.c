@@ -36,7 +36,7 @@ bool roll_is_due(const struct log *log, const struct log_append *append) {
            append->last_offset - active->base_offset > INT32_MAX;
 }
 
-static int64_t draw_jitter(const struct log *log) {
+int64_t roll_draw_jitter(const struct log *log) {
     int64_t bound = MIN(log->config->segment_jitter_ms, log->config->segment_ms);
     if (bound <= 0) return 0;
     uint64_t draw = 0;
@@ -70,7 +70,7 @@ enum status segment_create(struct job *job, struct log *log, int64_t base_offset
     }
     struct segment *segment = segment_new(log->dir, base_offset, fd);
     segment->max_known = true;
-    segment->jitter_ms = draw_jitter(log);
+    segment->jitter_ms = roll_draw_jitter(log);
     *ret_segment = segment;
     return ST_OK;
 }
@@ -164,8 +164,9 @@ static void roll_job(struct job *job, void *argument) {
         log_push_segment(log, next);
         log->rolling = false;
         io_later(log->dir->io, &log->pump);
-        st = segment_write_indexes(job, log, old, true);
-        if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+        /* Epochs first: once the indexes are durable, a start may not look at these batches again. */
+        if (log->epochs.changed) st = log_write_epochs(job, log);
+        if (st == ST_OK) st = segment_write_indexes(job, log, old, true);
         segment_let_go(old);
     }
     if (next == NULL) log->rolling = false; /* else the next roll may wait for its turn already */

@@ -168,3 +168,55 @@ Test(ends, an_epoch_is_durable_when_it_has_begun) {
     }
     fixture_release(&fx);
 }
+
+/* Redpanda #16105: a sync that started before a truncation must not make what was appended after it
+ * durable. */
+struct truncation {
+    struct fixture *fx;
+    int64_t offset;
+    enum status st;
+    bool ended;
+};
+static void truncation_job(struct job *job, void *argument) {
+    struct truncation *t = argument;
+    t->st = log_truncate(job, t->fx->log, t->offset);
+    t->ended = true;
+}
+
+Test(ends, a_sync_in_flight_says_nothing_about_what_follows_a_truncation) {
+    struct fixture fx;
+    struct test_append a;
+    make_log(&fx);
+    cr_assert_eq(fixture_append(&fx, 1, 100, 2000), ST_OK);
+    fx.plain.deferred = true;
+    log_sync(fx.log);
+    plain_io_turn(&fx.plain); /* the sync of offset 40 is away */
+    struct truncation t = {.fx = &fx, .offset = 38};
+    job_start(&fx.plain.jobs, truncation_job, &t);
+    while (!t.ended) {
+        cr_expect_leq(log_durable_end(fx.log), log_end(fx.log));
+        cr_assert(plain_io_turn(&fx.plain));
+    }
+    cr_expect_eq(t.st, ST_OK);
+    append_prepare(&fx, &a, 1, 100, 3000);
+    cr_assert_eq(log_append(fx.log, &a.append), ST_OK);
+    plain_io_settle(&fx.plain);
+    cr_expect_eq(log_end(fx.log), 39);
+    cr_expect_eq(log_durable_end(fx.log), 38);
+    append_release(&a);
+    fixture_release(&fx);
+}
+
+/* KAFKA-15391: files that are gone already when they are to be removed are no failure. */
+Test(ends, removals_that_find_nothing_leave_the_directory_online) {
+    struct fixture fx;
+    make_log(&fx);
+    cr_assert_eq(fixture_raise_start(&fx, 20), ST_OK);
+    cr_assert_eq(fixture_delete(&fx), ST_OK); /* takes the .deleted files along */
+    fx.plain.io.now.mono_us += 60000001;
+    plain_io_settle(&fx.plain);
+    cr_expect_eq(fx.failure_calls, 0);
+    cr_expect_not(fx.dir.offline);
+    cr_expect_not(directory_has(fx.path, "-delete"));
+    fixture_release(&fx);
+}

@@ -504,7 +504,8 @@ Test(recovery, puts_strays_in_order_as_kafka_does) {
     file_write(&fx, SEGMENT_0 ".log.deleted", "rubbish", 7);
     file_write(&fx, "00000000000000000005-0000000001.checkpoint.deleted", "kept", 4);
     file_write(&fx, "00000000000000000077.index", "12345678", 8);
-    file_write(&fx, "00000000000000000077.snapshot", "kept", 4);
+    file_write(&fx, "00000000000000000077.snapshot", "of what is not there", 20);
+    file_write(&fx, "00000000000000000005.snapshot", "kept", 4);
     file_write(&fx, "somebody's notes.txt", "kept", 4);
     cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
     cr_expect_eq(log_end(fx.log), 9);
@@ -516,7 +517,8 @@ Test(recovery, puts_strays_in_order_as_kafka_does) {
     cr_expect_not(file_exists(&fx, SEGMENT_0 ".log.deleted"));
     cr_expect_not(file_exists(&fx, "00000000000000000077.index"));
     cr_expect(file_exists(&fx, "00000000000000000005-0000000001.checkpoint.deleted"));
-    cr_expect(file_exists(&fx, "00000000000000000077.snapshot"));
+    cr_expect_not(file_exists(&fx, "00000000000000000077.snapshot"));
+    cr_expect(file_exists(&fx, "00000000000000000005.snapshot"));
     cr_expect(file_exists(&fx, "somebody's notes.txt"));
     fixture_release(&fx);
 }
@@ -567,6 +569,35 @@ Test(recovery, a_directory_of_another_topic_id_is_refused) {
     fx.open.topic_id = UUID_ZERO;
     cr_expect_eq(fixture_open(&fx), ST_OK, "nothing to compare with");
     fixture_release(&fx);
+}
+
+/* Redpanda #12917: a segment that could not be made leaves nothing that a later start trips over. */
+static int refuse_creation(struct plain_io *plain, const struct plain_call *call) {
+    const char *refused = plain->fault_context;
+    return call->kind == PLAIN_OPEN && strstr(call->path, refused) != NULL ? -28 : 0;
+}
+
+Test(recovery, a_roll_that_found_no_space_is_made_good_after_a_restart) {
+    static char *const parts[] = {"3.index", "3.timeindex", "3.log"};
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        struct fixture fx;
+        fixture_init(&fx);
+        fx.config.segment_bytes = 510; /* three batches */
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        fixture_fill(&fx, 3);
+        fx.plain.fault = refuse_creation;
+        fx.plain.fault_context = parts[i];
+        cr_expect_eq(fixture_append(&fx, 1, 100, 1), ST_IO, "%s", parts[i]);
+        fx.plain.fault = NULL;
+        fx.dir.offline = false;
+        cr_assert_eq(fixture_crash(&fx, 0), ST_OK, "%s", parts[i]);
+        cr_expect_eq(log_end(fx.log), 3, "%s", parts[i]);
+        fixture_fill(&fx, 5);
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, 0, &st), 8, "%s", parts[i]);
+        expect_stable(&fx, 0, parts[i]);
+        fixture_release(&fx);
+    }
 }
 
 /* KAFKA-10471: each stage of a recovery may be the last thing that happens; the next one still
