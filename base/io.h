@@ -35,20 +35,20 @@ struct io;
 
 struct io_op {
     void (*done)(struct io_op *op);
-    int64_t result;     /* octets, a descriptor, or a negative errno */
-    struct list link;   /* the implementation's, while under way */
-    uint64_t impl[12];  /* the implementation's, while under way */
+    int64_t result;    /* octets, a descriptor, or a negative errno */
+    struct list link;  /* the implementation's, while under way */
+    uint64_t impl[12]; /* the implementation's, while under way */
 };
 
 /* How one shard sees one log directory: whether writes into it may be tried inline. Owned by the
  * caller, one per directory and shard, zeroed at first. */
 struct io_disk {
-    uint64_t ring_until_us;   /* after a stall, writes go to the ring until then */
-    uint64_t inline_writes;   /* finished inline */
-    uint64_t inline_stalls;   /* inline writes that took longer than IO_STALL_US */
+    uint64_t ring_until_us; /* after a stall, writes go to the ring until then */
+    uint64_t inline_writes; /* finished inline */
+    uint64_t inline_stalls; /* inline writes that took longer than IO_STALL_US */
     uint64_t ring_writes;
 };
-#define IO_STALL_US 2000        /* an inline write longer than this was a stall */
+#define IO_STALL_US 2000            /* an inline write longer than this was a stall */
 #define IO_STALL_PENALTY_US 1000000 /* how long the directory's writes then go to the ring */
 
 enum io_open_flags {
@@ -70,7 +70,7 @@ enum io_flags {
 enum io_entry_kind { IO_FILE, IO_DIR, IO_OTHER };
 
 struct io_entry {
-    char *name;    /* terminated; within the list's memory */
+    char *name; /* terminated; within the list's memory */
     enum io_entry_kind kind;
 };
 
@@ -127,7 +127,7 @@ struct io_receiver {
     int fd;
     uint8_t *direct; /* where the next octets go; NULL: into the implementation's buffers */
     size_t direct_len;
-    uint32_t state;  /* the implementation's */
+    uint32_t state; /* the implementation's */
     bool paused;
 };
 
@@ -195,11 +195,11 @@ struct io_ops {
 
 struct io {
     const struct io_ops *ops;
-    struct mem *mem;       /* borrowed: the shard's counted memory */
-    struct timers timers;  /* deadlines of this shard */
-    struct now now;        /* refreshed by the implementation at each turn of the loop */
+    struct mem *mem;      /* borrowed: the shard's counted memory */
+    struct timers timers; /* deadlines of this shard */
+    struct now now;       /* refreshed by the implementation at each turn of the loop */
     struct io_stats stats;
-    uint16_t shard;        /* this one's number, 0 .. shard_count - 1 */
+    uint16_t shard; /* this one's number, 0 .. shard_count - 1 */
     uint16_t shard_count;
 };
 

@@ -78,8 +78,12 @@ void jobs_release(struct jobs *jobs) {
     }
 }
 
-struct io *job_io(struct job *job) { return job->jobs->io; }
-struct mem *job_mem(struct job *job) { return job->jobs->io->mem; }
+struct io *job_io(struct job *job) {
+    return job->jobs->io;
+}
+struct mem *job_mem(struct job *job) {
+    return job->jobs->io->mem;
+}
 
 static void switch_to_job(struct job *job) {
     job->state = JOB_RUNNING;
@@ -170,7 +174,9 @@ void job_wake(struct job *job) {
     resume(job);
 }
 
-struct io_op *job_op(struct job *job) { return &job->op; }
+struct io_op *job_op(struct job *job) {
+    return &job->op;
+}
 
 int64_t job_wait(struct job *job, bool finished) {
     if (!finished) job_suspend(job);

@@ -11,9 +11,9 @@
 struct job;
 
 struct jobs {
-    struct io *io;        /* borrowed */
-    struct list waiting;  /* not yet started, in order */
-    struct list idle;     /* finished jobs with their stacks */
+    struct io *io;       /* borrowed */
+    struct list waiting; /* not yet started, in order */
+    struct list idle;    /* finished jobs with their stacks */
     uint32_t running_count;
     uint32_t limit_count; /* at once; LIMIT_JOBS, fewer where a key says so */
 };

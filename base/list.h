@@ -40,5 +40,5 @@ static inline struct list *list_pop_front(struct list *head) {
 }
 /** Walks `head`; the current node may be removed by the body. */
 #define LIST_EACH(head, node)                                                                      \
-    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);             \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);              \
          node = node##_next, node##_next = node->next)

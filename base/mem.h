@@ -19,8 +19,8 @@ struct mem_source {
 struct mem {
     size_t used_bytes;
     size_t peak_bytes;
-    size_t limit_bytes;   /* mem_alloc fails beyond it; 0 = no limit */
-    uint64_t alloc_count; /* since the start: a hot path must not move it */
+    size_t limit_bytes;        /* mem_alloc fails beyond it; 0 = no limit */
+    uint64_t alloc_count;      /* since the start: a hot path must not move it */
     struct mem_source *source; /* borrowed; NULL: the C library and the kernel */
 };
 

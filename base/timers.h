@@ -9,9 +9,9 @@
 struct io_timer {
     /* once; the timer is clear by then and may be set again */
     void (*fire)(struct io_timer *timer);
-    uint64_t at_us;                       /* monotonic deadline */
-    uint64_t order;                       /* breaks ties */
-    uint32_t index;                       /* place in the heap + 1; 0: not set */
+    uint64_t at_us; /* monotonic deadline */
+    uint64_t order; /* breaks ties */
+    uint32_t index; /* place in the heap + 1; 0: not set */
 };
 
 struct timers {

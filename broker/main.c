@@ -76,8 +76,9 @@ static int fail(struct str message) {
 /* --- arguments and configuration --- */
 
 /* 0: go on; otherwise the exit status + 1. */
-static int read_arguments(int argc, char **argv, struct mem *mem, struct arguments *args) {
-    args->overrides = mem_need(mem, (size_t)argc * sizeof *args->overrides);
+static int read_arguments(int argc, char **argv, struct arena *arena, struct arguments *args) {
+    args->overrides = arena_array(arena, (size_t)argc, sizeof *args->overrides);
+    if (args->overrides == NULL) return fail(STR("no memory for the arguments")) + 1;
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         if (strcmp(arg, "--version") == 0) {
@@ -295,28 +296,34 @@ static int serve(struct process *process) {
     return exit_status;
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv, struct arena *arena) {
     struct arguments args = {0};
-    static struct mem mem;
-    int end = read_arguments(argc, argv, &mem, &args);
+    int end = read_arguments(argc, argv, arena, &args);
     if (end != 0) return end - 1;
     static struct process process;
-    struct arena arena;
     struct str error = STR_NULL;
-    arena_init(&arena, &mem, 64 * 1024, 0);
-    if (!configure(&args, &process, &arena, &error)) return fail(error);
+    if (!configure(&args, &process, arena, &error)) return fail(error);
     if (args.check) {
         printf("%s: good\n", args.file);
         return EXIT_SUCCESS;
     }
     logging_set_sink(write_line, NULL);
     logging_set_level(log_level(process.config.values.klamm_log_level));
-    (void)mallopt(M_ARENA_MAX,
-                  (int)LIMIT_SHARDS); /* tuning: refusal changes nothing that matters */
-    (void)mallopt(M_MMAP_THRESHOLD,
-                  4 << 20); /* large frames come from the heap, not from page faults */
+    /* Tuning; where it is refused nothing that matters changes. Large frames come from the heap,
+     * not from page faults. */
+    (void)mallopt(M_ARENA_MAX, LIMIT_SHARDS);
+    (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
     raise_file_limit();
     report_unused(&process.config);
     return serve(&process);
+}
+
+int main(int argc, char **argv) {
+    static struct mem mem;
+    struct arena arena; /* the arguments and the configuration, for as long as the process lives */
+    arena_init(&arena, &mem, 64 * 1024, 0);
+    int exit_status = run(argc, argv, &arena);
+    arena_release(&arena);
+    return exit_status;
 }

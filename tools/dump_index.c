@@ -2,9 +2,8 @@
  * Formats: .index entries of 8 octets (offset less the base i32, position i32), .timeindex of 12
  * (timestamp i64, offset less the base i32), .txnindex of 34 (version i16, producer id, first,
  * last, last stable offset i64). An index that is being written is larger than its entries, zero
- * behind them. Source: org.apache.kafka.tools.DumpLogSegments,
- * org.apache.kafka.storage.internals.log.{OffsetIndex,TimeIndex,TransactionIndex,ProducerStateManager}.
- */
+ * behind them. Source: org.apache.kafka.tools.DumpLogSegments; OffsetIndex, TimeIndex,
+ * TransactionIndex and ProducerStateManager of org.apache.kafka.storage.internals.log. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>

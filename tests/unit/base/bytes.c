@@ -127,8 +127,20 @@ Test(str_to_int64, reads_whole_decimal_numbers) {
 
 Test(str_to_int64, refuses_everything_else_and_writes_nothing) {
     static const char *const rows[] = {
-        "", "-", "+", "--1", "+-1", "1 ", " 1", "1.0", "0x10", "1e3", "a", /* no number */
-        "9223372036854775808", "-9223372036854775809", "92233720368547758070",
+        "",
+        "-",
+        "+",
+        "--1",
+        "+-1",
+        "1 ",
+        " 1",
+        "1.0",
+        "0x10",
+        "1e3",
+        "a", /* no number */
+        "9223372036854775808",
+        "-9223372036854775809",
+        "92233720368547758070",
         "99999999999999999999999",
     };
     for (size_t i = 0; i < COUNT(rows); i++) {

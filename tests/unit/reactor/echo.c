@@ -1,3 +1,5 @@
+/* tests/unit/reactor/echo.c - a server that sends back what it receives, for the tests and
+ * benchmarks of the ring. */
 #include "tests/unit/reactor/echo.h"
 #include <arpa/inet.h>
 #include <stdlib.h>

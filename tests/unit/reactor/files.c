@@ -1,5 +1,5 @@
-/* What base/io.h promises about files, over the ring, inline, and by workers; at both kernel
- * levels. */
+/* tests/unit/reactor/files.c - what base/io.h promises about files, over the ring, inline, and by
+ * workers; at both kernel levels. */
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>

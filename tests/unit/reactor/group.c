@@ -1,4 +1,4 @@
-/* Making, refusing, starting and stopping groups of shards. */
+/* tests/unit/reactor/group.c - making, refusing, starting and stopping groups of shards. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/audit.h>

@@ -1,3 +1,4 @@
+/* tests/unit/reactor/harness.c - one shard on the test's own thread, and files to test with. */
 #include "tests/unit/reactor/harness.h"
 #include <dirent.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* The loop: timers, what runs at the end of a turn, the clocks. */
+/* tests/unit/reactor/loop.c - the loop: timers, what runs at the end of a turn, the clocks. */
 #include "tests/unit/reactor/harness.h"
 
 static void timers(struct job *job, void *argument) {

@@ -1,4 +1,5 @@
-/* Shards reach each other: every message arrives, in order, and no shard sleeps over one. */
+/* tests/unit/reactor/messages.c - shards reach each other: every message arrives, in order, and no
+ * shard sleeps over one. */
 #include <pthread.h>
 #include <stdlib.h>
 #include "tests/unit/reactor/harness.h"

@@ -1,4 +1,4 @@
-/* Listening, accepting, connecting, sending and closing. */
+/* tests/unit/reactor/network.c - listening, accepting, connecting, sending and closing. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>

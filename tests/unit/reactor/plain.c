@@ -1,4 +1,5 @@
-/* Runs the tests of the files it is linked with in one process; see plain.h. */
+/* tests/unit/reactor/plain.c - runs the tests of the files it is linked with in one process; see
+ * plain.h. */
 #include "tests/unit/reactor/plain.h"
 
 struct plain_test *plain_tests;

@@ -1,4 +1,5 @@
-/* Receiving: no octet lost, doubled or moved, whatever the sizes, the pieces and the way. */
+/* tests/unit/reactor/receive.c - receiving: no octet lost, doubled or moved, whatever the sizes,
+ * the pieces and the way. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -1,5 +1,5 @@
-/* Files to sockets: the right octets from hot and cold pages, to fast and slow readers, many at
- * once. */
+/* tests/unit/reactor/send_file.c - files to sockets: the right octets from hot and cold pages, to
+ * fast and slow readers, many at once. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>

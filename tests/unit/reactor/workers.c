@@ -1,4 +1,5 @@
-/* What runs in worker threads: computing, names of hosts, and many of them at once. */
+/* tests/unit/reactor/workers.c - what runs in worker threads: computing, names of hosts, and many
+ * of them at once. */
 #include <pthread.h>
 #include <time.h>
 #include "tests/unit/reactor/harness.h"
