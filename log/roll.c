@@ -164,7 +164,7 @@ static void roll_job(struct job *job, void *argument) {
         log_push_segment(log, next);
         log->rolling = false;
         io_later(log->dir->io, &log->pump);
-        /* Epochs first: once the indexes are durable, a start may not look at these batches again. */
+        /* Epochs first: once the indexes are durable, a start need not look at these batches. */
         if (log->epochs.changed) st = log_write_epochs(job, log);
         if (st == ST_OK) st = segment_write_indexes(job, log, old, true);
         segment_let_go(old);

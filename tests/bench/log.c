@@ -1,5 +1,5 @@
-/* tests/bench/log.c - what the log costs over io_uring: CPU of the process (kernel workers included)
- * and time for each append, read and recovery, on the file system of the directory that is named.
+/* tests/bench/log.c - what the log costs over io_uring: CPU of the process (its kernel workers
+ * included) and time for each append, read and recovery, on the file system of the directory named.
  *
  *   bench-log [DIR]     DIR: where a temporary directory is made; TMPDIR or /tmp
  *

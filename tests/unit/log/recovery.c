@@ -505,7 +505,7 @@ Test(recovery, puts_strays_in_order_as_kafka_does) {
     file_write(&fx, "00000000000000000005-0000000001.checkpoint.deleted", "kept", 4);
     file_write(&fx, "00000000000000000077.index", "12345678", 8);
     file_write(&fx, "00000000000000000077.snapshot", "of what is not there", 20);
-    file_write(&fx, "00000000000000000005.snapshot", "kept", 4);
+    file_write(&fx, "00000000000000000008.snapshot", "kept", 4);
     file_write(&fx, "somebody's notes.txt", "kept", 4);
     cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
     cr_expect_eq(log_end(fx.log), 9);
@@ -518,7 +518,7 @@ Test(recovery, puts_strays_in_order_as_kafka_does) {
     cr_expect_not(file_exists(&fx, "00000000000000000077.index"));
     cr_expect(file_exists(&fx, "00000000000000000005-0000000001.checkpoint.deleted"));
     cr_expect_not(file_exists(&fx, "00000000000000000077.snapshot"));
-    cr_expect(file_exists(&fx, "00000000000000000005.snapshot"));
+    cr_expect(file_exists(&fx, "00000000000000000008.snapshot"));
     cr_expect(file_exists(&fx, "somebody's notes.txt"));
     fixture_release(&fx);
 }
@@ -571,7 +571,7 @@ Test(recovery, a_directory_of_another_topic_id_is_refused) {
     fixture_release(&fx);
 }
 
-/* Redpanda #12917: a segment that could not be made leaves nothing that a later start trips over. */
+/* Redpanda #12917: a segment that could not be made leaves nothing to trip over. */
 static int refuse_creation(struct plain_io *plain, const struct plain_call *call) {
     const char *refused = plain->fault_context;
     return call->kind == PLAIN_OPEN && strstr(call->path, refused) != NULL ? -28 : 0;
