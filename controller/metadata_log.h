@@ -71,6 +71,6 @@ MUST_CHECK enum status metadata_log_close(struct job *job, struct metadata_log *
 void metadata_log_abandon(struct metadata_log *log);
 
 /** The records of `<dir>/bootstrap.checkpoint`, which controller_register writes first into a new
- * cluster's log; borrowed from the log. None once the image has a metadata.version, or when there is
- * no such file. */
+ * cluster's log; borrowed from the log. None once the image has a metadata.version, or when there
+ * is no such file. */
 const struct bytes *metadata_log_bootstrap(const struct metadata_log *log, uint32_t *ret_count);

@@ -409,8 +409,8 @@ static bool has_config(const struct candidate *candidate, struct str key) {
     return false;
 }
 
-/* Snapshots of Apache Kafka keep settings of topics that were deleted. A new topic of that name does
- * not inherit them, here or in a Kafka that reads these records. */
+/* Snapshots of Apache Kafka keep settings of topics that were deleted. A new topic of that name
+ * does not inherit them, here or in a Kafka that reads these records. */
 static void clear_old_configs(struct creation *c, const struct candidate *candidate) {
     struct str topic = candidate->request->name;
     const struct config_image *old = image_config(c->ctx->image, CONFIG_TOPIC, topic);

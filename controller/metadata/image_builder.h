@@ -1,5 +1,5 @@
-/* controller/metadata/image_builder.h - an image in the making: the next one, and the topics that the
- * records touch. For image_apply.c, image_topics.c and image_cluster.c only; one function a record
+/* controller/metadata/image_builder.h - the next image in the making, and the topics that records
+ * touch. For image_apply.c, image_topics.c and image_cluster.c only; one function a record
  * type, each ST_OK, ST_NOMEM, or a refusal that says why. */
 #pragma once
 #include "base/list.h"

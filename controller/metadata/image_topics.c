@@ -1,4 +1,4 @@
-/* controller/metadata/image_topics.c - records of topics and partitions. Changed topics are collected as
+/* controller/metadata/image_topics.c - records of topics and partitions. Changed topics are kept as
  * drafts, and each becomes one object at the end, however many records touch it.
  * Source: org.apache.kafka.image.TopicsDelta, org.apache.kafka.metadata.PartitionRegistration. */
 #include "base/limits.h"

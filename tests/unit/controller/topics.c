@@ -1,5 +1,5 @@
-/* tests/unit/controller/topics.c - CreateTopics beside what Apache Kafka 4.3.1 answered to the same raw
- * requests on a broker with id 1, topics "ok" and "a.b", and the settings of its defaults. */
+/* tests/unit/controller/topics.c - CreateTopics beside what Apache Kafka 4.3.1 answered to the same
+ * raw requests on a broker with id 1, topics "ok" and "a.b", and the settings of its defaults. */
 #include "controller/controller.h"
 #include "controller/metadata/metadata_record.h"
 #include "golden.h"

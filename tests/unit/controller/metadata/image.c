@@ -1,6 +1,7 @@
 /* tests/unit/controller/metadata/image.c - images from metadata logs of Apache Kafka, and from
  * records of our own. */
 #include "golden.h"
+#include "base/prng.h"
 #include "base/strbuf.h"
 #include "controller/metadata/metadata_record.h"
 #include <criterion/criterion.h>
@@ -217,4 +218,55 @@ Test(image, refuses_what_it_does_not_obey_and_what_contradicts_it) {
     cr_expect(str_eq(before, golden_text(image, &arena)));
     cr_expect_geq(mem.used_bytes, used, "only the arena may have grown");
     image_free(image);
+}
+
+/* --- hostile records --- */
+
+struct mutation {
+    struct image *image;
+    struct prng prng;
+    uint32_t applied, refused;
+};
+
+static void mutate_and_apply(struct mutation *m, struct bytes value) {
+    struct arena own;
+    arena_init(&own, &mem, 1 << 16, 16 << 20);
+    uint8_t *bad = (uint8_t *)(uintptr_t)arena_bytes(&own, value).ptr;
+    size_t len = value.len;
+    for (uint64_t flips = 1 + prng_below(&m->prng, 3); flips > 0; flips--) {
+        bad[prng_below(&m->prng, len)] = (uint8_t)prng_next(&m->prng);
+    }
+    if (prng_chance(&m->prng, 1, 4)) len = prng_below(&m->prng, len + 1);
+    struct bytes values[2] = {{bad, len}, value};
+    struct image *next = NULL;
+    struct image_delta delta;
+    enum status st = image_apply(m->image, values, 2, 500, 9, &own, &next, &delta);
+    if (st == ST_OK) {
+        m->applied++;
+        image_free(next);
+    } else {
+        m->refused++;
+        cr_expect_null(next);
+        cr_expect(st == ST_NOMEM || delta.problem.ptr != NULL, "%s without a word",
+                  status_name(st));
+    }
+    arena_release(&own);
+}
+
+Test(image, stands_whatever_a_record_holds) {
+    struct mutation m = {.image = golden_log(INT64_MAX)};
+    struct str before = golden_text(m.image, &arena);
+    struct gathered *gathered = ARENA_NEW(&arena, struct gathered);
+    struct image *early = golden_log(40);
+    cr_assert_eq(image_write(early, &arena, gather, gathered), ST_OK);
+    cr_assert_eq(image_write(m.image, &arena, gather, gathered), ST_OK);
+    prng_seed(&m.prng, 11);
+    for (int round = 0; round < 400; round++) {
+        for (uint32_t i = 0; i < gathered->count; i++) mutate_and_apply(&m, gathered->values[i]);
+    }
+    cr_expect_gt(m.applied, 100, "got %u", m.applied);
+    cr_expect_gt(m.refused, 1000, "got %u", m.refused);
+    cr_expect(str_eq(before, golden_text(m.image, &arena)));
+    image_free(early);
+    image_free(m.image);
 }

@@ -3,7 +3,7 @@
 #include "controller/metadata/metadata_record.h"
 #include <criterion/criterion.h>
 
-/* One letter a record: ( begin, ) end, ! abort, others a NoOp; and what may be applied after each. */
+/* One letter a record: ( begin, ) end, ! abort, others NoOp; and how many are ready after each. */
 static const struct {
     const char *name, *records;
     const char *ready; /* one digit a record: how many may be applied behind it */
