@@ -184,6 +184,16 @@ static void on_failure(void *owner, enum status why) {
 
 /* --- start and stop --- */
 
+/* controller.quorum.voters, "ID@HOST:PORT", is this node alone. */
+static bool is_static_voter(const struct str_list *voters, int32_t node_id) {
+    if (voters->count != 1) return false;
+    struct str voter = voters->items[0];
+    const char *at = memchr(voter.ptr, '@', voter.len);
+    int64_t id;
+    return at != NULL && str_to_int64((struct str){voter.ptr, (size_t)(at - voter.ptr)}, &id) &&
+           id == node_id;
+}
+
 enum status publisher_open(struct job *job, struct broker *broker, struct str *ret_message) {
     struct shard *shard = broker->shards[0];
     struct publisher *publisher = MEM_NEW(shard->mem, struct publisher);
@@ -197,6 +207,8 @@ enum status publisher_open(struct job *job, struct broker *broker, struct str *r
         .cluster_id = str_of(broker->cluster_id),
         .node_id = broker->node_id,
         .directory_id = broker->dirs[broker->metadata_dir].id,
+        .is_static_voter =
+            is_static_voter(&broker->config->controller_quorum_voters, broker->node_id),
         .mem = shard->mem,
         .on_image = on_image,
         .on_failure = on_failure,
