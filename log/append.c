@@ -12,6 +12,16 @@ static enum status refuse(struct log_append *append, enum status why) {
     return why;
 }
 
+/* false: no memory to remember the producer. */
+static bool note_producer(struct log *log, const struct log_append *append, int64_t base) {
+    if ((int64_t)get_u64(append->batch + BATCH_AT_PRODUCER_ID) == NO_PRODUCER_ID) return true;
+    struct batch_view view;
+    enum status st = batch_peek((struct bytes){append->batch, append->batch_bytes}, &view);
+    ASSERT(st == ST_OK); /* it was walked */
+    return producer_states_append(&log->producers, &view, base, io_now(log->dir->io).wall_ms) ==
+           ST_OK;
+}
+
 enum status log_append(struct log *log, struct log_append *append) {
     ASSERT(append->batch_bytes >= BATCH_HEADER_BYTES && append->record_count > 0);
     if (log_is_offline(log)) return refuse(append, ST_IO);
@@ -22,6 +32,7 @@ enum status log_append(struct log *log, struct log_append *append) {
         if (base < log->assigned_end) return refuse(append, ST_INVALID);
     }
     if (base > INT64_MAX - append->record_count) return refuse(append, ST_RANGE);
+    if (!note_producer(log, append, base)) return refuse(append, ST_NOMEM);
     batch_stamp(append->batch, base, append->leader_epoch);
     append->base_offset = base;
     append->last_offset = base + append->record_count - 1;

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "log/holes.h"
-#include "log/impl.h"
+#include "log/producers.h"
 #include "log/removal.h"
 #include "log/rounds.h"
 #include "log/scan.h"
@@ -137,24 +137,6 @@ static enum status cut_active(struct job *job, struct log *log, int64_t offset) 
     return st;
 }
 
-/* Producer snapshots speak of what lies below their name: those above the end would be believed
- * later. */
-enum status snapshots_remove_above(struct job *job, const struct log *log, int64_t end) {
-    struct io_listing listing = {0};
-    enum status st = job_list(job, log->path, &listing);
-    if (st != ST_OK) return st;
-    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
-        struct part_name name;
-        if (!part_name_parse(str_of(listing.entries[i].name), &name)) continue;
-        if (name.part != PART_SNAPSHOT || name.suffix.len > 0 || name.base_offset <= end) continue;
-        struct log_path path;
-        log_path_of_name(&path, log->path, listing.entries[i].name, "");
-        st = job_unlink(job, path.text);
-    }
-    io_listing_free(job_mem(job), &listing);
-    return st;
-}
-
 static enum status truncate_to(struct job *job, struct log *log, int64_t offset) {
     enum status st = ST_OK;
     if (offset < log->segments[0]->base_offset) {
@@ -176,7 +158,7 @@ static enum status truncate_to(struct job *job, struct log *log, int64_t offset)
     log->log_start = MIN(log->log_start, offset);
     leader_epochs_cut_end(&log->epochs, offset);
     if (log->epochs.changed) st = log_write_epochs(job, log);
-    return st == ST_OK ? snapshots_remove_above(job, log, offset) : st;
+    return st == ST_OK ? producers_load(job, log) : st;
 }
 
 enum status log_truncate(struct job *job, struct log *log, int64_t offset) {

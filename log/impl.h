@@ -9,6 +9,7 @@
 #include "log/leader_epochs.h"
 #include "log/log.h"
 #include "log/names.h"
+#include "log/producer_state.h"
 #include "log/segment.h"
 
 #define APPEND_BATCHES_MAX 64 /* of one write */
@@ -52,6 +53,8 @@ struct log {
     uint32_t segment_count, segment_capacity;
     uint64_t sealed_bytes; /* of all but the active segment */
     struct leader_epochs epochs;
+    struct producer_states producers; /* of everything below assigned_end */
+    int64_t snapshot_offset;          /* of the newest producer snapshot, -1 none */
 
     struct list queued;         /* struct log_append without a place in the file yet */
     struct append_write *write; /* in flight, or NULL */
@@ -135,9 +138,6 @@ void index_write_start(struct log *log);
  * segments; the files go after file.delete.delay.ms. */
 MUST_CHECK enum status segments_remove(struct job *job, struct log *log, uint32_t first,
                                        uint32_t count);
-
-/** Removes producer snapshots above `end`. */
-MUST_CHECK enum status snapshots_remove_above(struct job *job, const struct log *log, int64_t end);
 
 /* log.c */
 MUST_CHECK enum status log_write_epochs(struct job *job, struct log *log);

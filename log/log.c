@@ -81,6 +81,7 @@ static void free_log(struct log *log) {
     for (uint32_t i = 0; i < log->segment_count; i++) segment_let_go(log->segments[i]);
     mem_free(mem, log->segments, log->segment_capacity * sizeof *log->segments);
     leader_epochs_release(&log->epochs, mem);
+    producer_states_release(&log->producers);
     if (log->recent != NULL) MEM_FREE(mem, log->recent);
     mem_free(mem, log->path, log->path_bytes);
     MEM_FREE(mem, log);

@@ -19,6 +19,7 @@
 #include "base/job.h"
 #include "log/config.h"
 #include "log/dir.h"
+#include "log/producer_state.h"
 #include "protocol/batch.h"
 
 struct log;
@@ -107,6 +108,13 @@ struct log_append {
  * above segment_bytes, ST_IO when offline) are returned here and `done` is not called;
  * append->status is the same. */
 MUST_CHECK enum status log_append(struct log *log, struct log_append *append);
+
+/** May this batch of a client be appended next, as far as its producer's sequence goes? To be asked
+ * right before log_append; PRODUCER_DUPLICATE says where it was appended before. */
+enum producer_verdict log_check_producer(const struct log *log, const struct batch_view *batch,
+                                         struct producer_batch *ret_duplicate);
+/** Forgets producers that appended nothing for expiration_ms. */
+void log_expire_producers(struct log *log, int64_t wall_ms, int64_t expiration_ms);
 
 /** Asks that everything appended so far gets onto stable storage by the directory's next sync
  * round; owner->on_durable follows. Cheap to call for every batch. */

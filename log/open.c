@@ -9,6 +9,7 @@
 #include "log/holes.h"
 #include "log/impl.h"
 #include "log/partition_metadata.h"
+#include "log/producers.h"
 #include "log/recovery.h"
 #include "log/rounds.h"
 #include "log/segment_job.h"
@@ -33,7 +34,9 @@ static enum status new_log(const struct log_open *open, struct log **ret_log) {
         .partition = open->partition,
         .topic_id = open->topic_id,
         .pump.run = append_pump,
+        .snapshot_offset = -1,
     };
+    producer_states_init(&log->producers, mem);
     (void)snprintf(log->path, path_bytes, "%.*s/%s", STR_ARG(open->dir->path), name);
     log->topic = (struct str){log->path + open->dir->path.len + 1, open->topic.len};
     list_init(&log->queued);
@@ -214,7 +217,7 @@ static enum status load(struct job *job, struct log *log, const struct log_open 
     if (st == ST_OK || st == ST_CORRUPT) st = open_segments(job, log);
     if (st == ST_OK) st = recover(job, log, open, trust_epochs);
     if (st == ST_OK) st = ensure_active(job, log, open);
-    if (st == ST_OK && !open->clean) st = snapshots_remove_above(job, log, log->end);
+    if (st == ST_OK) st = producers_load(job, log);
     if (st != ST_OK) return st;
     log_active(log)->jitter_ms = roll_draw_jitter(log);
     log->log_start = MAX(open->log_start, log->segments[0]->base_offset);
@@ -257,6 +260,7 @@ enum status log_close(struct job *job, struct log *log) {
         st = segment_write_indexes(job, log, segment, true);
     }
     if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+    if (st == ST_OK && log->end > 0) st = producers_save(job, log, log->end);
     log_job_end(log);
     log_abandon(log);
     log_let_go(log);

@@ -34,10 +34,14 @@ static void forget(struct producer_states *states, struct producer_entry *entry)
     MEM_FREE(states->mem, entry);
 }
 
-void producer_states_release(struct producer_states *states) {
+void producer_states_clear(struct producer_states *states) {
     while (!list_is_empty(&states->by_use)) {
         forget(states, CONTAINER_OF(states->by_use.next, struct producer_entry, link));
     }
+}
+
+void producer_states_release(struct producer_states *states) {
+    producer_states_clear(states);
     map_release(&states->map);
 }
 
@@ -153,47 +157,53 @@ static int by_id(const void *a, const void *b) {
     return x->producer_id < y->producer_id ? -1 : x->producer_id > y->producer_id;
 }
 
-static void put_entry(uint8_t *at, const struct producer_entry *entry) {
-    const struct producer_batch *last =
-        entry->batch_count > 0 ? &entry->batches[entry->batch_count - 1] : NULL;
+/* The last batch below `offset`; NULL when there is none. */
+static const struct producer_batch *last_below(const struct producer_entry *entry, int64_t offset) {
+    for (unsigned i = entry->batch_count; i > 0; i--) {
+        if (entry->batches[i - 1].last_offset < offset) return &entry->batches[i - 1];
+    }
+    return NULL;
+}
+
+static void put_entry(uint8_t *at, const struct producer_entry *entry,
+                      const struct producer_batch *last) {
     put_u64(at, (uint64_t)entry->producer_id);
     put_u16(at + 8, (uint16_t)entry->epoch);
-    put_u32(at + 10, (uint32_t)last_sequence(entry));
+    put_u32(at + 10, last != NULL ? (uint32_t)last->last_sequence : UINT32_MAX);
     put_u64(at + 14, last != NULL ? (uint64_t)last->last_offset : UINT64_MAX);
     put_u32(at + 22, last != NULL ? (uint32_t)last->offset_delta : 0);
-    put_u64(at + 26, (uint64_t)entry->last_timestamp_ms);
+    put_u64(at + 26, (uint64_t)(last != NULL ? last->timestamp_ms : entry->last_timestamp_ms));
     put_u32(at + 34, (uint32_t)entry->coordinator_epoch);
     put_u64(at + 38, (uint64_t)entry->transaction_first_offset);
 }
 
-enum status producer_states_encode(const struct producer_states *states, uint8_t **ret_data,
-                                   size_t *ret_bytes) {
-    size_t count = states->map.count;
-    size_t bytes = SNAPSHOT_HEAD_BYTES + count * SNAPSHOT_ENTRY_BYTES;
-    size_t order_bytes = (count + 1) * sizeof(struct producer_entry *);
-    uint8_t *data = mem_alloc(states->mem, bytes);
+enum status producer_states_encode(const struct producer_states *states, int64_t offset,
+                                   uint8_t **ret_data, size_t *ret_bytes) {
+    size_t order_bytes = (states->map.count + 1) * sizeof(struct producer_entry *);
     struct producer_entry **order = mem_alloc(states->mem, order_bytes);
-    if (data == NULL || order == NULL) {
-        mem_free(states->mem, data, bytes);
-        mem_free(states->mem, order, order_bytes);
-        return ST_NOMEM;
-    }
-    size_t i = 0;
+    if (order == NULL) return ST_NOMEM;
+    size_t count = 0;
     LIST_EACH(&states->by_use, node) {
-        order[i++] = CONTAINER_OF(node, struct producer_entry, link);
+        struct producer_entry *entry = CONTAINER_OF(node, struct producer_entry, link);
+        bool is_later = entry->batch_count > 0 && last_below(entry, offset) == NULL;
+        if (!is_later) order[count++] = entry;
     }
-    ASSERT(i == count);
-    qsort(order, count, sizeof order[0], by_id);
-    put_u16(data, SNAPSHOT_VERSION);
-    put_u32(data + SNAPSHOT_CRC_FROM, (uint32_t)count);
-    for (i = 0; i < count; i++) {
-        put_entry(data + SNAPSHOT_HEAD_BYTES + i * SNAPSHOT_ENTRY_BYTES, order[i]);
+    size_t bytes = SNAPSHOT_HEAD_BYTES + count * SNAPSHOT_ENTRY_BYTES;
+    uint8_t *data = mem_alloc(states->mem, bytes);
+    if (data != NULL) {
+        qsort(order, count, sizeof order[0], by_id);
+        put_u16(data, SNAPSHOT_VERSION);
+        put_u32(data + SNAPSHOT_CRC_FROM, (uint32_t)count);
+        for (size_t i = 0; i < count; i++) {
+            put_entry(data + SNAPSHOT_HEAD_BYTES + i * SNAPSHOT_ENTRY_BYTES, order[i],
+                      last_below(order[i], offset));
+        }
+        put_u32(data + 2, crc32c(0, data + SNAPSHOT_CRC_FROM, bytes - SNAPSHOT_CRC_FROM));
     }
-    put_u32(data + 2, crc32c(0, data + SNAPSHOT_CRC_FROM, bytes - SNAPSHOT_CRC_FROM));
     mem_free(states->mem, order, order_bytes);
     *ret_data = data;
     *ret_bytes = bytes;
-    return ST_OK;
+    return data != NULL ? ST_OK : ST_NOMEM;
 }
 
 static enum status take_entry(struct producer_states *states, const uint8_t *at, int64_t wall_ms) {
@@ -236,9 +246,6 @@ enum status producer_states_decode(struct producer_states *states, struct bytes 
     for (uint32_t i = 0; i < count && st == ST_OK; i++) {
         st = take_entry(states, data.ptr + SNAPSHOT_HEAD_BYTES + i * SNAPSHOT_ENTRY_BYTES, wall_ms);
     }
-    if (st == ST_OK) return ST_OK;
-    while (!list_is_empty(&states->by_use)) {
-        forget(states, CONTAINER_OF(states->by_use.next, struct producer_entry, link));
-    }
+    if (st != ST_OK) producer_states_clear(states);
     return st;
 }

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "log/impl.h"
+#include "log/producers.h"
 #include "log/rounds.h"
 
 static bool index_has_room(const struct log *log, uint32_t more) {
@@ -154,9 +155,9 @@ static void roll_job(struct job *job, void *argument) {
     struct log *log = argument;
     log_job_begin(job, log);
     struct segment *old = log_active(log), *next = NULL;
-    ASSERT(log_is_offline(log) || (log->roll_offset == log->end && log->write == NULL));
-    enum status st =
-        log_is_offline(log) ? ST_IO : segment_create(job, log, log->roll_offset, &next);
+    int64_t base_offset = log->roll_offset; /* the next roll may begin before this one ends */
+    ASSERT(log_is_offline(log) || (base_offset == log->end && log->write == NULL));
+    enum status st = log_is_offline(log) ? ST_IO : segment_create(job, log, base_offset, &next);
     if (st == ST_OK) {
         segment_hold(old);
         segment_note_end(old);
@@ -167,6 +168,7 @@ static void roll_job(struct job *job, void *argument) {
         /* Epochs first: once the indexes are durable, a start need not look at these batches. */
         if (log->epochs.changed) st = log_write_epochs(job, log);
         if (st == ST_OK) st = segment_write_indexes(job, log, old, true);
+        if (st == ST_OK) st = producers_save(job, log, base_offset);
         segment_let_go(old);
     }
     if (next == NULL) log->rolling = false; /* else the next roll may wait for its turn already */

@@ -111,6 +111,21 @@ static void on_appended(struct log_append *append) {
                 v->produce->acks == -1 && is_leaving ? KAFKA_NOT_LEADER_OR_FOLLOWER : KAFKA_NONE);
 }
 
+/* The answer to a batch that was appended before: where it is, once it counts. true: it does
+ * now. */
+static bool answer_duplicate(struct produce_part *part, struct partition *p,
+                             const struct producer_batch *duplicate) {
+    part->out->base_offset = duplicate->last_offset - duplicate->offset_delta;
+    part->out->log_start_offset = log_start_offset(p->log);
+    if (part->rules.log_append_time) part->out->log_append_time_ms = duplicate->timestamp_ms;
+    bool is_written = duplicate->last_offset < log_end(p->log);
+    if (part->visit->produce->acks != -1 && is_written) return true;
+    part->wait =
+        (struct watermark_wait){.offset = duplicate->last_offset + 1, .over = on_watermark};
+    part->is_waiting = partition_wait(p, &part->wait);
+    return !part->is_waiting;
+}
+
 static struct batch_rules rules_of(const struct partition *p, struct now now) {
     const struct log_config *config = log_get_config(p->log);
     return (struct batch_rules){
@@ -141,13 +156,18 @@ static void stamp_time(struct produce_part *part, const struct batch_report *rep
     }
 }
 
-/* Queues the batch; a result other than KAFKA_NONE is final. */
-static int16_t append_part(struct produce_part *part, struct shard *at) {
+static bool settle(int16_t *ret_error, int16_t error) {
+    *ret_error = error;
+    return true;
+}
+
+/* Queues the batch. true: nothing is left to wait for, *ret_error is the answer. */
+static bool append_part(struct produce_part *part, struct shard *at, int16_t *ret_error) {
     struct partition *p = shard_partition(at, part->topic_id, part->in->index);
-    int16_t problem = partition_problem(p, -1);
-    if (problem != KAFKA_NONE) return problem;
+    *ret_error = partition_problem(p, -1);
+    if (*ret_error != KAFKA_NONE) return true;
     if (part->visit->produce->acks == -1 && log_get_config(p->log)->min_insync_replicas > 1) {
-        return KAFKA_NOT_ENOUGH_REPLICAS;
+        return settle(ret_error, KAFKA_NOT_ENOUGH_REPLICAS);
     }
     part->rules = rules_of(p, at->io->now);
     struct batch_report report = {0};
@@ -157,10 +177,17 @@ static int16_t append_part(struct produce_part *part, struct shard *at) {
     if (part->fault != BATCH_OK) {
         if (batch_fault_lists_records(part->fault))
             part->out->log_start_offset = log_start_offset(p->log);
-        return batch_fault_error(part->fault);
+        return settle(ret_error, batch_fault_error(part->fault));
     }
     if (batch_is_transactional(&report.view))
-        return KAFKA_INVALID_TXN_STATE; /* there is no coordinator yet */
+        return settle(ret_error, KAFKA_INVALID_TXN_STATE); /* there is no coordinator yet */
+    struct producer_batch duplicate = {0};
+    switch (log_check_producer(p->log, &report.view, &duplicate)) {
+    case PRODUCER_APPEND: break;
+    case PRODUCER_DUPLICATE: return answer_duplicate(part, p, &duplicate);
+    case PRODUCER_OUT_OF_ORDER: return settle(ret_error, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    case PRODUCER_FENCED: return settle(ret_error, KAFKA_INVALID_PRODUCER_EPOCH);
+    }
     part->append = (struct log_append){
         .done = on_appended,
         .batch = (uint8_t *)(uintptr_t)part->batch.ptr,
@@ -170,11 +197,11 @@ static int16_t append_part(struct produce_part *part, struct shard *at) {
     };
     stamp_time(part, &report);
     enum status st = log_append(p->log, &part->append);
-    if (st != ST_OK)
-        return st == ST_TOO_LARGE ? KAFKA_RECORD_LIST_TOO_LARGE : KAFKA_KAFKA_STORAGE_ERROR;
+    if (st == ST_TOO_LARGE) return settle(ret_error, KAFKA_RECORD_LIST_TOO_LARGE);
+    if (st != ST_OK) return settle(ret_error, KAFKA_KAFKA_STORAGE_ERROR);
     part->partition = p;
     partition_use(p);
-    return KAFKA_NONE;
+    return false;
 }
 
 static void visit_work(struct visit *visit, struct shard *at) {
@@ -191,8 +218,8 @@ static void visit_work(struct visit *visit, struct shard *at) {
     for (uint32_t left = v->open_count; left > 0; left--) {
         struct produce_part *part = CONTAINER_OF(node, struct produce_part, link);
         node = node->next;
-        int16_t error = append_part(part, at);
-        if (error != KAFKA_NONE) part_finish(part, error);
+        int16_t error = KAFKA_NONE;
+        if (append_part(part, at, &error)) part_finish(part, error);
     }
 }
 

@@ -58,8 +58,10 @@ MUST_CHECK enum status partition_leave(struct job *job, struct partition *partit
 int16_t partition_problem(const struct partition *partition, int32_t current_leader_epoch);
 /** Waits in order; wait->over runs later, or before this returns false when it is already so. */
 bool partition_wait(struct partition *partition, struct watermark_wait *wait);
-/** What was appended gets onto stable storage, and so becomes visible: at once when somebody waits for
- * it, otherwise within PARTITION_SYNC_US, so that a stream of acks=1 does not sync for every batch. */
+/** What was appended gets onto stable storage, and so becomes visible: at once when somebody waits
+ *  for
+ * it, otherwise within PARTITION_SYNC_US, so that a stream of acks=1 does not sync for every
+ * batch. */
 void partition_sync_soon(struct partition *partition);
 #define PARTITION_SYNC_US 2000
 void partition_use(struct partition *partition);

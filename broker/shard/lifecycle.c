@@ -11,6 +11,7 @@
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
+#include "broker/shard/housekeeping.h"
 #include "controller/format.h"
 
 /* One step that every shard takes, in a job of its own; shard 0 waits for all. */
@@ -270,6 +271,7 @@ static void step_listen(struct job *job, struct shard *shard, struct step *step)
     }
     arena_release(&arena);
     listeners_watch_idle(shard);
+    housekeeping_start(shard);
 }
 
 static enum status start(struct job *job, struct lifecycle *life, struct str *ret_message) {

@@ -5,6 +5,7 @@
 #include "broker/net/connection.h"
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
+#include "broker/shard/housekeeping.h"
 
 #define KEPT_REQUESTS 128 /* free ones that a shard keeps, with the first chunk of their arenas */
 #define KEPT_CONNECTIONS 32
@@ -97,6 +98,7 @@ void shard_connection_gone(struct shard *shard) {
 
 void shard_close_connections(struct job *job, struct shard *shard) {
     shard->stopping = true;
+    housekeeping_stop(shard);
     listeners_close(shard);
     LIST_EACH(&shard->connection_list, node)
     connection_close(CONTAINER_OF(node, struct connection, link));

@@ -84,8 +84,9 @@ struct shard {
     struct pool requests, connections;
     struct list connection_list; /* least recently active first */
     uint32_t connection_count;
-    struct io_timer idle_timer; /* closes idle connections */
-    struct list listening;      /* struct acceptor of broker/net/listener.c */
+    struct io_timer idle_timer;     /* closes idle connections */
+    struct io_timer producer_timer; /* forgets idle producers */
+    struct list listening;          /* struct acceptor of broker/net/listener.c */
     struct batch_scratch scratch;
     struct metrics metrics;
     struct log_limit log_bad_frame, log_bad_request;

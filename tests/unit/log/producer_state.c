@@ -108,7 +108,7 @@ Test(producer_state, a_snapshot_keeps_the_last_batch_of_every_producer) {
     producer_states_init(&states, &mem);
     producer_states_init(&loaded, &mem);
     (void)run(&states, steps, "before");
-    cr_assert_eq(producer_states_encode(&states, &data, &bytes), ST_OK);
+    cr_assert_eq(producer_states_encode(&states, 100, &data, &bytes), ST_OK);
     cr_expect_eq(bytes, 10 + 2 * 46);
     cr_expect_eq(get_u64(data + 10), 3, "entries are in order of their ids");
     cr_assert_eq(producer_states_decode(&loaded, (struct bytes){data, bytes}, 60), ST_OK);
@@ -124,6 +124,30 @@ Test(producer_state, a_snapshot_keeps_the_last_batch_of_every_producer) {
         data[i] ^= 0x10;
     }
     cr_expect_eq(producer_states_count(&loaded), 0);
+    mem_free(&mem, data, bytes);
+    producer_states_release(&states);
+    producer_states_release(&loaded);
+    cr_expect_eq(mem.used_bytes, 0);
+}
+
+Test(producer_state, a_snapshot_of_an_offset_knows_nothing_of_what_comes_later) {
+    struct mem mem = {0};
+    struct producer_states states, loaded;
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    static const struct step steps[MAX_STEPS] = {{1, 0, 0, 2, PRODUCER_APPEND, 0},
+                                                 {1, 0, 2, 2, PRODUCER_APPEND, 0},
+                                                 {2, 0, 0, 1, PRODUCER_APPEND, 0}};
+    static const struct step after[MAX_STEPS] = {{1, 0, 0, 2, PRODUCER_DUPLICATE, 1},
+                                                 {1, 0, 2, 2, PRODUCER_APPEND, 0},
+                                                 {2, 0, 0, 1, PRODUCER_APPEND, 0}};
+    producer_states_init(&states, &mem);
+    producer_states_init(&loaded, &mem);
+    (void)run(&states, steps, "before");
+    cr_assert_eq(producer_states_encode(&states, 2, &data, &bytes), ST_OK);
+    cr_expect_eq(bytes, 10 + 46, "producer 2 wrote only later");
+    cr_assert_eq(producer_states_decode(&loaded, (struct bytes){data, bytes}, 60), ST_OK);
+    (void)run(&loaded, after, "after");
     mem_free(&mem, data, bytes);
     producer_states_release(&states);
     producer_states_release(&loaded);

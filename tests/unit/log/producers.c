@@ -1,0 +1,117 @@
+/* tests/unit/log/producers.c - producer state through the life of a log: closed, killed, rolled,
+ * truncated, with and without its snapshots. Live state == replay, always. */
+#include <criterion/criterion.h>
+#include "fixture.h"
+#include "protocol/crc32c.h"
+
+#define RECORD_BYTES 100
+
+static void stamp_producer(struct test_append *a, int64_t id, int32_t sequence) {
+    uint8_t *batch = a->batch;
+    put_u64(batch + BATCH_AT_PRODUCER_ID, (uint64_t)id);
+    put_u16(batch + BATCH_AT_PRODUCER_EPOCH, 0);
+    put_u32(batch + BATCH_AT_BASE_SEQUENCE, (uint32_t)sequence);
+    size_t covered = a->append.batch_bytes - BATCH_AT_ATTRIBUTES;
+    put_u32(batch + BATCH_AT_CRC, crc32c(0, batch + BATCH_AT_ATTRIBUTES, covered));
+}
+
+/* One record of a producer, if its sequence may go in; what the log said. */
+static enum producer_verdict produce(struct fixture *fx, int64_t id, int32_t sequence,
+                                     int64_t *ret_offset) {
+    struct test_append a;
+    struct batch_view view;
+    struct producer_batch duplicate = {0};
+    append_prepare(fx, &a, 1, RECORD_BYTES, 1000);
+    stamp_producer(&a, id, sequence);
+    cr_assert_eq(batch_open((struct bytes){a.batch, a.append.batch_bytes}, &view), ST_OK);
+    enum producer_verdict verdict = log_check_producer(fx->log, &view, &duplicate);
+    *ret_offset = duplicate.last_offset;
+    if (verdict == PRODUCER_APPEND) {
+        cr_assert_eq(log_append(fx->log, &a.append), ST_OK);
+        while (a.order == 0) cr_assert(plain_io_turn(&fx->plain));
+        *ret_offset = a.append.base_offset;
+    }
+    append_release(&a);
+    plain_io_settle(&fx->plain);
+    return verdict;
+}
+
+/* What a log that took sequences 0 .. count - 1 of producers 1 and 2 in turn must say. */
+static void check_state(struct fixture *fx, int32_t count, int remembered, const char *when) {
+    int64_t offset = -1;
+    for (int64_t id = 1; id <= 2; id++) {
+        cr_expect_eq(produce(fx, id, count + 1, &offset), PRODUCER_OUT_OF_ORDER, "%s: a gap", when);
+        for (int32_t back = 1; back <= remembered; back++) {
+            cr_expect_eq(produce(fx, id, count - back, &offset), PRODUCER_DUPLICATE, "%s: %d back",
+                         when, back);
+            cr_expect_eq(offset, (count - back) * 2 + id - 1, "%s: %d back", when, back);
+        }
+    }
+}
+
+static void fill(struct fixture *fx, int32_t from, int32_t count) {
+    int64_t offset = -1;
+    for (int32_t sequence = from; sequence < from + count; sequence++) {
+        for (int64_t id = 1; id <= 2; id++) {
+            cr_assert_eq(produce(fx, id, sequence, &offset), PRODUCER_APPEND);
+        }
+    }
+}
+
+Test(producers, are_remembered_over_a_close_a_kill_and_lost_snapshots) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 7);
+    check_state(&fx, 7, 5, "live");
+    cr_assert_eq(fixture_close(&fx), ST_OK);
+    cr_expect(file_exists(&fx, "00000000000000000014.snapshot"));
+    fx.open.clean = true;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    check_state(&fx, 7, 1, "from the snapshot, which holds the last batch of each");
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    check_state(&fx, 7, 1, "killed, the snapshot stands");
+    file_remove(&fx, "00000000000000000014.snapshot");
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    check_state(&fx, 7, 5, "replayed from the batches");
+    fixture_release(&fx);
+}
+
+Test(producers, a_damaged_snapshot_is_replayed_instead) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 3);
+    cr_assert_eq(fixture_close(&fx), ST_OK);
+    file_flip(&fx, "00000000000000000006.snapshot", 30);
+    fx.open.clean = true;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    check_state(&fx, 3, 3, "replayed");
+    cr_expect_not(file_exists(&fx, "00000000000000000006.snapshot"));
+    fixture_release(&fx);
+}
+
+Test(producers, a_snapshot_stands_at_the_start_of_each_segment) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 600; /* three batches */
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 6);
+    cr_assert_geq(log_segment_count(fx.log), 3);
+    cr_expect(file_exists(&fx, "00000000000000000003.snapshot"));
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    check_state(&fx, 6, 1, "from a segment's snapshot and the batches behind it");
+    fixture_release(&fx);
+}
+
+Test(producers, truncation_forgets_what_was_cut) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 5);
+    cr_assert_eq(fixture_truncate(&fx, 6), ST_OK);
+    check_state(&fx, 3, 3, "truncated"); /* KAFKA-12520: nothing of the cut part is believed */
+    fill(&fx, 3, 2);
+    check_state(&fx, 5, 5, "written again");
+    fixture_release(&fx);
+}
