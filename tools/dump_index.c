@@ -15,6 +15,7 @@
 
 #define OFFSET_ENTRY_BYTES 8
 #define TIME_ENTRY_BYTES 12
+#define INDEX_WARM_ENTRIES (8192 / OFFSET_ENTRY_BYTES)
 #define TRANSACTION_ENTRY_BYTES 34
 #define INDEX_BYTES_MAX ((size_t)1 << 31)
 #define SNAPSHOT_HEADER_BYTES 6 /* version, checksum of what follows */
@@ -120,15 +121,28 @@ void dump_offset_index(struct dump *dump, const char *path) {
     MEM_FREE(dump->mem, index);
 }
 
-/* Where to begin looking for an offset in the log: the last entry that is not behind it. */
+/* Where to begin looking for an offset in the log: the last entry that is not behind it. Searched as
+ * AbstractIndex searches (the entries written last first), so that a damaged index leads to the same
+ * place. */
 static int64_t position_of(const struct index *offsets, int64_t offset) {
-    int64_t position = 0;
-    for (size_t i = 0; i < offsets->count; i++) {
-        struct offset_entry entry = offset_entry_at(offsets, i);
-        if (is_unused(entry.offset, i, offsets) || entry.offset > offset) break;
-        position = entry.position;
+    if (offsets->count == 0 || offset_entry_at(offsets, 0).offset > offset) return 0;
+    size_t low = 0, high = offsets->count - 1;
+    size_t warm = high > INDEX_WARM_ENTRIES ? high - INDEX_WARM_ENTRIES : 0;
+    if (offset_entry_at(offsets, warm).offset < offset) {
+        low = warm;
+    } else {
+        high = warm;
     }
-    return position;
+    while (low < high) {
+        size_t middle = (low + high + 1) / 2;
+        struct offset_entry entry = offset_entry_at(offsets, middle);
+        if (entry.offset == offset) return entry.position;
+        if (entry.offset > offset)
+            high = middle - 1;
+        else
+            low = middle;
+    }
+    return offset_entry_at(offsets, low).position;
 }
 
 struct time_check {

@@ -92,7 +92,7 @@ static void print_contents(struct dump *dump, const struct record *record,
 struct record_walk {
     struct record_iter it;
     struct dump_shown shown;
-    int64_t last_offset; /* -1: none yet */
+    int64_t last_offset; /* -1 at first, and compared so with the first record, as in Kafka */
 };
 
 static void print_records(struct dump *dump, const char *path, const struct batch_view *b,
@@ -100,7 +100,7 @@ static void print_records(struct dump *dump, const char *path, const struct batc
     struct record record;
     record_iter_open(&walk->it, b, 0);
     while (record_iter_next(&walk->it, &record)) {
-        if (walk->last_offset != -1 && record.offset != walk->last_offset + 1)
+        if (record.offset != walk->last_offset + 1)
             dump_find(&dump->findings.not_consecutive, "Non-consecutive offsets in ", path,
                       "  %" PRId64 " is followed by %" PRId64, walk->last_offset, record.offset);
         walk->last_offset = record.offset;
