@@ -71,6 +71,7 @@ STAGES = (
     Stage("sim", 150, "tests/sim", builds=BOTH, suite="sim", quick=True),
     Stage("differential", 70, "tests/differential", files="tests/differential/*.test",
           peers=True),
+    Stage("tools", 60, "tests/tools", files="tests/tools/*.test", quick=True, peers=True),
     Stage("e2e", 100, "broker/main.c", files="tests/e2e/*.test", quick=True, peers=True),
     Stage("compat", 70, "broker/main.c", files="tests/compat/*.test", quick=True, peers=True),
     Stage("hostile", 40, "broker/main.c", builds=("asan",), files="tests/hostile/*.test"),

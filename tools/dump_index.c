@@ -2,8 +2,9 @@
  * Formats: .index entries of 8 octets (offset less the base i32, position i32), .timeindex of 12
  * (timestamp i64, offset less the base i32), .txnindex of 34 (version i16, producer id, first,
  * last, last stable offset i64). An index that is being written is larger than its entries, zero
- * behind them. Source: org.apache.kafka.tools.DumpLogSegments; OffsetIndex, TimeIndex,
- * TransactionIndex and ProducerStateManager of org.apache.kafka.storage.internals.log. */
+ * behind them. Source: org.apache.kafka.tools.DumpLogSegments,
+ * OffsetIndex, TimeIndex, TransactionIndex and ProducerStateManager of
+ * org.apache.kafka.storage.internals.log. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -121,9 +122,9 @@ void dump_offset_index(struct dump *dump, const char *path) {
     MEM_FREE(dump->mem, index);
 }
 
-/* Where to begin looking for an offset in the log: the last entry that is not behind it. Searched as
- * AbstractIndex searches (the entries written last first), so that a damaged index leads to the same
- * place. */
+/* Where to begin looking for an offset in the log: the last entry that is not behind it. Searched
+ * as AbstractIndex searches, the entries written last first, so that a damaged index leads to the
+ * same place. */
 static int64_t position_of(const struct index *offsets, int64_t offset) {
     if (offsets->count == 0 || offset_entry_at(offsets, 0).offset > offset) return 0;
     size_t low = 0, high = offsets->count - 1;

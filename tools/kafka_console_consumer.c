@@ -5,9 +5,11 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <unistd.h>
+#include "tools/client.h"
 #include "tools/clock.h"
 #include "tools/console_source.h"
 #include "tools/formatter.h"
+#include "tools/interrupt.h"
 
 #define DEFAULT_FORMATTER "org.apache.kafka.tools.consumer.DefaultMessageFormatter"
 #define NO_OP_FORMATTER "org.apache.kafka.tools.consumer.NoOpMessageFormatter"
@@ -71,7 +73,8 @@ static const struct cli_option options[OPT_COUNT] = {
     [OPT_MAX_MESSAGES] = {.name = "max-messages",
                           .kind = CLI_INT32,
                           .label = "n",
-                          .help = "Stop after as many; without it, read on until interrupted."},
+                          .help =
+                              "Stop after as many; without it, read on until interrupted."},
     [OPT_TIMEOUT] = {.name = "timeout-ms",
                      .kind = CLI_INT64,
                      .label = "ms",
@@ -174,13 +177,6 @@ struct consumer {
     bool skip_on_error;
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal_number) {
-    (void)signal_number;
-    interrupted = 1;
-}
-
 static const char *timestamp_type_name(rd_kafka_timestamp_type_t type) {
     switch (type) {
     case RD_KAFKA_TIMESTAMP_CREATE_TIME: return "CreateTime";
@@ -264,7 +260,8 @@ static enum status take_message(struct consumer *c, const rd_kafka_message_t *me
 }
 
 static bool is_done(const struct consumer *c) {
-    return interrupted || (c->message_limit >= 0 && c->message_count >= (uint64_t)c->message_limit);
+    return interrupt_seen() ||
+           (c->message_limit >= 0 && c->message_count >= (uint64_t)c->message_limit);
 }
 
 /* Until the limit, the time-out or an interrupt. ST_IO and what is worse end it early. */
@@ -407,12 +404,18 @@ static const struct pattern *include_pattern(const struct cli *cli) {
     return pattern;
 }
 
-static void catch_signals(void) {
-    struct sigaction once = {.sa_handler = on_interrupt,
-                             .sa_flags = (int)SA_RESETHAND}; /* the second one kills */
-    (void)sigaction(SIGINT, &once, NULL);
-    (void)sigaction(SIGTERM, &once, NULL);
-    (void)signal(SIGPIPE, SIG_IGN); /* shows as an error of standard output */
+/* A group needs a coordinator; librdkafka would look for one for ever without a word. */
+static void check_groups(const struct consumer *c, const struct settings *settings) {
+    struct str protocol = settings_get_or(settings, "security.protocol", "PLAINTEXT");
+    if (!c->source.grouped || !str_eq(protocol, STR("PLAINTEXT"))) return;
+    struct client client;
+    if (client_start(&client, c->source.arena, c->source.bootstrap, settings) != ST_OK)
+        cli_exit("%s", client.message);
+    if (!client_offers(&client, API_FIND_COORDINATOR))
+        cli_exit(
+            "This broker does not offer consumer groups (FindCoordinator): read without --group "
+            "and without the property group.id");
+    client_stop(&client);
 }
 
 int main(int argc, char **argv) {
@@ -446,7 +449,9 @@ int main(int argc, char **argv) {
     c.source.refresh_ms = number_setting(&settings, "metadata.max.age.ms", MAX_AGE_MS);
     c.source.patience_ms = number_setting(&settings, "default.api.timeout.ms", API_TIMEOUT_MS);
     (void)setvbuf(stdout, out_buffer, _IOFBF, sizeof out_buffer);
-    catch_signals();
+    interrupt_catch();
+    (void)signal(SIGPIPE, SIG_IGN); /* shows as an error of standard output */
+    check_groups(&c, &settings);
     c.source.rk = rdkafka_start(RD_KAFKA_CONSUMER, rdkafka_conf_of(&settings));
     source_start(&c.source);
     enum status st = consume(&c);
@@ -457,6 +462,6 @@ int main(int argc, char **argv) {
     if (c.source.include != NULL) pattern_free((struct pattern *)(uintptr_t)c.source.include);
     arena_release(&arena);
     cli_release(&cli);
-    if (interrupted) return 130;
+    if (interrupt_seen()) return INTERRUPT_STATUS;
     return st == ST_OK || st == ST_IO ? 0 : 1;
 }

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "tools/interrupt.h"
 #include "tools/line_reader.h"
 #include "tools/rdkafka_settings.h"
 
@@ -199,13 +199,6 @@ struct producer {
     uint64_t failed_count;
 };
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal_number) {
-    (void)signal_number;
-    interrupted = 1;
-}
-
 /* `--producer property KEY=VALUE`, as an older manual spells it, means --producer-property. */
 static char **join_spelled_apart(struct mem *mem, int *argc, char **argv) {
     static char joined[] = "--producer-property";
@@ -280,7 +273,8 @@ static void send_record(struct producer *p, const struct console_record *record)
     learn_topic(p);
     int64_t waited_ms = 0;
     rd_kafka_resp_err_t err = enqueue(p, record);
-    while (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && waited_ms < p->max_block_ms && !interrupted) {
+    while (err == RD_KAFKA_RESP_ERR__QUEUE_FULL && waited_ms < p->max_block_ms &&
+           !interrupt_seen()) {
         (void)rd_kafka_poll(p->rk, REPORT_POLL_MS);
         waited_ms += REPORT_POLL_MS;
         err = enqueue(p, record);
@@ -314,7 +308,7 @@ static void show_prompt(const struct producer *p) {
 
 /* Waits for input and hears delivery reports meanwhile; 0 at the end of the input. */
 static ssize_t read_input(struct producer *p, uint8_t *buf, size_t len) {
-    while (!interrupted) {
+    while (!interrupt_seen()) {
         struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
         int ready = poll(&input, 1, REPORT_POLL_MS);
         (void)rd_kafka_poll(p->rk, 0);
@@ -345,12 +339,12 @@ static enum status take_input(struct producer *p) {
     line_splitter_init(&splitter, &p->mem);
     show_prompt(p);
     enum status st = ST_OK;
-    while (st == ST_OK && !interrupted) {
+    while (st == ST_OK && !interrupt_seen()) {
         ssize_t got = read_input(p, buf, sizeof buf);
         if (got == 0) break;
         st = take_octets(p, &splitter, (struct bytes){buf, (size_t)got});
     }
-    if (st == ST_OK && splitter.line.len > 0 && !interrupted)
+    if (st == ST_OK && splitter.line.len > 0 && !interrupt_seen())
         st = take_line(p, strbuf_str(&splitter.line));
     line_splitter_release(&splitter);
     return st;
@@ -475,10 +469,7 @@ int main(int argc, char **argv) {
     p.topic = rd_kafka_topic_new(p.rk, p.topic_name, NULL);
     if (p.topic == NULL)
         cli_exit("Topic %s: %s", p.topic_name, rd_kafka_err2str(rd_kafka_last_error()));
-    struct sigaction once = {.sa_handler = on_interrupt,
-                             .sa_flags = (int)SA_RESETHAND}; /* the second one kills */
-    (void)sigaction(SIGINT, &once, NULL);
-    (void)sigaction(SIGTERM, &once, NULL);
+    interrupt_catch();
 
     enum status st = take_input(&p);
     (void)rd_kafka_flush(
@@ -489,6 +480,6 @@ int main(int argc, char **argv) {
     arena_release(&arena);
     cli_release(&cli);
     mem_free(&mem, words, ((size_t)argc + 1) * sizeof *words);
-    if (interrupted) return 130;
+    if (interrupt_seen()) return INTERRUPT_STATUS;
     return st != ST_OK || p.failed_count > 0 ? 1 : 0;
 }

@@ -304,6 +304,17 @@ static struct int32_list parse_brokers(struct command *cmd, struct str text) {
     return (struct int32_list){ids, count};
 }
 
+/* "[1, 2]" */
+static const char *list_text(struct command *cmd, struct int32_list list) {
+    struct strbuf text;
+    strbuf_init(&text, cmd->arena.mem);
+    for (int32_t i = 0; i < list.count; i++)
+        strbuf_printf(&text, "%s%" PRId32, i > 0 ? ", " : "[", list.values[i]);
+    struct str copy = arena_printf(&cmd->arena, "%s]", strbuf_str(&text).ptr);
+    strbuf_release(&text);
+    return copy.ptr;
+}
+
 static struct assignment parse_assignment(struct command *cmd) {
     const char *rest = cli_text(&cmd->cli, OPT_REPLICA_ASSIGNMENT);
     struct assignment a = {.partitions =
@@ -314,8 +325,8 @@ static struct assignment parse_assignment(struct command *cmd) {
         size_t len = strcspn(rest, ",");
         a.partitions[a.count] = parse_brokers(cmd, (struct str){rest, len});
         if (a.partitions[a.count].count != a.partitions[0].count)
-            fail("Partition %" PRId32 " has different replication factor: %.*s", a.count, (int)len,
-                 rest);
+            fail("Partition %" PRId32 " has different replication factor: %s", a.count,
+                 list_text(cmd, a.partitions[a.count]));
         a.count++;
         more = rest[len] == ',';
         rest += len + more;

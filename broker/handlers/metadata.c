@@ -100,14 +100,15 @@ static bool put_asked_topics(struct request *rq, struct metadata_response *out) 
     for (int32_t i = 0; i < in->topics_count; i++) {
         const struct metadata_request_topic *asked = &in->topics[i];
         struct metadata_response_topic *answer = &out->topics[out->topics_count++];
-        bool by_id = asked->name.ptr == NULL;
+        /* A client that asks by id leaves the name null or empty. */
+        bool by_id = asked->name.ptr == NULL || !uuid_is_zero(asked->topic_id);
         const struct topic_image *topic = by_id ? image_topic_by_id(image, asked->topic_id)
                                                 : image_topic_by_name(image, asked->name);
         if (topic != NULL) {
             if (!put_topic(rq, answer, topic)) return false;
             continue;
         }
-        answer->name = by_id && rq->header.request_api_version < 12 ? STR("") : asked->name;
+        answer->name = by_id ? (rq->header.request_api_version < 12 ? STR("") : STR_NULL) : asked->name;
         answer->topic_id = asked->topic_id;
         answer->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID
                              : topic_name_problem(asked->name, &rq->arena).ptr != NULL

@@ -1,5 +1,5 @@
-/* tests/unit/tools/connection.c - one connection to a broker that behaves, and to some that do
- * not. */
+/* tests/unit/tools/connection.c - one connection to a broker that behaves, and to some
+ * that do not. */
 #include "tools/connection.h"
 #include <criterion/criterion.h>
 #include <netinet/in.h>
@@ -10,8 +10,8 @@
 #include "protocol/errors.h"
 #include "tools/clock.h"
 
-/* A broker of one answer: takes one connection and one request, sends fixed octets, then waits or
- * closes. */
+/* A broker of one answer: takes one connection and one request, sends fixed octets, then
+ * waits or closes. */
 struct broker {
     int listener;
     uint16_t port;

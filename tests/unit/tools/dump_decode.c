@@ -1,5 +1,5 @@
-/* tests/unit/tools/dump_decode.c - keys and values of records in words; hostile ones must be said,
- * never crash. */
+/* tests/unit/tools/dump_decode.c - keys and values of records in words; hostile ones are
+ * told of, never a crash. */
 #include "tools/dump_decode.h"
 #include <criterion/criterion.h>
 

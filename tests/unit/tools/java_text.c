@@ -1,5 +1,5 @@
-/* tests/unit/tools/java_text.c - octets that are UTF-8 and octets that are not, as Java's String
- * has them. */
+/* tests/unit/tools/java_text.c - octets that are UTF-8 and octets that are not, as Java's
+ * String has them. */
 #include "tools/java_text.h"
 #include <criterion/criterion.h>
 
