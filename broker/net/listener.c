@@ -55,7 +55,6 @@ static enum status open_one(struct shard *shard, uint32_t index, uint16_t *port,
         .shard = shard, .index = index, .fd = fd, .acceptor = {.on_accept = on_accept}};
     list_push_back(&shard->listening, &listening->link);
     *port = bound.port;
-    io_accept_start(shard->io, &listening->acceptor, fd);
     return ST_OK;
 }
 
@@ -94,6 +93,14 @@ enum status listeners_open(struct shard *shard, uint16_t *ports, struct arena *a
     return ST_OK;
 }
 
+void listeners_accept(struct shard *shard) {
+    LIST_EACH(&shard->listening, node) {
+        struct listening *listening = CONTAINER_OF(node, struct listening, link);
+        listening->is_accepting = true;
+        io_accept_start(shard->io, &listening->acceptor, listening->fd);
+    }
+}
+
 static void on_closed(struct io_op *op) {
     struct listening *listening = CONTAINER_OF(op, struct listening, close_op);
     MEM_FREE(listening->shard->mem, listening);
@@ -102,7 +109,7 @@ static void on_closed(struct io_op *op) {
 void listeners_close(struct shard *shard) {
     for (struct list *node; (node = list_pop_front(&shard->listening)) != NULL;) {
         struct listening *listening = CONTAINER_OF(node, struct listening, link);
-        io_accept_stop(shard->io, &listening->acceptor);
+        if (listening->is_accepting) io_accept_stop(shard->io, &listening->acceptor);
         listening->close_op.done = on_closed;
         if (io_close(shard->io, &listening->close_op, listening->fd))
             on_closed(&listening->close_op);

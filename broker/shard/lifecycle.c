@@ -270,6 +270,12 @@ static void step_listen(struct job *job, struct shard *shard, struct step *step)
         step->message = STR("a listener cannot be opened, see the line before");
     }
     arena_release(&arena);
+}
+
+static void step_accept(struct job *job, struct shard *shard, struct step *step) {
+    (void)job;
+    (void)step;
+    listeners_accept(shard);
     listeners_watch_idle(shard);
     housekeeping_start(shard);
 }
@@ -303,8 +309,9 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
         return first.status;
     }
     st = publisher_lead(job, broker->publisher, ret_message);
+    if (st == ST_OK) st = all_shards(job, life, 1, step_listen, ret_message);
     if (st != ST_OK) return st;
-    return all_shards(job, life, 1, step_listen, ret_message);
+    return all_shards(job, life, 0, step_accept, ret_message);
 }
 
 /* --- the stop --- */
