@@ -103,6 +103,16 @@ static void list_dirs(struct broker *broker) {
         .path = arena_str(&broker->arena, config->metadata_log_dir), .lock_fd = -1};
 }
 
+/* The name of a directory is on stable storage, too: formatting relies on it. */
+static enum status sync_parent(struct job *job, const char *path) {
+    char parent[LIMIT_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    memcpy(parent, slash == NULL ? "." : path, MAX(len, 1u));
+    parent[MAX(len, 1u)] = '\0';
+    return job_dir_sync(job, parent);
+}
+
 static enum status make_dirs(struct job *job, struct broker *broker, struct str *ret_message) {
     for (uint32_t i = 0; i < broker->dir_count; i++) {
         char path[LIMIT_PATH_BYTES];
@@ -113,6 +123,11 @@ static enum status make_dirs(struct job *job, struct broker *broker, struct str 
             memcpy(path, dir.ptr, n);
             path[n] = '\0';
             enum status st = job_mkdir(job, path, 0755);
+            if (st == ST_OK) st = sync_parent(job, path);
+            if (st == ST_EXISTS && n == dir.len) {
+                (void)sync_parent(job,
+                                  path); /* made by a start that crashed, perhaps; else no matter */
+            }
             if (st == ST_OK || st == ST_EXISTS || n < dir.len) continue;
             *ret_message = arena_printf(&broker->arena, "log directory %s cannot be made: %s", path,
                                         status_name(st));
