@@ -7,7 +7,7 @@
 #include "protocol/record_iter.h"
 #include "tests/sim/client.h"
 
-enum { FOLLOWED = 8, EARLIEST = -2, LATEST = -1 };
+enum { FOLLOWED = 8, EMPTY_ANSWERS = 5, EARLIEST = -2, LATEST = -1 };
 
 struct follow {
     struct client_topic *topic;
@@ -16,6 +16,7 @@ struct follow {
     int64_t known;     /* watermark, when the request left */
     int64_t watermark; /* of the last answer; -1: none */
     int64_t log_start;
+    uint32_t empty_answers; /* although the watermark is higher */
 };
 
 struct consumer {
@@ -84,6 +85,7 @@ static void partition_answered(struct consumer *c, struct follow *f,
     switch (data->error_code) {
     case KAFKA_NONE: break;
     case KAFKA_OFFSET_OUT_OF_RANGE: history_out_of_range(clients->history, &f->reader); return;
+    case KAFKA_CORRUPT_MESSAGE: history_damaged(clients->history, &f->reader); return;
     case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
     case KAFKA_UNKNOWN_TOPIC_ID:
     case KAFKA_NOT_LEADER_OR_FOLLOWER:
@@ -98,7 +100,13 @@ static void partition_answered(struct consumer *c, struct follow *f,
     history_watermark(clients->history, f->reader.partition, data->high_watermark, f->known);
     f->watermark = data->high_watermark;
     f->log_start = data->log_start_offset;
+    int64_t before = f->reader.next_offset;
     records_read(c, f, data->records.bytes);
+    bool is_empty = f->reader.next_offset == before && data->high_watermark > before;
+    if (!is_empty || !c->is_judge) return;
+    if (++f->empty_answers < EMPTY_ANSWERS) return; /* others may have had their turn */
+    history_damaged(clients->history, &f->reader);  /* a gap at the end */
+    f->empty_answers = 0;
 }
 
 static void fetch_make(struct consumer *c, int16_t version, struct fetch_request *request) {

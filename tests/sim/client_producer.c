@@ -128,7 +128,8 @@ static bool is_retriable(int16_t error) {
     case KAFKA_NOT_ENOUGH_REPLICAS:
     case KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
     case KAFKA_KAFKA_STORAGE_ERROR:
-    case KAFKA_UNKNOWN_TOPIC_ID: return true;
+    case KAFKA_UNKNOWN_TOPIC_ID:
+    case KAFKA_INVALID_TIMESTAMP: return true; /* the last one until the clock is right again */
     default: return false;
     }
 }
@@ -144,6 +145,11 @@ static void answered(struct producer *p, struct outgoing *out,
                       response->base_offset, p->acks);
     } else if (error == KAFKA_DUPLICATE_SEQUENCE_NUMBER && p->is_idempotent) {
         out->is_resolved = true; /* it stands somewhere */
+    } else if (error == KAFKA_INVALID_TIMESTAMP && !p->is_idempotent) {
+        out->is_resolved = true; /* the broker's clock has stepped too far from ours */
+        if (out->attempts == 1) {
+            history_refused(clients->history, out->partition, out->first_id, out->count);
+        }
     } else if (error == KAFKA_INVALID_REQUIRED_ACKS && p->acks > 1) {
         out->is_resolved = true;
         history_refused(clients->history, out->partition, out->first_id, out->count);

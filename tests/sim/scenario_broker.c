@@ -36,6 +36,7 @@ struct scenario {
     struct event kill, power, stop, step, restart, reap;
     struct task stop_task;
     enum phase phase;
+    bool is_last_stop;
     /* of the process that runs: in its own memory */
     struct arena *arena;
     struct broker *broker;
@@ -145,7 +146,8 @@ static void reap_due(struct event *event) {
     }
     s->phase = GONE;
     s->clean_stops++;
-    event_set(&s->restart, world_delay(s->world, s->world->faults.process.down_us));
+    if (!s->is_last_stop)
+        event_set(&s->restart, world_delay(s->world, s->world->faults.process.down_us));
 }
 
 static void stop_run(struct task *task) {
@@ -272,6 +274,7 @@ static void heal(struct scenario *s) {
     client_start_judge(&s->clients);
     run_until(s, is_judged, "not everything could be read");
     if (world->stopped) return;
+    s->is_last_stop = true;
     broker_down(s);
     run_until(s, is_gone, "the broker has not stopped");
 }

@@ -207,6 +207,7 @@ static int batch(const struct options *options, const char *program) {
 static int one(const struct options *options) {
     static struct scenario_result result;
     if (options->trace) {
+        (void)setvbuf(stdout, NULL, _IOLBF, 0); /* an assertion shall find everything printed */
         logging_set_sink(print_line, NULL);
         logging_set_level(LOG_LEVEL_DEBUG);
     }
