@@ -140,6 +140,12 @@ static enum status replay_range(struct loading *l, struct bytes range, int64_t *
         struct batch_view view;
         enum status st = batch_open(range, &view);
         if (st == ST_SHORT) return ST_OK; /* the range ends within a batch: read on from it */
+        if (st == ST_OK && view.base_offset > *offset) { /* a hole: this log has no gaps */
+            *problem =
+                arena_printf(l->arena, "the records from %lld to %lld are missing or damaged",
+                             (long long)*offset, (long long)view.base_offset - 1);
+            return ST_CORRUPT;
+        }
         if (st == ST_OK && batch_last_offset(&view) >= *offset) {
             struct bytes batch = {range.ptr, view.batch_bytes};
             st = metadata_replay_batch(&l->log->replay, batch, false, l->arena, problem);

@@ -171,6 +171,23 @@ Test(metadata_log, a_damaged_snapshot_is_passed_over) {
     }
 }
 
+Test(metadata_log, damage_within_the_log_is_refused_not_skipped) {
+    node_take_golden(&node, SNAPSHOT);
+    struct bytes log = node_read(&node, LOG_FILE);
+    uint8_t *bad = (uint8_t *)(uintptr_t)arena_bytes(&node.arena, log).ptr;
+    uint8_t *at = memmem(bad, log.len, "delta.x", 7);
+    cr_assert_not_null(at);
+    *at ^= 1;
+    node_write(&node, LOG_FILE, bad, log.len);
+    cr_expect_eq(node_load(&node), ST_CORRUPT);
+    cr_assert_not_null(node.message.ptr);
+    cr_expect_not_null(strstr(node.message.ptr, METADATA_PART), "%.*s", STR_ARG(node.message));
+    cr_expect_not_null(strstr(node.message.ptr, "offset 34: corrupt"), "%.*s",
+                       STR_ARG(node.message));
+    struct bytes after = node_read(&node, LOG_FILE);
+    cr_expect(bytes_eq(after, (struct bytes){bad, log.len}), "not an octet was cut");
+}
+
 Test(metadata_log, refuses_what_is_not_its_own) {
     static const struct {
         const char *name;
