@@ -163,6 +163,29 @@ static enum status collect(struct loader *l, struct str text, const char *const 
     return ST_OK;
 }
 
+/* broker.id is the old name of node.id: one of them sets both. */
+static enum status join_ids(struct loader *l) {
+    const struct config_key *keys[] = {config_key_find(STR("node.id")),
+                                       config_key_find(STR("broker.id"))};
+    struct config_setting **node = &l->by_key[keys[0] - config_keys];
+    struct config_setting **broker = &l->by_key[keys[1] - config_keys];
+    if (*node != NULL && *broker != NULL && !str_eq((*node)->value, (*broker)->value)) {
+        return fail(
+            l, arena_printf(l->arena,
+                            "%s: broker.id=%.*s and node.id=%.*s: they are one key, give one value",
+                            l->file_name, STR_ARG((*broker)->value), STR_ARG((*node)->value)));
+    }
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        struct config_setting **this = i == 0 ? node : broker, *other = i == 0 ? *broker : *node;
+        if (*this != NULL || other == NULL) continue;
+        *this = ARENA_NEW(l->arena, struct config_setting);
+        if (*this == NULL) return fail(l, STR("no memory for the configuration"));
+        **this = *other;
+        (*this)->key = keys[i];
+    }
+    return ST_OK;
+}
+
 enum status config_load(struct str text, const char *file_name, const char *const *overrides,
                         uint32_t override_count, struct arena *arena, struct config_set *ret_set,
                         struct str *ret_error) {
@@ -178,23 +201,8 @@ enum status config_load(struct str text, const char *file_name, const char *cons
         return fail(&l, STR("no memory for the configuration"));
     enum status st = collect(&l, text, overrides, override_count);
     if (st != ST_OK) return st;
-    const struct config_key *node_id = config_key_find(STR("node.id"));
-    const struct config_key *broker_id = config_key_find(STR("broker.id"));
-    struct config_setting *old_id = l.by_key[broker_id - config_keys];
-    struct config_setting **new_id = &l.by_key[node_id - config_keys];
-    if (old_id != NULL && *new_id != NULL && !str_eq(old_id->value, (*new_id)->value)) {
-        return fail(&l, arena_printf(
-                            arena,
-                            "%s: broker.id=%.*s and node.id=%.*s: they are one key, give one value",
-                            file_name, STR_ARG(old_id->value), STR_ARG((*new_id)->value)));
-    }
-    if (old_id != NULL &&
-        *new_id == NULL) { /* its old name: the handbook's configurations carry it */
-        *new_id = ARENA_NEW(arena, struct config_setting);
-        if (*new_id == NULL) return fail(&l, STR("no memory for the configuration"));
-        **new_id = *old_id;
-        (*new_id)->key = node_id;
-    }
+    st = join_ids(&l);
+    if (st != ST_OK) return st;
     for (uint32_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         const struct config_setting *setting = l.by_key[i];

@@ -23,6 +23,11 @@ enum config_type {
 enum config_update { UPDATE_READ_ONLY, UPDATE_PER_BROKER, UPDATE_CLUSTER_WIDE };
 enum config_force { FORCE_ACTS, FORCE_LATER, FORCE_REFUSED };
 enum config_importance { IMPORTANCE_HIGH, IMPORTANCE_MEDIUM, IMPORTANCE_LOW };
+enum config_scope {
+    SCOPE_PUBLIC,
+    SCOPE_INTERNAL,     /* shown only when it is set */
+    SCOPE_DYNAMIC_ONLY, /* never in the file; shown only when it is set */
+};
 
 struct config_key {
     const char *name;
@@ -34,7 +39,12 @@ struct config_key {
     enum config_update update;
     enum config_force force;
     enum config_importance importance;
+    enum config_scope scope;
     bool required;
+    /* Stands in, multiplied, where this one is null (log.roll.ms: log.roll.hours * 3600000); may
+     * have one itself. NULL: nothing does. */
+    const char *otherwise;
+    int64_t otherwise_factor;
 };
 
 extern const struct config_key config_keys[]; /* sorted by name */
@@ -72,3 +82,8 @@ const struct config_setting *config_setting_find(const struct config_set *set, s
  * (arena). */
 struct str config_value_problem(const struct config_key *key, struct str value,
                                 struct arena *arena);
+/** Reads a whole text as a number; false when it is none. */
+bool config_value_double(struct str text, double *ret_value);
+/** A good value as Kafka shows it once it is parsed: "0100" is "100", "TRUE" is "true", "a, b" is
+ * "a,b", "1000000" of a double is "1000000.0". Arena or borrowed. */
+struct str config_value_text(enum config_type type, struct str value, struct arena *arena);

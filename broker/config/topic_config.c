@@ -1,98 +1,12 @@
-/* broker/config/topic_config.c - the topic keys. Source:
- * org.apache.kafka.storage.internals.log.LogConfig. */
+/* broker/config/topic_config.c - the topic keys over the broker's. */
 #include "broker/config/topic_config.h"
-#include <stdlib.h>
+#include <stdio.h>
 #include "base/assert.h"
+#include "protocol/compress.h"
 
-enum topic_field {
-    FIELD_NONE,  /* accepted, not in force yet */
-    FIELD_INT64, /* of struct log_config at `offset` */
-    FIELD_INT32,
-    FIELD_DOUBLE,
-    FIELD_BOOL,
-    FIELD_TIMESTAMP_TYPE,
-    FIELD_CLEANUP_POLICY,
-};
-
-struct topic_key {
-    struct config_key key; /* name, default, bounds, type */
-    enum topic_field field;
-    uint32_t offset;
-};
-
-#define KEY(name_, default_, valid_, type_, field_, member_)                                       \
-    {                                                                                              \
-        .key = {.name = name_,                                                                     \
-                .default_text = default_,                                                          \
-                .valid = valid_,                                                                   \
-                .doc = "",                                                                         \
-                .offset = -1,                                                                      \
-                .type = type_},                                                                    \
-        .field = field_, .offset = offsetof(struct log_config, member_)                            \
-    }
-#define UNUSED_KEY(name_, default_, valid_, type_)                                                 \
-    {                                                                                              \
-        .key = {.name = name_,                                                                     \
-                .default_text = default_,                                                          \
-                .valid = valid_,                                                                   \
-                .doc = "",                                                                         \
-                .offset = -1,                                                                      \
-                .type = type_},                                                                    \
-        .field = FIELD_NONE                                                                        \
-    }
-
-static const struct topic_key keys[] = {
-    /* sorted by name */
-    KEY("cleanup.policy", "delete", "[compact, delete]", CONFIG_LIST, FIELD_CLEANUP_POLICY,
-        cleanup_policy),
-    UNUSED_KEY("compression.gzip.level", "-1", "[1,...,9] or -1", CONFIG_INT),
-    UNUSED_KEY("compression.lz4.level", "9", "[1,...,17]", CONFIG_INT),
-    UNUSED_KEY("compression.type", "producer", "[uncompressed, zstd, lz4, snappy, gzip, producer]",
-               CONFIG_STRING),
-    UNUSED_KEY("compression.zstd.level", "3", "[-131072,...,22]", CONFIG_INT),
-    KEY("delete.retention.ms", "86400000", "[0,...]", CONFIG_LONG, FIELD_INT64,
-        delete_retention_ms),
-    KEY("file.delete.delay.ms", "60000", "[0,...]", CONFIG_LONG, FIELD_INT64, file_delete_delay_ms),
-    KEY("flush.messages", "9223372036854775807", "[1,...]", CONFIG_LONG, FIELD_INT64,
-        flush_messages),
-    KEY("flush.ms", "9223372036854775807", "[0,...]", CONFIG_LONG, FIELD_INT64, flush_ms),
-    UNUSED_KEY("follower.replication.throttled.replicas", "", "", CONFIG_LIST),
-    KEY("index.interval.bytes", "4096", "[0,...]", CONFIG_INT, FIELD_INT64, index_interval_bytes),
-    KEY("internal.segment.bytes", NULL, "", CONFIG_INT, FIELD_INT64, segment_bytes),
-    UNUSED_KEY("leader.replication.throttled.replicas", "", "", CONFIG_LIST),
-    UNUSED_KEY("local.retention.bytes", "-2", "[-2,...]", CONFIG_LONG),
-    UNUSED_KEY("local.retention.ms", "-2", "[-2,...]", CONFIG_LONG),
-    KEY("max.compaction.lag.ms", "9223372036854775807", "[1,...]", CONFIG_LONG, FIELD_INT64,
-        max_compaction_lag_ms),
-    KEY("max.message.bytes", "1048588", "[0,...]", CONFIG_INT, FIELD_INT64, max_message_bytes),
-    KEY("message.timestamp.after.max.ms", "3600000", "[0,...]", CONFIG_LONG, FIELD_INT64,
-        message_timestamp_after_max_ms),
-    KEY("message.timestamp.before.max.ms", "9223372036854775807", "[0,...]", CONFIG_LONG,
-        FIELD_INT64, message_timestamp_before_max_ms),
-    KEY("message.timestamp.type", "CreateTime", "[CreateTime, LogAppendTime]", CONFIG_STRING,
-        FIELD_TIMESTAMP_TYPE, message_timestamp_type),
-    KEY("min.cleanable.dirty.ratio", "0.5", "[0,...,1]", CONFIG_DOUBLE, FIELD_DOUBLE,
-        min_cleanable_dirty_ratio),
-    KEY("min.compaction.lag.ms", "0", "[0,...]", CONFIG_LONG, FIELD_INT64, min_compaction_lag_ms),
-    KEY("min.insync.replicas", "1", "[1,...]", CONFIG_INT, FIELD_INT32, min_insync_replicas),
-    KEY("preallocate", "false", "", CONFIG_BOOLEAN, FIELD_BOOL, preallocate),
-    UNUSED_KEY("remote.log.copy.disable", "false", "", CONFIG_BOOLEAN),
-    UNUSED_KEY("remote.log.delete.on.disable", "false", "", CONFIG_BOOLEAN),
-    UNUSED_KEY("remote.storage.enable", "false", "[false]",
-               CONFIG_STRING), /* tiered storage is refused */
-    KEY("retention.bytes", "-1", "", CONFIG_LONG, FIELD_INT64, retention_bytes),
-    KEY("retention.ms", "604800000", "[-1,...]", CONFIG_LONG, FIELD_INT64, retention_ms),
-    KEY("segment.bytes", "1073741824", "[1048576,...]", CONFIG_INT, FIELD_INT64, segment_bytes),
-    KEY("segment.index.bytes", "10485760", "[4,...]", CONFIG_INT, FIELD_INT64, segment_index_bytes),
-    KEY("segment.jitter.ms", "0", "[0,...]", CONFIG_LONG, FIELD_INT64, segment_jitter_ms),
-    KEY("segment.ms", "604800000", "[1,...]", CONFIG_LONG, FIELD_INT64, segment_ms),
-    KEY("unclean.leader.election.enable", "false", "", CONFIG_BOOLEAN, FIELD_BOOL,
-        unclean_leader_election_enable),
-};
-
-static const struct topic_key *find(struct str name) {
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        if (str_eq(str_of(keys[i].key.name), name)) return &keys[i];
+const struct topic_key *topic_key_find(struct str name) {
+    for (uint32_t i = 0; i < topic_key_count; i++) {
+        if (str_eq(str_of(topic_keys[i].key.name), name)) return &topic_keys[i];
     }
     return NULL;
 }
@@ -101,71 +15,95 @@ static bool has_word(struct str list, const char *word) {
     return memmem(list.ptr, list.len, word, strlen(word)) != NULL;
 }
 
-/* The text was checked before it got here: by this table's defaults, by CreateTopics or by the
+/* enum codec; -1: what the producer chose. */
+static int32_t compression_of(struct str name) {
+    enum codec codec = CODEC_NONE;
+    if (str_eq(name, STR("uncompressed"))) return CODEC_NONE;
+    return codec_parse(name, &codec) ? (int32_t)codec : -1;
+}
+
+/* The text was checked before it got here: by the table's defaults, at the start, by the
  * controller. */
 static void put(const struct topic_key *key, struct str value, struct log_config *config) {
     char *field = (char *)config + key->offset;
     int64_t number = 0;
     switch (key->field) {
-    case FIELD_NONE: return;
-    case FIELD_INT64:
-    case FIELD_INT32:
+    case LOG_FIELD_NONE: return;
+    case LOG_FIELD_INT64:
+    case LOG_FIELD_INT32:
         if (!str_to_int64(value, &number)) return;
-        if (key->field == FIELD_INT64) {
+        if (key->field == LOG_FIELD_INT64) {
             *(int64_t *)(void *)field = number;
         } else {
             *(int32_t *)(void *)field = (int32_t)number;
         }
         return;
-    case FIELD_DOUBLE:
-        *(double *)(void *)field = value.len > 0 ? strtod(value.ptr, NULL) : 0;
+    case LOG_FIELD_DOUBLE:
+        (void)config_value_double(value, (double *)(void *)field); /* stays 0 */
         return;
-    case FIELD_BOOL: *(bool *)field = value.len == 4; return;
-    case FIELD_TIMESTAMP_TYPE:
+    case LOG_FIELD_BOOL: *(bool *)field = value.len == sizeof "true" - 1; return;
+    case LOG_FIELD_MESSAGE_TIMESTAMP_TYPE:
         config->message_timestamp_type =
             has_word(value, "LogAppendTime") ? TIMESTAMP_LOG_APPEND_TIME : TIMESTAMP_CREATE_TIME;
         return;
-    case FIELD_CLEANUP_POLICY:
+    case LOG_FIELD_CLEANUP_POLICY:
         config->cleanup_policy = (has_word(value, "delete") ? (uint32_t)CLEANUP_DELETE : 0u) |
                                  (has_word(value, "compact") ? (uint32_t)CLEANUP_COMPACT : 0u);
         return;
+    case LOG_FIELD_COMPRESSION_TYPE: config->compression_type = compression_of(value); return;
     }
 }
 
-static int64_t first_set(int64_t milliseconds, int64_t hours) {
-    return milliseconds != CONFIG_UNSET ? milliseconds : hours * 3600000;
+/* Out of the topic's own settings, the broker's key (or its stand-ins), the default. Numbers that
+ * were multiplied are written into `number`. */
+static struct str value_of(const struct broker_settings *broker, const struct config_image *own,
+                           const struct topic_key *key, char number[24]) {
+    struct str value = str_trim(config_image_find(own, str_of(key->key.name)));
+    if (value.ptr != NULL) return value;
+    if (key->broker_key == NULL) return str_of(key->key.default_text);
+    const struct config_key *broker_key = config_key_find(str_of(key->broker_key));
+    ASSERT(broker_key != NULL);
+    value = str_trim(setting_value(broker, broker_key));
+    if (value.ptr != NULL || broker_key->otherwise == NULL) return value;
+    int len = snprintf(number, 24, "%lld", (long long)setting_number(broker, broker_key));
+    return (struct str){number, (size_t)len};
 }
 
-void topic_config_build(const struct config_set *set, const struct config_image *own,
+static int32_t compression_level(const struct broker_settings *broker,
+                                 const struct config_image *own, int32_t compression_type) {
+    char name[32], number[24];
+    int64_t level = 0;
+    struct str codec = codec_name((enum codec)MAX(compression_type, 0));
+    int len = snprintf(name, sizeof name, "compression.%.*s.level", STR_ARG(codec));
+    const struct topic_key *key = topic_key_find((struct str){name, (size_t)len});
+    if (key != NULL) (void)str_to_int64(value_of(broker, own, key, number), &level); /* else 0 */
+    return (int32_t)level;
+}
+
+void topic_config_build(const struct broker_settings *broker, const struct config_image *own,
                         struct log_config *ret_config) {
-    const struct config *broker = &set->values;
-    struct log_config config = {.compression_type = -1};
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        if (keys[i].key.default_text != NULL)
-            put(&keys[i], str_of(keys[i].key.default_text), &config);
+    struct log_config config = {0};
+    char number[24];
+    for (uint32_t i = 0; i < topic_key_count; i++) {
+        put(&topic_keys[i], value_of(broker, own, &topic_keys[i], number), &config);
     }
-    config.segment_bytes = broker->log_segment_bytes;
-    config.segment_ms = first_set(broker->log_roll_ms, broker->log_roll_hours);
-    config.segment_jitter_ms = first_set(broker->log_roll_jitter_ms, broker->log_roll_jitter_hours);
-    config.segment_index_bytes = broker->log_index_size_max_bytes;
-    config.index_interval_bytes = broker->log_index_interval_bytes;
-    config.max_message_bytes = broker->message_max_bytes;
-    config.file_delete_delay_ms = broker->log_segment_delete_delay_ms;
-    config.message_timestamp_before_max_ms = broker->log_message_timestamp_before_max_ms;
-    config.message_timestamp_after_max_ms = broker->log_message_timestamp_after_max_ms;
-    config.min_insync_replicas = (int32_t)broker->min_insync_replicas;
-    if (str_eq(broker->log_message_timestamp_type, STR("LogAppendTime"))) {
-        config.message_timestamp_type = TIMESTAMP_LOG_APPEND_TIME;
-    }
-    for (int32_t i = 0; own != NULL && i < own->count; i++) {
-        const struct topic_key *key = find(own->entries[i].key);
-        if (key != NULL) put(key, own->entries[i].value, &config);
-    }
+    /* Over segment.bytes, which comes later in the table. */
+    const struct topic_key *internal = topic_key_find(STR("internal.segment.bytes"));
+    put(internal, value_of(broker, own, internal, number), &config);
+    config.compression_level = compression_level(broker, own, config.compression_type);
     *ret_config = config;
 }
 
+struct str topic_config_text(const struct broker_settings *broker, const struct config_image *own,
+                             const struct topic_key *key, struct arena *arena) {
+    char number[24];
+    struct str value = value_of(broker, own, key, number);
+    value = config_value_text(key->key.type, value, arena);
+    return arena_str(arena, value);
+}
+
 struct str topic_config_problem(struct str name, struct str value, struct arena *arena) {
-    const struct topic_key *key = find(name);
+    const struct topic_key *key = topic_key_find(name);
     if (key == NULL) return arena_printf(arena, "Unknown topic config name: %.*s", STR_ARG(name));
     if (value.ptr == NULL)
         return arena_printf(arena, "Null value not supported for topic configs: %.*s",

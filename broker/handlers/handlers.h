@@ -12,3 +12,4 @@ void handle_api_versions(struct request *rq);     /* 18 */
 void handle_create_topics(struct request *rq);    /* 19 */
 void handle_delete_topics(struct request *rq);    /* 20 */
 void handle_init_producer_id(struct request *rq); /* 22 */
+void handle_describe_configs(struct request *rq); /* 32 */

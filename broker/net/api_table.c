@@ -11,6 +11,7 @@ const struct served_api served_apis[] = {
     {.api = &apis[API_CREATE_TOPICS], .handle = handle_create_topics},
     {.api = &apis[API_DELETE_TOPICS], .handle = handle_delete_topics},
     {.api = &apis[API_INIT_PRODUCER_ID], .handle = handle_init_producer_id},
+    {.api = &apis[API_DESCRIBE_CONFIGS], .handle = handle_describe_configs},
 };
 const uint32_t served_count = COUNT(served_apis);
 

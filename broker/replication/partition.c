@@ -100,7 +100,9 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
         .log_owner = {.on_end = on_end, .on_durable = on_durable, .on_offline = on_offline},
     };
     list_init(&p->waits);
-    topic_config_build(shard->broker->setup.config,
+    struct broker_settings settings =
+        broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
+    topic_config_build(&settings,
                        image_config(shard->image, CONFIG_TOPIC, topic->name), &p->config);
     struct log_open open;
     enum status st = log_open(job, fill_open(&open, p, dir_index), &p->log);

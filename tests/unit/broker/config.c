@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 #include "broker/config/config.h"
 #include "broker/config/listeners.h"
-#include "broker/config/topic_config.h"
 
 #define BASE "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
 
@@ -178,52 +177,34 @@ Test(listeners, what_is_not_advertised_is_advertised_as_it_listens) {
     unload(&l);
 }
 
-/* --- topics --- */
-
-Test(topic_config, a_topic_setting_wins_over_the_brokers_and_that_over_the_default) {
-    struct loaded l;
-    struct log_config config;
-    load(&l, BASE "log.segment.bytes=2097152\nlog.roll.hours=2\nmessage.max.bytes=5000\n", NULL);
-    cr_assert_eq(l.st, ST_OK);
-    topic_config_build(&l.set, NULL, &config);
-    cr_expect_eq(config.segment_bytes, 2097152);
-    cr_expect_eq(config.segment_ms, 2 * 3600000);
-    cr_expect_eq(config.max_message_bytes, 5000);
-    cr_expect_eq(config.retention_ms, 604800000);
-    struct config_entry own[] = {{STR("max.message.bytes"), STR("6000")},
-                                 {STR("message.timestamp.type"), STR("LogAppendTime")},
-                                 {STR("cleanup.policy"), STR("compact,delete")}};
-    struct config_image image = {
-        .type = CONFIG_TOPIC, .name = STR("t"), .count = 3, .entries = own};
-    topic_config_build(&l.set, &image, &config);
-    cr_expect_eq(config.max_message_bytes, 6000);
-    cr_expect_eq(config.message_timestamp_type, TIMESTAMP_LOG_APPEND_TIME);
-    cr_expect_eq(config.cleanup_policy, CLEANUP_COMPACT | CLEANUP_DELETE);
-    unload(&l);
-}
+/* --- how a value is shown --- */
 
 static const struct {
-    const char *name, *key, *value;
-    bool is_good;
-} topic_rows[] = {
-    {"a good one", "retention.ms", "1000", true},
-    {"below its bound", "segment.bytes", "1048575", false},
-    {"unknown", "retention", "1", false},
-    {"not a number", "retention.ms", "soon", false},
-    {"a list", "cleanup.policy", "delete,compact", true},
-    {"a wrong word in a list", "cleanup.policy", "delete,squash", false},
-    {"tiered storage", "remote.storage.enable", "true", false},
+    const char *name;
+    enum config_type type;
+    const char *value, *text;
+} shown[] = {
+    {"a number with zeros", CONFIG_INT, "0100", "100"},
+    {"a boolean in capitals", CONFIG_BOOLEAN, "TRUE", "true"},
+    {"a list with spaces", CONFIG_LIST, "compact, delete ", "compact,delete"},
+    {"an empty list", CONFIG_LIST, "", ""},
+    {"a fraction with zeros", CONFIG_DOUBLE, "0.50", "0.5"},
+    {"a whole double", CONFIG_DOUBLE, "1000000", "1000000.0"},
+    {"a large double", CONFIG_DOUBLE, "1.7976931348623157E308", "1.7976931348623157E308"},
+    {"ten millions", CONFIG_DOUBLE, "10000000", "1.0E7"},
+    {"a small double", CONFIG_DOUBLE, "0.00025", "2.5E-4"},
+    {"zero", CONFIG_DOUBLE, "0", "0.0"},
+    {"text", CONFIG_STRING, " lz4 ", "lz4"},
 };
 
-Test(topic_config, values_are_checked) {
+Test(config, a_value_is_shown_as_kafka_shows_it_once_parsed) {
     struct mem mem = {0};
     struct arena arena;
     arena_init(&arena, &mem, 1024, 0);
-    for (size_t i = 0; i < COUNT(topic_rows); i++) {
-        struct str problem =
-            topic_config_problem(str_of(topic_rows[i].key), str_of(topic_rows[i].value), &arena);
-        cr_expect_eq(problem.ptr == NULL, topic_rows[i].is_good, "%s: '%.*s'", topic_rows[i].name,
-                     STR_ARG(problem));
+    for (size_t i = 0; i < COUNT(shown); i++) {
+        struct str text = config_value_text(shown[i].type, str_of(shown[i].value), &arena);
+        cr_expect(str_eq(text, str_of(shown[i].text)), "%s: got '%.*s'", shown[i].name,
+                  STR_ARG(text));
     }
     arena_release(&arena);
 }

@@ -1,0 +1,201 @@
+/* broker/handlers/describe_configs.c - API 32: settings in effect of topics and of this broker, out
+ * of the shard's image and the file; where each comes from, and what else would give it a value.
+ * Answered at once. Keys that klamm accepts without obeying are shown as Kafka shows them.
+ * Source: kafka.server.ConfigHelper. */
+#include "broker/config/topic_config.h"
+#include "broker/handlers/handlers.h"
+#include "controller/controller.h"
+#include "protocol/errors.h"
+
+/* One resource being described. */
+struct description {
+    struct request *rq;
+    const struct describe_configs_request *in;
+    const struct describe_configs_request_resource *resource;
+    struct describe_configs_response_result *out;
+    struct broker_settings settings;
+    bool has_memory;
+};
+
+static void refuse(struct description *d, enum kafka_error code, struct str message) {
+    d->out->error_code = (int16_t)code;
+    d->out->error_message = message;
+}
+
+static bool is_asked(const struct description *d, const char *name) {
+    const struct describe_configs_request_resource *resource = d->resource;
+    if (resource->configuration_keys_count <= 0) return true; /* an empty list asks for all, too */
+    for (int32_t i = 0; i < resource->configuration_keys_count; i++) {
+        if (str_eq(resource->configuration_keys[i], str_of(name))) return true;
+    }
+    return false;
+}
+
+static int8_t config_type_code(enum config_type type) {
+    static const int8_t codes[] = {
+        [CONFIG_BOOLEAN] = 1, [CONFIG_STRING] = 2, [CONFIG_INT] = 3,
+        [CONFIG_SHORT] = 4,   [CONFIG_LONG] = 5,   [CONFIG_DOUBLE] = 6,
+        [CONFIG_LIST] = 7,    [CONFIG_CLASS] = 8,  [CONFIG_PASSWORD] = 9,
+    };
+    return codes[type];
+}
+
+/* Adds one key. synonyms: of which the first gives the source; shown when they are asked for. */
+static void put(struct description *d, const struct config_key *key, struct str value,
+                const struct setting_synonym *synonyms, uint32_t synonym_count, bool read_only) {
+    bool is_secret = key->type == CONFIG_PASSWORD;
+    struct describe_configs_response_resource_result *answer =
+        &d->out->configs[d->out->configs_count++];
+    answer->name = str_of(key->name);
+    answer->value = is_secret ? STR_NULL : value;
+    answer->read_only = read_only;
+    answer->config_source = synonym_count > 0 ? (int8_t)synonyms[0].source : SETTING_DEFAULT;
+    answer->is_sensitive = is_secret;
+    answer->config_type = config_type_code(key->type);
+    answer->documentation = d->in->include_documentation ? str_of(key->doc) : STR_NULL;
+    if (!d->in->include_synonyms) return;
+    answer->synonyms =
+        describe_configs_response_synonym_array(&d->rq->arena, (int32_t)synonym_count);
+    if (answer->synonyms == NULL) {
+        d->has_memory = false;
+        return;
+    }
+    answer->synonyms_count = (int32_t)synonym_count;
+    for (uint32_t i = 0; i < synonym_count; i++) {
+        answer->synonyms[i].name = str_of(synonyms[i].name);
+        answer->synonyms[i].value = is_secret ? STR_NULL : synonyms[i].value;
+        answer->synonyms[i].source = (int8_t)synonyms[i].source;
+    }
+}
+
+static bool reserve(struct description *d, uint32_t count) {
+    d->out->configs =
+        describe_configs_response_resource_result_array(&d->rq->arena, (int32_t)count);
+    d->has_memory = d->out->configs != NULL;
+    return d->has_memory;
+}
+
+/* --- topics --- */
+
+static void describe_topic(struct description *d) {
+    struct arena *arena = &d->rq->arena;
+    const struct image *image = d->rq->shard->image;
+    struct str name = d->resource->resource_name;
+    struct str problem = topic_name_problem(name, arena);
+    if (problem.ptr != NULL) {
+        refuse(d, KAFKA_INVALID_TOPIC_EXCEPTION, problem);
+        return;
+    }
+    if (image_topic_by_name(image, name) == NULL) {
+        refuse(d, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, STR(""));
+        return;
+    }
+    const struct config_image *own = image_config(image, CONFIG_TOPIC, name);
+    if (!reserve(d, topic_key_count)) return;
+    for (uint32_t i = 0; i < topic_key_count && d->has_memory; i++) {
+        const struct topic_key *key = &topic_keys[i];
+        struct setting_synonym synonyms[1 + SETTING_SYNONYMS_MAX];
+        uint32_t count = 0;
+        struct str value = topic_config_text(&d->settings, own, key, arena);
+        bool is_own = config_image_find(own, str_of(key->key.name)).ptr != NULL;
+        if (!is_asked(d, key->key.name) || (key->key.scope != SCOPE_PUBLIC && !is_own)) continue;
+        if (is_own) {
+            synonyms[count++] = (struct setting_synonym){
+                .name = key->key.name, .value = value, .source = SETTING_TOPIC};
+        }
+        if (key->broker_key != NULL) {
+            count += setting_synonyms(&d->settings, config_key_find(str_of(key->broker_key)),
+                                      &synonyms[count]);
+        }
+        put(d, &key->key, value, synonyms, count, false);
+    }
+}
+
+/* --- brokers --- */
+
+static void describe_cluster_default(struct description *d) {
+    const struct config_image *dynamic = d->settings.of_cluster;
+    if (!reserve(d, dynamic != NULL ? (uint32_t)dynamic->count : 0) || dynamic == NULL) return;
+    for (int32_t i = 0; i < dynamic->count && d->has_memory; i++) {
+        const struct config_key *key = config_key_find(dynamic->entries[i].key);
+        if (key == NULL || !is_asked(d, key->name)) continue;
+        struct setting_synonym synonym = {
+            .name = key->name, .value = dynamic->entries[i].value, .source = SETTING_CLUSTER};
+        put(d, key, config_value_text(key->type, synonym.value, &d->rq->arena), &synonym, 1,
+            key->update == UPDATE_READ_ONLY);
+    }
+}
+
+static void describe_node(struct description *d) {
+    if (!reserve(d, config_key_count)) return;
+    for (uint32_t i = 0; i < config_key_count && d->has_memory; i++) {
+        const struct config_key *key = &config_keys[i];
+        struct setting_synonym synonyms[SETTING_SYNONYMS_MAX];
+        if (!is_asked(d, key->name)) continue;
+        uint32_t count = setting_synonyms(&d->settings, key, synonyms);
+        bool is_set = count > 0 && synonyms[0].source != SETTING_DEFAULT;
+        if (key->scope != SCOPE_PUBLIC && !is_set) continue;
+        struct str value =
+            config_value_text(key->type, setting_value(&d->settings, key), &d->rq->arena);
+        put(d, key, value, synonyms, count, key->update == UPDATE_READ_ONLY);
+    }
+}
+
+static void describe_broker(struct description *d) {
+    int64_t id = 0;
+    struct str name = d->resource->resource_name;
+    int32_t node_id = d->rq->shard->broker->node_id;
+    if (name.len == 0) {
+        describe_cluster_default(d);
+    } else if (!str_to_int64(name, &id) || id < INT32_MIN || id > INT32_MAX) {
+        refuse(d, KAFKA_INVALID_REQUEST,
+               arena_printf(&d->rq->arena, "Broker id must be an integer, but it is: %.*s",
+                            STR_ARG(name)));
+    } else if (id != node_id) {
+        refuse(d, KAFKA_INVALID_REQUEST,
+               arena_printf(&d->rq->arena,
+                            "Unexpected broker id, expected %d or empty string, but received %.*s",
+                            node_id, STR_ARG(name)));
+    } else {
+        describe_node(d);
+    }
+}
+
+/* --- the request --- */
+
+static void describe(struct description *d) {
+    d->out->resource_type = d->resource->resource_type;
+    d->out->resource_name = d->resource->resource_name;
+    d->out->error_message = STR("");
+    switch (d->resource->resource_type) {
+    case CONFIG_TOPIC: describe_topic(d); return;
+    case CONFIG_BROKER: describe_broker(d); return;
+    default:
+        refuse(d, KAFKA_INVALID_REQUEST,
+               STR("This broker has no settings for resources of this type."));
+    }
+}
+
+void handle_describe_configs(struct request *rq) {
+    const struct describe_configs_request *in = rq->in;
+    struct describe_configs_response *out = rq->out;
+    const struct broker *broker = rq->shard->broker;
+    struct description d = {
+        .rq = rq,
+        .in = in,
+        .settings = broker_settings_of(broker->setup.config, rq->shard->image, broker->node_id),
+        .has_memory = true,
+    };
+    out->results = describe_configs_response_result_array(&rq->arena, MAX(in->resources_count, 0));
+    d.has_memory = out->results != NULL;
+    for (int32_t i = 0; i < in->resources_count && d.has_memory; i++) {
+        d.resource = &in->resources[i];
+        d.out = &out->results[out->results_count++];
+        describe(&d);
+    }
+    if (d.has_memory) {
+        request_respond(rq);
+    } else {
+        request_abandon(rq, true);
+    }
+}
