@@ -49,7 +49,9 @@ static struct options {
     const char *bootstrap;
     pid_t pid; /* 0: not known, and then its figures are not told */
     double seconds, warmup_s;
-    double megabytes; /* 0: by time only */
+    const char
+        *pages; /* a directory on the broker's disk, for page_cache_write_s_per_gb; NULL: no */
+    double megabytes; /* of a produce scenario at most, and of its warm-up; 0: by time only */
     int acks;
     int connections, depth, partitions, rate; /* depth, rate 0: the scenario's own */
 } options = {.seconds = 5, .warmup_s = 2, .acks = 1, .connections = 1, .partitions = 1};
@@ -71,9 +73,10 @@ static struct before measure_begin(void) {
     return before;
 }
 
-/* bytes: of record batches, headers included. */
+/* bytes: of record batches, headers included. page_write: CPU s/GB of writing to the page cache; 0:
+ * not measured. */
 static void tell(const char *name, const struct before *before, const struct flow *flow,
-                 double bytes) {
+                 double bytes, double page_write) {
     double seconds = (double)flow->elapsed_ns / (double)NS_PER_S;
     double requests = (double)flow->answered;
     report_begin(&report, name);
@@ -91,6 +94,7 @@ static void tell(const char *name, const struct before *before, const struct flo
     report_add(&report, "p99_ms", latencies_ms(&flow->latencies, 0.99));
     report_add(&report, "p999_ms", latencies_ms(&flow->latencies, 0.999));
     report_add(&report, "max_ms", (double)flow->latencies.max_ns / 1e6);
+    if (page_write > 0) report_add(&report, "page_write_s_per_gb", page_write);
     report_add(&report, "load_cpu_s_per_s", (usage_own_cpu_s() - before->own_cpu_s) / seconds);
     report_end(&report);
 }
@@ -206,13 +210,15 @@ static void produce(const struct scenario *s, struct topic *topic, bool warming)
         .answer = produce_answer,
     };
     arena_release(&arena);
-    if (options.megabytes > 0 && !warming) {
-        flow.duration_ns = 0;
+    if (options.megabytes > 0)
         flow.request_limit = (uint64_t)(options.megabytes * 1e6 / (double)batch.len) + 1;
-    }
+    double page_write = 0;
+    if (options.pages != NULL && !warming && rate == 0)
+        page_write = page_cache_write_s_per_gb(options.pages, options.megabytes);
     struct before before = measure_begin();
     flow_run(&flow, &mem);
-    if (!warming) tell(s->name, &before, &flow, (double)flow.answered * (double)batch.len);
+    if (!warming)
+        tell(s->name, &before, &flow, (double)flow.answered * (double)batch.len, page_write);
     mem_free(&mem, producer.last_offset, slot_count * sizeof *producer.last_offset);
 }
 
@@ -323,7 +329,6 @@ static void fetch(const struct scenario *s, const struct topic *topic, bool warm
     size_t next_bytes = (size_t)topic->partitions * sizeof *consumer.next_offset;
     consumer.next_offset = mem_need(&mem, next_bytes);
     double seconds = warming ? options.warmup_s : options.seconds;
-    if (options.megabytes > 0 && !warming) seconds = 0; /* once */
     consumer.end_ns = clock_ns() + (int64_t)(seconds * 1e9);
     static struct flow flow;
     flow = (struct flow){
@@ -340,7 +345,7 @@ static void fetch(const struct scenario *s, const struct topic *topic, bool warm
     fetch_fill(&flow, 0, NULL);
     struct before before = measure_begin();
     flow_run(&flow, &mem);
-    if (!warming) tell(s->name, &before, &flow, (double)consumer.bytes);
+    if (!warming) tell(s->name, &before, &flow, (double)consumer.bytes, 0);
     mem_free(&mem, consumer.next_offset, next_bytes);
 }
 
@@ -360,19 +365,21 @@ static void run_idle(const struct scenario *s) {
 /* ---- the command line ---- */
 
 static void usage(FILE *out) {
-    fprintf(out,
-            "usage: bench-load --bootstrap HOST:PORT [OPTION...] SCENARIO...\n\n"
-            "  --pid PID          the broker's process: its CPU time and memory are told too\n"
-            "  --seconds N        how long each scenario is measured (%g)\n"
-            "  --megabytes N      end a produce scenario by volume, fetch after one pass\n"
-            "  --warmup N         seconds of the same load before, not measured (%g)\n"
-            "  --acks 1|all       (1)\n"
-            "  --connections N    of produce scenarios (1)\n"
-            "  --depth N          requests under way per connection (the scenario's own)\n"
-            "  --rate N           requests a second over all connections (the scenario's own)\n"
-            "  --partitions N     of each topic (1)\n"
-            "  --json             an object per scenario\n\n",
-            options.seconds, options.warmup_s);
+    fprintf(
+        out,
+        "usage: bench-load --bootstrap HOST:PORT [OPTION...] SCENARIO...\n\n"
+        "  --pid PID          the broker's process: its CPU time and memory are told too\n"
+        "  --seconds N        how long each scenario is measured (%g)\n"
+        "  --megabytes N      no more than this is written per load, whichever ends first\n"
+        "  --warmup N         seconds of the same load before, not measured (%g)\n"
+        "  --acks 1|all       (1)\n"
+        "  --connections N    of produce scenarios (1)\n"
+        "  --depth N          requests under way per connection (the scenario's own)\n"
+        "  --rate N           requests a second over all connections (the scenario's own)\n"
+        "  --partitions N     of each topic (1)\n"
+        "  --pages DIRECTORY  measure before each fast load what writing to the page cache costs\n"
+        "  --json             an object per scenario\n\n",
+        options.seconds, options.warmup_s);
     for (size_t i = 0; i < COUNT(scenarios); i++)
         fprintf(out, "  %-12s %s\n", scenarios[i].name, scenarios[i].what);
 }
@@ -387,19 +394,11 @@ static double number(const char *name, const char *text, double min, double max)
 
 static void read_options(int argc, char **argv) {
     static const struct option names[] = {
-        {"bootstrap", 1, NULL, 'b'},
-        {"pid", 1, NULL, 'p'},
-        {"seconds", 1, NULL, 's'},
-        {"megabytes", 1, NULL, 'm'},
-        {"warmup", 1, NULL, 'w'},
-        {"acks", 1, NULL, 'a'},
-        {"connections", 1, NULL, 'c'},
-        {"depth", 1, NULL, 'd'},
-        {"rate", 1, NULL, 'r'},
-        {"partitions", 1, NULL, 'n'},
-        {"json", 0, NULL, 'j'},
-        {"help", 0, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"bootstrap", 1, NULL, 'b'},   {"pid", 1, NULL, 'p'},    {"seconds", 1, NULL, 's'},
+        {"megabytes", 1, NULL, 'm'},   {"warmup", 1, NULL, 'w'}, {"acks", 1, NULL, 'a'},
+        {"connections", 1, NULL, 'c'}, {"depth", 1, NULL, 'd'},  {"rate", 1, NULL, 'r'},
+        {"partitions", 1, NULL, 'n'},  {"pages", 1, NULL, 'g'},  {"json", 0, NULL, 'j'},
+        {"help", 0, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     int index = 0;
     for (;;) {
@@ -416,6 +415,7 @@ static void read_options(int argc, char **argv) {
         case 'd': options.depth = (int)number(name, optarg, 1, DEPTH_MAX); break;
         case 'r': options.rate = (int)number(name, optarg, 1, 1e6); break;
         case 'n': options.partitions = (int)number(name, optarg, 1, 10000); break;
+        case 'g': options.pages = optarg; break;
         case 'j': report.json = true; break;
         case 'h': usage(stdout); exit(0);
         case 'a':

@@ -1,5 +1,7 @@
 /* tests/bench/measure.c - /proc, buckets, lines. */
 #include "measure.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -7,6 +9,7 @@
 #include "client.h"
 
 #define MB 1e6
+#define PAGE_SAMPLE_MB 300.0
 
 static FILE *open_proc(pid_t pid, const char *name) {
     char path[64];
@@ -48,6 +51,29 @@ double usage_own_cpu_s(void) {
     getrusage(RUSAGE_SELF, &r);
     return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
            (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+}
+
+static double write_file(const char *directory, double megabytes) {
+    static uint8_t data[64 << 10];
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/bench-pages-%d", directory, (int)getpid()) >= 4096)
+        die("%s: too long", directory);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) die("%s: %s", path, strerror(errno));
+    unlink(path); /* gone with its last descriptor, whatever happens here */
+    double begin_s = usage_own_cpu_s();
+    for (double done = 0; done < megabytes * MB; done += sizeof data) {
+        if (write(fd, data, sizeof data) != (ssize_t)sizeof data)
+            die("%s: %s", path, strerror(errno));
+    }
+    double took_s = usage_own_cpu_s() - begin_s;
+    close(fd);
+    return took_s;
+}
+
+double page_cache_write_s_per_gb(const char *directory, double megabytes) {
+    if (megabytes > 0) (void)write_file(directory, megabytes);
+    return write_file(directory, PAGE_SAMPLE_MB) * 1e3 / PAGE_SAMPLE_MB;
 }
 
 /* Below 2 * LATENCY_STEPS a bucket is a nanosecond; above, each doubling has LATENCY_STEPS of them.

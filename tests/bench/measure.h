@@ -17,6 +17,12 @@ struct usage usage_of(pid_t pid);
 /** CPU seconds of this program. */
 double usage_own_cpu_s(void);
 
+/** What it costs this machine to write into the page cache: CPU seconds per GB, in writes of 64 KB
+ * to a file in `directory` that is removed again. `megabytes` are written and freed before that,
+ * unmeasured: in a virtual machine a page that the host has not yet given costs several times as
+ * much at its first touch, and what was freed a moment ago has not been taken back. */
+double page_cache_write_s_per_gb(const char *directory, double megabytes);
+
 /* Latencies, counted in buckets that are exact within 1/64. */
 enum { LATENCY_STEPS = 64, LATENCY_BUCKETS = 64 * LATENCY_STEPS };
 struct latencies {
