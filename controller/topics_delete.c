@@ -13,6 +13,7 @@ struct target {
     struct str name;                 /* null: not given */
     struct uuid id;                  /* zero: not given */
     const struct topic_image *topic; /* NULL: there is none */
+    struct str topic_name;           /* arena: the answer outlives the image */
     bool is_repetition;              /* the first one answers for it */
     enum kafka_error code;
     struct str message;
@@ -84,7 +85,7 @@ static void answer(const struct target *target, int16_t version,
                    struct delete_topics_response *response) {
     struct delete_topics_response_deletable_topic_result *result =
         &response->responses[response->responses_count++];
-    result->name = target->topic != NULL ? target->topic->name : target->name;
+    result->name = target->topic != NULL ? target->topic_name : target->name;
     if (version >= 6) result->topic_id = target->topic != NULL ? target->topic->id : target->id;
     result->error_code = (int16_t)target->code;
     if (version >= 5) result->error_message = target->message;
@@ -112,6 +113,10 @@ static void decide(const struct controller_context *ctx, struct target *targets,
     }
     for (uint32_t i = 0; i < count; i++) {
         if (targets[i].is_repetition) continue;
+        if (targets[i].topic != NULL) {
+            targets[i].topic_name = arena_str(ctx->arena, targets[i].topic->name);
+            if (targets[i].topic_name.ptr == NULL) records->status = ST_NOMEM;
+        }
         answer(&targets[i], version, response);
         if (targets[i].code != KAFKA_NONE) continue;
         struct remove_topic_record record;

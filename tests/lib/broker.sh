@@ -21,12 +21,18 @@ config=${KLAMM_CONFIG:-$top/config/server.properties}
 work=$(mktemp -d "${TMPDIR:-/tmp}/klamm-test-XXXXXX") # for the script's own files too
 broker_dir=$work/broker
 
+# broker_log_end: a sanitizer's report where there is one, otherwise the last lines of its log.
+broker_log_end() {
+    sed -n '/ERROR: .*Sanitizer\|WARNING: ThreadSanitizer\|runtime error:/,/^Shadow bytes/p' \
+        "$broker_dir/log" | head -100 | grep . || tail -30 "$broker_dir/log"
+}
+
 broker_cleanup() {
     local status=$?
     [ -z "$broker_pid" ] || broker_kill
     if [ $status -ne 0 ] && [ -s "$broker_dir/log" ]; then
         echo "--- the end of the broker's log"
-        tail -30 "$broker_dir/log"
+        broker_log_end
     fi
     rm -rf "$work"
     exit $status
@@ -35,7 +41,7 @@ trap broker_cleanup EXIT
 trap 'exit 1' INT TERM
 
 broker_die() {
-    not_ok "$1" "$(tail -30 "$broker_dir/log" 2>/dev/null)"
+    not_ok "$1" "$(broker_log_end 2>/dev/null)"
     exit 1
 }
 

@@ -506,3 +506,13 @@ Test(topics, are_deleted_as_kafka_deletes_them) {
         if (deletes) cr_expect(str_eq(result->name, STR("ok")), "%s: the name is answered", name);
     }
 }
+
+Test(topics, are_named_in_the_answer_though_the_image_is_gone) {
+    struct target_row by_id = {NULL, 1};
+    struct controller_records records;
+    struct delete_topics_response response = delete_them(&by_id, 1, 6, true, &records);
+    const char *in_image = image_topic_by_name(image, STR("ok"))->name.ptr;
+    cr_expect_neq(response.responses[0].name.ptr, in_image, "the name is the arena's");
+    apply(&records);
+    cr_expect(str_eq(response.responses[0].name, STR("ok")));
+}
