@@ -57,7 +57,7 @@ struct controller_context {
  * good. */
 struct str topic_name_problem(struct str name, struct arena *arena);
 
-/* Both fill *response wholly (arena), codes and texts as Kafka's. With records->count == 0 nothing
+/* They fill *response wholly (arena), codes and texts as Kafka's. With records->count == 0 nothing
  * is to be appended. */
 void controller_create_topics(const struct controller_context *ctx,
                               const struct create_topics_request *request, int16_t version,
@@ -67,6 +67,11 @@ void controller_delete_topics(const struct controller_context *ctx,
                               const struct delete_topics_request *request, int16_t version,
                               struct delete_topics_response *response,
                               struct controller_records *records);
+
+void controller_create_partitions(const struct controller_context *ctx,
+                                  const struct create_partitions_request *request,
+                                  struct create_partitions_response *response,
+                                  struct controller_records *records);
 
 /** A block of producer ids that is never given again (ProducerIdsRecord); ids per block as in
  * Kafka: 1000. *ret_first_id is -1 when there are none left. */

@@ -1,5 +1,6 @@
 /* controller/placement.c - striping replicas over brokers. */
 #include "controller/placement.h"
+#include <stdlib.h>
 #include "base/assert.h"
 
 static void placement_add(struct placement *placement, const struct image *image, bool fenced) {
@@ -75,4 +76,37 @@ enum status partition_begin(const struct image *image, const int32_t *replicas,
         .directories = directories,
     };
     return ST_OK;
+}
+
+static int id_order(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+struct str assignment_problem(const struct image *image, const int32_t *brokers, int32_t count,
+                              int32_t expected, int32_t *sorted, struct arena *arena) {
+    if (count <= 0) return STR("The manual partition assignment includes an empty replica list.");
+    memcpy(sorted, brokers, (size_t)count * sizeof *sorted);
+    qsort(sorted, (size_t)count, sizeof *sorted, id_order);
+    for (int32_t i = 0; i < count; i++) {
+        if (image_broker(image, sorted[i]) == NULL) {
+            return arena_printf(arena,
+                                "The manual partition assignment includes broker %d, but no such "
+                                "broker is registered.",
+                                sorted[i]);
+        }
+        if (i > 0 && sorted[i] == sorted[i - 1]) {
+            return arena_printf(
+                arena, "The manual partition assignment includes the broker %d more than once.",
+                sorted[i]);
+        }
+    }
+    if (expected != 0 && count != expected) {
+        return arena_printf(arena,
+                            "The manual partition assignment includes a partition with %d "
+                            "replica(s), but this is not "
+                            "consistent with previous partitions, which have %d replica(s).",
+                            count, expected);
+    }
+    return STR_NULL;
 }

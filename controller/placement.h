@@ -29,3 +29,7 @@ void placement_next(const struct placement *placement, int32_t partition,
 MUST_CHECK enum status partition_begin(const struct image *image, const int32_t *replicas,
                                        int32_t replica_count, struct arena *arena,
                                        struct partition_image *ret_partition);
+/** Why Kafka refuses this row of a manual assignment (arena); null when it does not. expected: how
+ * many replicas the rows before have, 0 for the first. sorted: room for count ids. */
+struct str assignment_problem(const struct image *image, const int32_t *brokers, int32_t count,
+                              int32_t expected, int32_t *sorted, struct arena *arena);

@@ -231,41 +231,6 @@ static enum status check_configs(struct creation *c, struct candidate *candidate
 
 /* --- partitions --- */
 
-static int id_order(const void *a, const void *b) {
-    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Why Kafka refuses this row of a manual assignment; null when it does not. sorted: room for count
- * ids. */
-static struct str assignment_problem(struct creation *c, const int32_t *brokers, int32_t count,
-                                     int32_t expected, int32_t *sorted) {
-    if (count <= 0) return STR("The manual partition assignment includes an empty replica list.");
-    memcpy(sorted, brokers, (size_t)count * sizeof *sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, id_order);
-    for (int32_t i = 0; i < count; i++) {
-        if (image_broker(c->ctx->image, sorted[i]) == NULL) {
-            return arena_printf(c->arena,
-                                "The manual partition assignment includes broker %d, but no such "
-                                "broker is registered.",
-                                sorted[i]);
-        }
-        if (i > 0 && sorted[i] == sorted[i - 1]) {
-            return arena_printf(
-                c->arena, "The manual partition assignment includes the broker %d more than once.",
-                sorted[i]);
-        }
-    }
-    if (expected != 0 && count != expected) {
-        return arena_printf(c->arena,
-                            "The manual partition assignment includes a partition with %d "
-                            "replica(s), but this is not "
-                            "consistent with previous partitions, which have %d replica(s).",
-                            count, expected);
-    }
-    return STR_NULL;
-}
-
 static enum status assign_manually(struct creation *c, struct candidate *candidate,
                                    struct partition_image **ret_partitions, int32_t *ret_count) {
     const struct create_topics_request_creatable_topic *topic = candidate->request;
@@ -290,8 +255,8 @@ static enum status assign_manually(struct creation *c, struct candidate *candida
         int32_t *sorted =
             arena_array(c->arena, (size_t)MAX(row->broker_ids_count, 0), sizeof *sorted);
         if (sorted == NULL) return ST_NOMEM;
-        struct str problem =
-            assignment_problem(c, row->broker_ids, row->broker_ids_count, replica_count, sorted);
+        struct str problem = assignment_problem(
+            c->ctx->image, row->broker_ids, row->broker_ids_count, replica_count, sorted, c->arena);
         if (problem.ptr != NULL) {
             refuse(candidate, KAFKA_INVALID_REPLICA_ASSIGNMENT, problem);
             return ST_OK;

@@ -195,7 +195,6 @@ enum status config_load(struct str text, const char *file_name, const char *cons
                            arena_array(arena, config_key_count, sizeof(struct config_setting *)),
                        .error = ret_error};
     struct config_set found = {
-        .file_name = file_name,
         .settings = arena_array(arena, config_key_count, sizeof(struct config_setting)),
     };
     if (l.by_key == NULL || found.settings == NULL)
@@ -217,11 +216,6 @@ enum status config_load(struct str text, const char *file_name, const char *cons
         store(key, text_or_null, setting != NULL ? setting->value : str_of(key->default_text),
               &found.values, arena);
     }
-    const struct str_list *dirs = config_setting_find(&found, STR("log.dirs")) != NULL
-                                      ? &found.values.log_dirs
-                                      : &found.values.log_dir;
-    if (dirs->count == 0)
-        return fail(&l, arena_printf(arena, "%s: log.dirs names no directory", file_name));
     *ret_set = found;
     return ST_OK;
 }

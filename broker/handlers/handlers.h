@@ -4,12 +4,17 @@
 #pragma once
 #include "broker/net/request.h"
 
-void handle_produce(struct request *rq);          /* 0 */
-void handle_fetch(struct request *rq);            /* 1 */
-void handle_list_offsets(struct request *rq);     /* 2 */
-void handle_metadata(struct request *rq);         /* 3 */
-void handle_api_versions(struct request *rq);     /* 18 */
-void handle_create_topics(struct request *rq);    /* 19 */
-void handle_delete_topics(struct request *rq);    /* 20 */
-void handle_init_producer_id(struct request *rq); /* 22 */
-void handle_describe_configs(struct request *rq); /* 32 */
+void handle_produce(struct request *rq);                   /* 0 */
+void handle_fetch(struct request *rq);                     /* 1 */
+void handle_list_offsets(struct request *rq);              /* 2 */
+void handle_metadata(struct request *rq);                  /* 3 */
+void handle_api_versions(struct request *rq);              /* 18 */
+void handle_create_topics(struct request *rq);             /* 19 */
+void handle_delete_topics(struct request *rq);             /* 20 */
+void handle_init_producer_id(struct request *rq);          /* 22 */
+void handle_offset_for_leader_epoch(struct request *rq);   /* 23 */
+void handle_describe_configs(struct request *rq);          /* 32 */
+void handle_create_partitions(struct request *rq);         /* 37 */
+void handle_describe_cluster(struct request *rq);          /* 60 */
+void handle_unregister_broker(struct request *rq);         /* 64 */
+void handle_describe_topic_partitions(struct request *rq); /* 75 */

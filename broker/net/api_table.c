@@ -11,7 +11,12 @@ const struct served_api served_apis[] = {
     {.api = &apis[API_CREATE_TOPICS], .handle = handle_create_topics},
     {.api = &apis[API_DELETE_TOPICS], .handle = handle_delete_topics},
     {.api = &apis[API_INIT_PRODUCER_ID], .handle = handle_init_producer_id},
+    {.api = &apis[API_OFFSET_FOR_LEADER_EPOCH], .handle = handle_offset_for_leader_epoch},
     {.api = &apis[API_DESCRIBE_CONFIGS], .handle = handle_describe_configs},
+    {.api = &apis[API_CREATE_PARTITIONS], .handle = handle_create_partitions},
+    {.api = &apis[API_DESCRIBE_CLUSTER], .handle = handle_describe_cluster},
+    {.api = &apis[API_UNREGISTER_BROKER], .handle = handle_unregister_broker},
+    {.api = &apis[API_DESCRIBE_TOPIC_PARTITIONS], .handle = handle_describe_topic_partitions},
 };
 const uint32_t served_count = COUNT(served_apis);
 

@@ -1,0 +1,28 @@
+/* broker/handlers/scatter.h - a request about partitions that several shards own: one visit per
+ * shard, there a job that takes its partitions one by one, and one answer when all visits are home.
+ * Owner: the connection's shard; between scatter_go and `gathered` the parts belong to their
+ * shards. */
+#pragma once
+#include "broker/net/request.h"
+#include "broker/replication/partition.h"
+
+struct scatter;
+
+/* One partition of the request; the first member of the handler's own struct. Arena. */
+struct scatter_part {
+    struct list link; /* scatter's */
+    struct uuid topic_id;
+    int32_t index;
+};
+
+/** Makes a scatter in the request's arena; NULL without memory.
+ *  work: on the partition's shard, in a job; the partition is NULL when it is not there, otherwise
+ *  it is used until work returns. It may not allocate from the request's arena.
+ *  gathered: at home, when all are done; answers. */
+struct scatter *scatter_new(struct request *rq,
+                            void (*work)(struct job *job, struct scatter_part *part,
+                                         struct partition *p),
+                            void (*gathered)(struct request *rq));
+void scatter_add(struct scatter *scatter, struct scatter_part *part);
+/** `gathered` may have run when this returns. */
+void scatter_go(struct scatter *scatter);
