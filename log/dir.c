@@ -31,6 +31,7 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
 
 void log_dir_release(struct job *job, struct log_dir *dir) {
     removals_end(job, dir);
+    while (dir->log_count > 0) job_yield(job);
     ASSERT(list_is_empty(&dir->dirty) && dir->syncs_in_flight == 0 &&
            list_is_empty(&dir->loaded_indexes));
     list_remove(&dir->later.link);

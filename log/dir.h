@@ -32,14 +32,16 @@ struct log_dir {
     struct pool scans;          /* buffers in which reads look for batch headers */
     struct list loaded_indexes; /* least recently used first */
     size_t loaded_index_bytes;
+    uint32_t log_count;   /* that are open, or abandoned with something still under way */
     struct list removals; /* files that wait for file.delete.delay.ms */
     uint32_t removals_running;
 };
 
 /** Zeroes the rest; the owner sets on_failure and owner afterwards. */
 void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct str path);
-/** Every log of it is closed or abandoned and no read is held. Removals that still wait are given
- * up (the next start finds and removes what they meant); ones at work are waited for. */
+/** Every log of it is closed or abandoned, and no read is held; waits for what is still under way for
+ * them. Removals that still wait are given up (the next start finds and removes what they meant);
+ * ones at work are waited for. */
 void log_dir_release(struct job *job, struct log_dir *dir);
 
 /* meta.properties, version 1. */

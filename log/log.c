@@ -78,7 +78,11 @@ static void free_log(struct log *log) {
            !log->busy);
     rounds_forget(log);
     list_remove(&log->pump.link);
-    for (uint32_t i = 0; i < log->segment_count; i++) segment_let_go(log->segments[i]);
+    log->dir->log_count--;
+    for (uint32_t i = 0; i < log->segment_count; i++) {
+        segment_index_drop(log->segments[i]); /* whoever holds it still looks nothing up */
+        segment_let_go(log->segments[i]);
+    }
     mem_free(mem, log->segments, log->segment_capacity * sizeof *log->segments);
     leader_epochs_release(&log->epochs, mem);
     producer_states_release(&log->producers);

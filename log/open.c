@@ -25,6 +25,7 @@ static enum status new_log(const struct log_open *open, struct log **ret_log) {
     size_t path_bytes = open->dir->path.len + 1 + (size_t)n + 1;
     if (path_bytes > LOG_PATH_BYTES_MAX) return ST_TOO_LARGE;
     struct log *log = MEM_NEW(mem, struct log);
+    open->dir->log_count++;
     *log = (struct log){
         .dir = open->dir,
         .owner = open->owner,

@@ -129,6 +129,8 @@ static void index_load_job(struct job *job, void *argument) {
     for (struct list *node; (node = list_pop_front(&segment->load_waiters)) != NULL;) {
         list_push_back(&waiters, node);
     }
+    segment_let_go(segment); /* the reads have shares of their own */
+    log_let_go(load.log);
     for (struct list *node; (node = list_pop_front(&waiters)) != NULL;) {
         struct read_state *s = CONTAINER_OF(node, struct read_state, link);
         struct log_read *read = read_of(s);
@@ -139,8 +141,6 @@ static void index_load_job(struct job *job, void *argument) {
             finish(read);
         }
     }
-    segment_let_go(segment);
-    log_let_go(load.log);
 }
 
 static enum step load_index(struct log_read *read) {
@@ -352,9 +352,8 @@ static bool advance(struct log_read *read) {
 }
 
 static void finish(struct log_read *read) {
-    struct log *log = read->log;
+    log_let_go(read->log); /* first: whoever is told may close it */
     read->done(read);
-    log_let_go(log);
 }
 
 static void drive(struct log_read *read) {

@@ -20,7 +20,11 @@ enum status recovery_begin(struct recovery *recovery, struct job *job, struct lo
     return scan_init(&recovery->scan, job);
 }
 
-void recovery_end(struct recovery *recovery) { scan_release(&recovery->scan); }
+void recovery_end(struct recovery *recovery) {
+    mem_free(job_mem(recovery->job), recovery->known,
+             recovery->known_count * sizeof *recovery->known);
+    scan_release(&recovery->scan);
+}
 
 /* --- one batch --- */
 
@@ -80,6 +84,18 @@ static enum status check_jump(struct recovery *r, uint64_t position, int64_t seg
     return ST_OK;
 }
 
+/* Below the recovery point a batch was verified before, but not where that found a hole. */
+static bool must_verify(const struct recovery *r, uint64_t position,
+                        const struct batch_view *view) {
+    if (r->verify_all || batch_next_offset(view) > r->verify_from) return true;
+    for (uint32_t i = 0; i < r->known_count; i++) {
+        const struct hole *hole = &r->known[i];
+        if (position < hole->end_position && position + view->batch_bytes > hole->position)
+            return true;
+    }
+    return false;
+}
+
 /* ST_OK: a batch that may stand here. ST_CORRUPT: none. */
 static enum status check_next(struct recovery *r, uint64_t position, int64_t segment_base,
                               struct batch_view *ret_view) {
@@ -88,7 +104,7 @@ static enum status check_next(struct recovery *r, uint64_t position, int64_t seg
     if (st == ST_UNSUPPORTED && position == 0 && ret_view->base_offset == segment_base) return st;
     if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
     if (!offsets_fit(ret_view, r->expected, segment_base)) return ST_CORRUPT;
-    if (batch_next_offset(ret_view) > r->verify_from) {
+    if (must_verify(r, position, ret_view)) {
         st = scan_checksum(&r->scan, position, ret_view);
         if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
     }
@@ -188,7 +204,6 @@ static enum status reset(struct recovery *r, struct segment *segment) {
     segment->max_timestamp_ms = -1;
     segment->max_known = true;
     segment->bytes_since_entry = 0;
-    segment_set_holes(segment, NULL, 0);
     enum status st = reset_index(r, segment, PART_INDEX);
     return st == ST_OK ? reset_index(r, segment, PART_TIME_INDEX) : st;
 }
@@ -286,6 +301,18 @@ static enum status treat_damage(struct recovery *r, uint32_t index, uint64_t fil
     return add_hole(r, segment, (struct hole){r->expected, r->recovery_point, bad, file_bytes});
 }
 
+/* The segment's holes become the known ones; it starts without. */
+static enum status take_known_holes(struct recovery *r, struct segment *segment) {
+    enum status st = holes_read(r->job, r->log, segment);
+    r->verify_all = st == ST_CORRUPT;
+    mem_free(job_mem(r->job), r->known, r->known_count * sizeof *r->known);
+    r->known = segment->holes;
+    r->known_count = segment->hole_count;
+    segment->holes = NULL;
+    segment->hole_count = 0;
+    return st == ST_CORRUPT ? ST_OK : st;
+}
+
 static enum status sync_segment(struct recovery *r, struct segment *segment) {
     enum status st = job_sync(r->job, segment->file, IO_ALL);
     return st == ST_OK ? job_dir_sync(r->job, r->log->path) : st;
@@ -298,6 +325,7 @@ enum status recovery_segment(struct recovery *r, uint32_t index, bool sync) {
     log_path_of_part(&path, log->path, segment->base_offset, PART_LOG, "");
     struct io_stat stat;
     enum status st = job_stat(r->job, path.text, &stat);
+    if (st == ST_OK) st = take_known_holes(r, segment);
     if (st == ST_OK) st = reset(r, segment);
     if (st != ST_OK) return st;
     scan_file(&r->scan, segment->file, stat.size_bytes);

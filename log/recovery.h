@@ -2,16 +2,22 @@
  * of it.
  *
  * Every batch from the recovery point on has its checksum verified; below it only headers are
- * walked. At the first bad one the rest of the file and the later segments are searched for a valid
- * batch (magic, length, checksum, base offset and leader epoch not lower than expected): none, and
- * nothing at or above this offset was ever durable: a torn tail, it is cut; one: a hole. Its octets
- * stay where they are, its range is noted in `<base>.holes`, reading it gives ST_CORRUPT, all else
- * is served. A bad checksum is no proof of a torn tail, and cutting there would lose what follows;
+ * walked, except where an earlier recovery noted a hole: it stays one until its octets are right.
+ * At the first bad batch the rest of the file and the later segments are searched for a valid one
+ * (magic, length, checksum, base offset and leader epoch not lower than expected):
+ *
+ *   none, and nothing from this offset on was ever durable: a torn tail, it is cut;
+ *
+ *   one: a hole. Its octets stay where they are, its range is noted in `<base>.holes`, reading it
+ *   gives ST_CORRUPT, all else is served. A bad checksum is no proof of a torn tail, and cutting
+ *   there would lose what follows;
+ *
  *   none, but the recovery point says that it was durable: a hole up to the recovery point; the
- * next append goes into a new segment. Indexes are rebuilt as they would have been written along.
- * Done twice, the second time changes nothing. Memory: one window and the tails of two indexes,
- * whatever the size of the files. Source: LogSegment.recover, LogLoader.recoverLog; Kafka cuts in
- * all three cases. */
+ *   next append goes into a new segment.
+ *
+ * Indexes are rebuilt as they would have been written along. Done twice, the second time changes
+ * nothing. Memory: one window and the tails of two indexes, whatever the size of the files.
+ * Source: LogSegment.recover, LogLoader.recoverLog; Kafka cuts in all three cases. */
 #pragma once
 #include "log/impl.h"
 #include "log/scan.h"
@@ -26,7 +32,10 @@ struct recovery {
     int64_t expected;     /* the next batch's base offset at least */
     int32_t latest_epoch; /* of the batches seen */
     uint64_t search_budget; /* octets that may still be run through checksums in searches */
-    bool ended;             /* the log ends with this segment: later ones are gone */
+    struct hole *known;     /* of the segment, as an earlier recovery noted them */
+    uint32_t known_count;
+    bool verify_all; /* the segment's note of holes cannot be read */
+    bool ended;      /* the log ends with this segment: later ones are gone */
 };
 
 MUST_CHECK enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,

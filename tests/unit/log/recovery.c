@@ -192,6 +192,27 @@ Test(recovery, appends_behind_a_hole_and_a_clean_start_still_knows_it) {
     fixture_release(&fx);
 }
 
+Test(recovery, a_hole_stays_one_when_the_recovery_point_has_passed_it) {
+    struct fixture fx;
+    uint32_t batch_bytes = make_log(&fx);
+    fixture_kill(&fx);
+    file_flip(&fx, SEGMENT_0 ".log", 4 * batch_bytes + 70);
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    expect_hole(&fx, 4, 5, "found");
+    expect_stable(&fx, BATCHES, "below the recovery point");
+    expect_hole(&fx, 4, 5, "below the recovery point");
+    fixture_kill(&fx);
+    file_write(&fx, SEGMENT_0 ".holes", "garbage", 7);
+    cr_assert_eq(fixture_crash(&fx, BATCHES), ST_OK);
+    expect_hole(&fx, 4, 5, "found again, since the note cannot be read");
+    fixture_kill(&fx);
+    file_flip(&fx, SEGMENT_0 ".log", 4 * batch_bytes + 70);
+    cr_assert_eq(fixture_crash(&fx, BATCHES), ST_OK);
+    enum status st;
+    cr_expect_eq(fixture_consume(&fx, 0, &st), BATCHES, "repaired");
+    fixture_release(&fx);
+}
+
 Test(recovery, damage_at_the_end_below_the_recovery_point_is_never_cut) {
     struct fixture fx;
     uint32_t batch_bytes = make_log(&fx);
