@@ -26,6 +26,7 @@ struct producer {
     int16_t acks;
     bool is_idempotent;
     bool gives_up; /* after a few attempts */
+    bool must_renew;    /* its id */
     int64_t producer_id;
     int16_t epoch;
     int32_t sequences[PARTITIONS]; /* next, by partition of the history */
@@ -153,6 +154,9 @@ static void answered(struct producer *p, struct outgoing *out,
     } else if (error == KAFKA_INVALID_REQUIRED_ACKS && p->acks > 1) {
         out->is_resolved = true;
         history_refused(clients->history, out->partition, out->first_id, out->count);
+    } else if (error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && p->is_idempotent &&
+               !clients->flush && clients->history->power_cuts > 0) {
+        p->must_renew = true; /* what was acknowledged is gone, as was agreed */
     } else if (!is_retriable(error) && !out->topic->is_deleted) {
         world_fail(clients->world, "Produce to %s-%u: error %d", out->topic->name, out->index,
                    error);
@@ -274,6 +278,12 @@ static void producer_main(struct actor *actor) {
             wire_close(&actor->wire);
         }
         if (wrong) {
+            for (uint32_t i = 0; i < p->out_count; i++) p->out[i].is_resolved = true;
+        }
+        if (p->must_renew) {
+            p->must_renew = false;
+            p->producer_id = NO_PRODUCER_ID;
+            memset(p->sequences, 0, sizeof p->sequences);
             for (uint32_t i = 0; i < p->out_count; i++) p->out[i].is_resolved = true;
         }
         if (!all_resolved(p)) {

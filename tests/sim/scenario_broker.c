@@ -315,8 +315,12 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
                                   .broker = s->node,
                                   .port = PORT,
                                   .flush = s->plan.flush,
+                                  .dedupes = true,
                                   .value_max = 20 + (size_t)prng_below(&prng, 2000)};
     events_start(s);
+    world_trace(s->world, "shards=%u flush=%d topics=%u producers=%u consumers=%u index=%u/%u",
+                s->plan.shards, s->plan.flush, s->plan.topics, s->plan.producers,
+                s->plan.consumers, s->plan.index_bytes, s->plan.index_interval_bytes);
     broker_up(s);
     client_start_creator(&s->clients, s->plan.topics);
     for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
