@@ -54,7 +54,7 @@ static enum status open_one(struct shard *shard, uint32_t index, uint16_t *port,
     *listening = (struct listening){
         .shard = shard, .index = index, .fd = fd, .acceptor = {.on_accept = on_accept}};
     list_push_back(&shard->listening, &listening->link);
-    *port = bound.port;
+    if (*port == 0) *port = bound.port; /* shard 0's, before the others read it */
     return ST_OK;
 }
 

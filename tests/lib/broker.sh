@@ -10,6 +10,7 @@
 #
 # The same script proves itself against Apache Kafka: with BROKER=kafka that is what is started, and with
 # KLAMM_BOOTSTRAP=HOST:PORT a broker that is already running is used (then nothing can be stopped).
+# KLAMM_SETTINGS="KEY=VALUE KEY=VALUE" are settings for every broker of a run: klamm.shards=4, for one.
 # When the script has failed the broker's log is shown; otherwise its directory is removed.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -58,7 +59,7 @@ print(*(s.getsockname()[1] for s in held))')
     broker_settings=("log.dirs=$broker_dir/data"
         "listeners=PLAINTEXT://127.0.0.1:$broker_port,CONTROLLER://127.0.0.1:$controller_port"
         "advertised.listeners=PLAINTEXT://$bootstrap,CONTROLLER://127.0.0.1:$controller_port"
-        "controller.quorum.bootstrap.servers=127.0.0.1:$controller_port" "$@")
+        "controller.quorum.bootstrap.servers=127.0.0.1:$controller_port" ${KLAMM_SETTINGS:-} "$@")
     # The same configuration for Apache Kafka, which does not know klamm's own keys.
     { cat "$config"; printf '%s\n' "${broker_settings[@]}"; } |
         grep -v '^klamm\.' >"$broker_dir/server.properties"
