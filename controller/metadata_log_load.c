@@ -390,7 +390,7 @@ static enum status open_epoch(struct job *job, struct metadata_log *log) {
     enum status st = batch_builder_start(&builder, &options);
     if (st == ST_OK) st = add_leader_change(log, &builder, now_ms, &log->arena);
     if (st == ST_OK) st = add_voters(log, &builder, now_ms, &log->arena);
-    if (st == ST_OK) st = log_begin_epoch(job, log->log, log->raft.durable.epoch);
+    if (st == ST_OK) st = log_begin_epoch(log->log, log->raft.durable.epoch);
     if (st == ST_OK) st = append_opening(job, log, &builder, now_ms);
     batch_builder_release(&builder);
     arena_reset(&log->arena);

@@ -131,7 +131,7 @@ static void note_written(struct log *log, struct log_append *append) {
     segment_note_batch(active, append->last_offset, append->max_timestamp_ms, append->batch_bytes,
                        log->config->index_interval_bytes);
     if (append->leader_epoch > log_latest_epoch(log)) {
-        /* Kept in memory at least; the file is written by log_begin_epoch, a roll or the close, and
+        /* Kept in memory at least; the file is written by a roll or the close, and
          * recovery finds the epoch in the batch itself. */
         enum status st = leader_epochs_assign(&log->epochs, log->dir->io->mem, append->leader_epoch,
                                               append->base_offset);

@@ -175,19 +175,9 @@ enum status log_write_epochs(struct job *job, struct log *log) {
     return st;
 }
 
-enum status log_begin_epoch(struct job *job, struct log *log, int32_t leader_epoch) {
-    log_job_begin(job, log);
-    log_hold(log);
-    enum status st = log_is_offline(log) ? ST_IO : ST_OK;
-    if (st == ST_OK)
-        st = leader_epochs_assign(&log->epochs, job_mem(job), leader_epoch, log->assigned_end);
-    if (st == ST_OK && log->epochs.changed) {
-        st = log_write_epochs(job, log);
-        if (st != ST_OK) log_fail(log, st);
-    }
-    log_job_end(log);
-    log_let_go(log);
-    return st;
+enum status log_begin_epoch(struct log *log, int32_t leader_epoch) {
+    if (log_is_offline(log)) return ST_IO;
+    return leader_epochs_assign(&log->epochs, log->dir->io->mem, leader_epoch, log->assigned_end);
 }
 
 void log_end_of_epoch(const struct log *log, int32_t leader_epoch, int32_t *ret_epoch,

@@ -120,9 +120,11 @@ void log_expire_producers(struct log *log, int64_t wall_ms, int64_t expiration_m
  * round; owner->on_durable follows. Cheap to call for every batch. */
 void log_sync(struct log *log);
 
-/** A new leader epoch starts at the log's end: kept in leader-epoch-checkpoint, durable when this
- * returns. */
-MUST_CHECK enum status log_begin_epoch(struct job *job, struct log *log, int32_t leader_epoch);
+/** A new leader epoch starts at the log's end. It is in memory at once and in the file
+ * leader-epoch-checkpoint with the next roll or clean close; a crash before loses nothing that
+ * matters, since every batch carries its epoch and recovery reads them (an epoch without a batch is
+ * followed by the next one at the same offset). So a start with many partitions syncs nothing. */
+MUST_CHECK enum status log_begin_epoch(struct log *log, int32_t leader_epoch);
 /** Kafka's OffsetForLeaderEpoch: the largest epoch <= leader_epoch (-1 none) and where it ends. */
 void log_end_of_epoch(const struct log *log, int32_t leader_epoch, int32_t *ret_epoch,
                       int64_t *ret_end_offset);

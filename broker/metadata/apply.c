@@ -55,7 +55,7 @@ static void open_topic(struct job *job, struct shard *shard, const struct topic_
         if (!is_mine(shard, topic, i)) continue;
         struct partition *partition = shard_partition(shard, topic->id, i);
         if (partition != NULL) {
-            partition_begin_epoch(job, partition, topic->partitions[i].leader_epoch);
+            partition_begin_epoch(partition, topic->partitions[i].leader_epoch);
         } else {
             partition_open(job, shard, topic, i, choose_dir(shard, topic, i));
         }

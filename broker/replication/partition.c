@@ -102,11 +102,11 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
     list_init(&p->waits);
     struct broker_settings settings =
         broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
-    topic_config_build(&settings,
-                       image_config(shard->image, CONFIG_TOPIC, topic->name), &p->config);
+    topic_config_build(&settings, image_config(shard->image, CONFIG_TOPIC, topic->name),
+                       &p->config);
     struct log_open open;
     enum status st = log_open(job, fill_open(&open, p, dir_index), &p->log);
-    if (st == ST_OK) st = log_begin_epoch(job, p->log, p->leader_epoch);
+    if (st == ST_OK) st = log_begin_epoch(p->log, p->leader_epoch);
     if (st != ST_OK) {
         LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
                   LOG_TEXT(p->topic), index, status_name(st));
@@ -122,17 +122,15 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
 }
 
-void partition_begin_epoch(struct job *job, struct partition *p, int32_t leader_epoch) {
+void partition_begin_epoch(struct partition *p, int32_t leader_epoch) {
     if (leader_epoch <= p->leader_epoch || p->state != PARTITION_ONLINE) return;
-    partition_use(p);
-    enum status st = log_begin_epoch(job, p->log, leader_epoch);
+    enum status st = log_begin_epoch(p->log, leader_epoch);
     if (st == ST_OK) {
         p->leader_epoch = leader_epoch;
     } else {
         LOG_ERROR("partition", "event=epoch-failed topic=%s partition=%d epoch=%d status=\"%s\"",
                   LOG_TEXT(p->topic), p->index, leader_epoch, status_name(st));
     }
-    partition_unuse(p);
 }
 
 enum status partition_leave(struct job *job, struct partition *p, bool delete_log) {

@@ -46,9 +46,9 @@ struct partition {
  * fails is logged, and the partition is not there: it answers as one that has no leader here. */
 void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
                     int32_t index, uint32_t dir_index);
-/** A new leader epoch begins at the log's end, durably; an older or the same one changes nothing.
+/** A new leader epoch begins at the log's end; an older or the same one changes nothing.
  */
-void partition_begin_epoch(struct job *job, struct partition *partition, int32_t leader_epoch);
+void partition_begin_epoch(struct partition *partition, int32_t leader_epoch);
 /** Fails everybody who waits, lets what is under way finish, closes or deletes the log, frees the
  * partition. */
 MUST_CHECK enum status partition_leave(struct job *job, struct partition *partition,

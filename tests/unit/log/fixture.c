@@ -117,7 +117,7 @@ static void raise_job(struct job *job, void *argument) {
 }
 static void epoch_job(struct job *job, void *argument) {
     struct call *c = argument;
-    c->st = log_begin_epoch(job, c->fx->log, (int32_t)c->a);
+    c->st = log_begin_epoch(c->fx->log, (int32_t)c->a);
 }
 static void find_job(struct job *job, void *argument) {
     struct call *c = argument;
