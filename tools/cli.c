@@ -55,7 +55,7 @@ static enum status parse_option(struct cli *cli, int argc, char *const *argv, in
     struct str name = equals != NULL ? (struct str){word, (size_t)(equals - word)} : str_of(word);
     uint32_t index = find_option(cli->tool, name);
     if (index == cli->tool->option_count) {
-        if (str_eq(name, STR("help")))
+        if (str_eq(name, STR("help")) || str_eq(name, STR("h")))
             cli->help = true;
         else if (str_eq(name, STR("version")))
             cli->version = true;

@@ -1,0 +1,135 @@
+/* tools/storage_format.c - kafka-storage format: controller/format.h on a ring of its own. */
+#include <semaphore.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "base/assert.h"
+#include "base/limits.h"
+#include "broker/config/listeners.h"
+#include "broker/reactor/reactor.h"
+#include "controller/format.h"
+#include "tools/storage.h"
+
+#define CONFIG_BYTES_MAX (1 << 20)
+#define STOP_GRACE_MS 1000
+
+/* Made by the main thread, used by the shard's until `done` is posted, then by the main thread
+ * again. */
+struct run {
+    struct format_plan plan;
+    struct arena *arena;
+    struct jobs jobs;
+    enum status status;
+    struct str message;
+    sem_t done;
+};
+
+/* One directory and its parents. ST_EXISTS: something else has its name. */
+static enum status make_dir(struct job *job, struct str dir) {
+    char path[LIMIT_PATH_BYTES];
+    if (dir.len >= sizeof path) return ST_TOO_LARGE;
+    enum status st = ST_OK;
+    for (size_t n = 1; n <= dir.len; n++) {
+        if (n < dir.len && dir.ptr[n] != '/') continue;
+        memcpy(path, dir.ptr, n);
+        path[n] = '\0';
+        st = job_mkdir(job, path, 0755); /* of the parents, only the last one's failure counts */
+    }
+    struct io_stat about;
+    if (st == ST_EXISTS)
+        st = job_stat(job, path, &about);
+    else
+        return st;
+    return st == ST_OK && about.kind != IO_DIR ? ST_EXISTS : st;
+}
+
+static void format_job(struct job *job, void *argument) {
+    struct run *run = argument;
+    for (uint32_t i = 0; run->status == ST_OK && i < run->plan.dir_count; i++) {
+        struct str dir = run->plan.dirs[i];
+        run->status = make_dir(job, dir);
+        if (run->status != ST_OK)
+            run->message = arena_printf(
+                run->arena, "Unable to create directory %.*s: %s", STR_ARG(dir),
+                run->status == ST_EXISTS ? "it is not a directory" : status_name(run->status));
+    }
+    if (run->status == ST_OK)
+        run->status = format_standalone(job, &run->plan, run->arena, &run->message);
+    (void)sem_post(&run->done); /* a valid semaphore below its maximum */
+}
+
+static void on_start(struct io *io, void *argument) {
+    struct run *run = argument;
+    jobs_init(&run->jobs, io, 1);
+    job_start(&run->jobs, format_job, run);
+}
+
+static void list_dirs(const struct config *config, struct arena *arena, struct format_plan *plan) {
+    const struct str_list *dirs = config->log_dirs.count > 0 ? &config->log_dirs : &config->log_dir;
+    struct str *all = arena_array(arena, dirs->count + 1, sizeof *all);
+    ASSERT(all != NULL && dirs->count > 0);
+    plan->dirs = all;
+    for (uint32_t i = 0; i < dirs->count; i++)
+        all[plan->dir_count++] = arena_str(arena, dirs->items[i]);
+    if (config->metadata_log_dir.ptr == NULL) return;
+    uint32_t at = 0;
+    while (at < plan->dir_count && !str_eq(all[at], config->metadata_log_dir)) at++;
+    plan->metadata_dir = at;
+    if (at == plan->dir_count) all[plan->dir_count++] = arena_str(arena, config->metadata_log_dir);
+}
+
+static void read_config(struct arena *arena, const char *path, struct config_set *set,
+                        struct listeners *listeners) {
+    struct str text, error = STR_NULL;
+    char host[256];
+    enum status st = read_whole_file(arena, path, CONFIG_BYTES_MAX, &text);
+    if (st != ST_OK) cli_exit("%s: cannot be read: %s", path, status_name(st));
+    if (gethostname(host, sizeof host) != 0) memcpy(host, "localhost", 10);
+    host[sizeof host - 1] = '\0';
+    st = config_load(text, path, NULL, 0, arena, set, &error);
+    if (st != ST_OK) cli_exit("%.*s", STR_ARG(error));
+    st = listeners_read(set, arena_str(arena, str_of(host)), arena, listeners, &error);
+    if (st != ST_OK) cli_exit("%s: %.*s", path, STR_ARG(error));
+}
+
+static void plan_from(const struct config_set *set, const struct listeners *listeners,
+                      struct arena *arena, struct format_plan *plan) {
+    const struct listener *controller =
+        &listeners->items[listeners->count > listeners->client_count ? listeners->client_count : 0];
+    list_dirs(&set->values, arena, plan);
+    plan->node_id = (int32_t)set->values.node_id;
+    plan->controller_listener = controller->name;
+    plan->controller_host =
+        controller->advertised_host.len > 0 ? controller->advertised_host : STR("localhost");
+    plan->controller_port = controller->advertised_port;
+}
+
+int storage_format(struct arena *arena, const struct storage_format *what) {
+    struct config_set set;
+    struct listeners listeners;
+    struct run run = {.arena = arena};
+    read_config(arena, what->config_path, &set, &listeners);
+    plan_from(&set, &listeners, arena, &run.plan);
+    run.plan.cluster_id = str_of(what->cluster_id);
+    run.plan.ignore_formatted = what->ignore_formatted;
+
+    char error[REACTOR_ERROR_BYTES] = "";
+    struct reactor_group *group;
+    const struct reactor_options options = {.shard_count = 1};
+    if (sem_init(&run.done, 0, 0) < 0) cli_exit("no semaphore");
+    if (reactor_group_new(&options, &group, error, sizeof error) != ST_OK) cli_exit("%s", error);
+    if (reactor_group_start(group, on_start, &run, error, sizeof error) != ST_OK)
+        cli_exit("%s", error);
+    while (sem_wait(&run.done) < 0) {
+    } /* a signal came in between */
+    reactor_group_stop(group, STOP_GRACE_MS);
+    jobs_release(&run.jobs);
+    reactor_group_free(group);
+    (void)sem_destroy(&run.done); /* nobody waits on it */
+    if (run.status == ST_OK) {
+        printf("%.*s", STR_ARG(run.message));
+        return 0;
+    }
+    struct str why = run.message.ptr != NULL ? run.message : str_of(status_name(run.status));
+    fprintf(stderr, "%.*s\n", STR_ARG(why));
+    return 1;
+}
