@@ -44,12 +44,17 @@ struct io_op {
  * caller, one per directory and shard, zeroed at first. */
 struct io_disk {
     uint64_t ring_until_us; /* after a stall, writes go to the ring until then */
+    uint64_t penalty_us;    /* for how long after the last stall */
     uint64_t inline_writes; /* finished inline */
     uint64_t inline_stalls; /* inline writes that took longer than IO_STALL_US */
     uint64_t ring_writes;
 };
 #define IO_STALL_US 2000            /* an inline write longer than this was a stall */
-#define IO_STALL_PENALTY_US 1000000 /* how long the directory's writes then go to the ring */
+/* How long the directory's writes then go to the ring: the first time, for a stall may be no more
+ * than the shard losing its CPU, and at most, when stall follows stall within IO_STALL_QUIET_US. */
+#define IO_STALL_PENALTY_US 20000
+#define IO_STALL_PENALTY_MAX_US 1000000
+#define IO_STALL_QUIET_US 1000000
 
 enum io_open_flags {
     IO_READ = 1,

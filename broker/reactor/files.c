@@ -138,8 +138,11 @@ static int64_t write_inline(int fd, struct gather *g, uint64_t offset, struct io
     uint64_t end_us = reactor_clock_us();
     disk->inline_writes++;
     if (end_us - start_us > IO_STALL_US) {
+        bool again = start_us < disk->ring_until_us + IO_STALL_QUIET_US;
+        uint64_t doubled = MIN(disk->penalty_us * 2, (uint64_t)IO_STALL_PENALTY_MAX_US);
+        disk->penalty_us = again && doubled > 0 ? doubled : IO_STALL_PENALTY_US;
+        disk->ring_until_us = end_us + disk->penalty_us;
         disk->inline_stalls++;
-        disk->ring_until_us = end_us + IO_STALL_PENALTY_US;
     }
     return result;
 }
