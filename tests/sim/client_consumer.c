@@ -13,8 +13,9 @@ struct follow {
     struct client_topic *topic;
     uint32_t index;
     struct history_reader reader;
-    int64_t known;     /* watermark, when the request left */
-    int64_t watermark; /* of the last answer; -1: none */
+    uint64_t power_cuts; /* when the request left */
+    int64_t known;       /* watermark, when the request left */
+    int64_t watermark;   /* of the last answer; -1: none */
     int64_t log_start;
     uint32_t empty_answers; /* although the watermark is higher */
 };
@@ -49,6 +50,9 @@ static void batch_read(struct consumer *c, struct follow *f, struct bytes octets
         return;
     }
     struct record record;
+    world_trace(world, "    %s-%u: read %d records at %lld, the watermark is %lld", f->topic->name,
+                f->index, view->record_count, (long long)view->base_offset,
+                (long long)f->watermark);
     record_iter_open(&c->iter, view, 0);
     while (record_iter_next(&c->iter, &record)) {
         if (record.offset < f->reader.next_offset && view->base_offset < f->reader.next_offset &&
@@ -97,24 +101,30 @@ static void partition_answered(struct consumer *c, struct follow *f,
                    data->error_code);
         return;
     }
+    /* An answer that was on its way when the power went says nothing of what is left. */
+    if (!clients->flush && f->power_cuts != clients->history->power_cuts) return;
     history_watermark(clients->history, f->reader.partition, data->high_watermark, f->known);
     f->watermark = data->high_watermark;
     f->log_start = data->log_start_offset;
     int64_t before = f->reader.next_offset;
     records_read(c, f, data->records.bytes);
     bool is_empty = f->reader.next_offset == before && data->high_watermark > before;
+    if (!is_empty) f->empty_answers = 0;
     if (!is_empty || !c->is_judge) return;
     if (++f->empty_answers < EMPTY_ANSWERS) return; /* others may have had their turn */
     history_damaged(clients->history, &f->reader);  /* a gap at the end */
-    f->empty_answers = 0;
+    f->empty_answers = EMPTY_ANSWERS - 1;           /* and it may be long */
 }
 
 static void fetch_make(struct consumer *c, int16_t version, struct fetch_request *request) {
     struct actor *actor = c->actor;
     codec_defaults(&fetch_request_schema, request);
-    request->max_wait_ms = c->is_judge ? 100 : (int32_t)actor_draw(actor, 500);
-    request->min_bytes = (int32_t)actor_draw(actor, actor_chance(actor, 20) ? 5000 : 2);
-    request->max_bytes = 1 + (int32_t)actor_draw(actor, actor_chance(actor, 50) ? 100 : 1000000);
+    request->max_wait_ms = c->is_judge ? 10 : (int32_t)actor_draw(actor, 500);
+    request->min_bytes =
+        c->is_judge ? 1 : (int32_t)actor_draw(actor, actor_chance(actor, 20) ? 5000 : 2);
+    uint32_t small_percent = c->is_judge ? 5 : 50;
+    request->max_bytes =
+        1 + (int32_t)actor_draw(actor, actor_chance(actor, small_percent) ? 100 : 1000000);
     request->isolation_level = (int8_t)actor_draw(actor, 2);
     request->topics = fetch_request_topic_array(&actor->arena, (int32_t)c->follow_count);
     for (uint32_t i = 0; i < c->follow_count; i++) {
@@ -130,8 +140,9 @@ static void fetch_make(struct consumer *c, int16_t version, struct fetch_request
         topic->partitions[0].partition = (int32_t)f->index;
         topic->partitions[0].fetch_offset = f->reader.next_offset;
         topic->partitions[0].partition_max_bytes =
-            1 + (int32_t)actor_draw(actor, actor_chance(actor, 50) ? 100 : 1000000);
+            1 + (int32_t)actor_draw(actor, actor_chance(actor, small_percent) ? 100 : 1000000);
         f->known = history_watermark_known(actor->clients->history, f->reader.partition);
+        f->power_cuts = actor->clients->history->power_cuts;
         f->watermark = -1;
     }
 }
@@ -191,8 +202,10 @@ static int64_t list_offset(struct consumer *c, const struct follow *f, int64_t t
 static void ask_offsets(struct consumer *c, const struct follow *f) {
     struct history *history = c->actor->clients->history;
     int64_t known = history_watermark_known(history, f->reader.partition);
+    uint64_t power_cuts = history->power_cuts;
     int64_t latest = list_offset(c, f, LATEST);
-    if (latest >= 0) history_watermark(history, f->reader.partition, latest, known);
+    if (latest >= 0 && power_cuts == history->power_cuts)
+        history_watermark(history, f->reader.partition, latest, known);
 }
 
 static void follow_add(struct consumer *c, struct client_topic *topic, uint32_t index) {
@@ -275,9 +288,13 @@ static void partition_judge(struct consumer *c, struct client_topic *topic, uint
         while (f->reader.next_offset < end && !c->actor->clients->world->stopped) {
             arena_reset(&c->actor->arena);
             if (actor_connect(c->actor) != ST_OK) continue;
-            if (fetch(c) != ST_OK || f->watermark < 0) actor_sleep(c->actor, 20000);
+            int64_t before = f->reader.next_offset;
+            enum status st = fetch(c);
+            bool is_refused = f->watermark < 0 && f->reader.next_offset == before;
+            if (st != ST_OK || is_refused) actor_sleep(c->actor, 20000);
         }
-        history_end(history, f->reader.partition, start, end);
+        /* What was on its way may have come meanwhile. */
+        history_end(history, f->reader.partition, start, MAX(end, f->reader.next_offset));
         return;
     }
 }

@@ -17,6 +17,7 @@ struct outgoing {
     uint32_t count;
     struct bytes batch; /* arena */
     uint32_t attempts;
+    uint64_t power_cuts; /* before the last attempt */
     bool is_resolved;
 };
 
@@ -25,8 +26,8 @@ struct producer {
     struct batch_builder builder;
     int16_t acks;
     bool is_idempotent;
-    bool gives_up; /* after a few attempts */
-    bool must_renew;    /* its id */
+    bool gives_up;   /* after a few attempts */
+    bool must_renew; /* its id */
     int64_t producer_id;
     int16_t epoch;
     int32_t sequences[PARTITIONS]; /* next, by partition of the history */
@@ -114,6 +115,7 @@ static enum status produce_send(struct producer *p, int16_t version, struct outg
         history_sent(actor->clients->history, out->partition, actor->number, out->first_id,
                      out->count, p->is_idempotent && actor->clients->dedupes);
         out->attempts++;
+        out->power_cuts = actor->clients->history->power_cuts;
     }
     enum status st = wire_send(&actor->wire, &actor->arena, API_PRODUCE, version, &request);
     if (p->acks == 0) wire_expect_none(&actor->wire);
@@ -140,8 +142,16 @@ static void answered(struct producer *p, struct outgoing *out,
     struct clients *clients = p->actor->clients;
     int16_t error = response->error_code;
     clients->produce_answers++;
+    world_trace(clients->world,
+                "    %s-%u: %u records from %llu.%llu on: acks=%d error=%d offset=%lld",
+                out->topic->name, out->index, out->count, (unsigned long long)(out->first_id >> 40),
+                (unsigned long long)(out->first_id & 0xffffffffff), p->acks, error,
+                (long long)response->base_offset);
+    bool is_promised = p->acks == -1 && clients->flush;
     if (error == KAFKA_NONE) {
         out->is_resolved = true;
+        /* An answer that was on its way when the power went says nothing of what is left. */
+        if (!is_promised && out->power_cuts != clients->history->power_cuts) return;
         history_acked(clients->history, out->partition, out->first_id, out->count,
                       response->base_offset, p->acks);
     } else if (error == KAFKA_DUPLICATE_SEQUENCE_NUMBER && p->is_idempotent) {
@@ -154,8 +164,8 @@ static void answered(struct producer *p, struct outgoing *out,
     } else if (error == KAFKA_INVALID_REQUIRED_ACKS && p->acks > 1) {
         out->is_resolved = true;
         history_refused(clients->history, out->partition, out->first_id, out->count);
-    } else if (error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && p->is_idempotent &&
-               !clients->flush && clients->history->power_cuts > 0) {
+    } else if (error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && p->is_idempotent && !clients->flush &&
+               clients->history->power_cuts > 0) {
         p->must_renew = true; /* what was acknowledged is gone, as was agreed */
     } else if (!is_retriable(error) && !out->topic->is_deleted) {
         world_fail(clients->world, "Produce to %s-%u: error %d", out->topic->name, out->index,

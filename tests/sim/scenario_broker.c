@@ -271,6 +271,8 @@ static void heal(struct scenario *s) {
     s->clients.is_ending = true;
     run_until(s, clients_ended, "not every client has ended");
     if (world->stopped) return;
+    world_run(world,
+              world->now_us + SECOND_US); /* what was answered before its sync becomes visible */
     client_start_judge(&s->clients);
     run_until(s, is_judged, "not everything could be read");
     if (world->stopped) return;
@@ -319,8 +321,8 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
                                   .value_max = 20 + (size_t)prng_below(&prng, 2000)};
     events_start(s);
     world_trace(s->world, "shards=%u flush=%d topics=%u producers=%u consumers=%u index=%u/%u",
-                s->plan.shards, s->plan.flush, s->plan.topics, s->plan.producers,
-                s->plan.consumers, s->plan.index_bytes, s->plan.index_interval_bytes);
+                s->plan.shards, s->plan.flush, s->plan.topics, s->plan.producers, s->plan.consumers,
+                s->plan.index_bytes, s->plan.index_interval_bytes);
     broker_up(s);
     client_start_creator(&s->clients, s->plan.topics);
     for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
