@@ -47,7 +47,7 @@ void leader_epochs_end_of(const struct leader_epochs *epochs, int32_t epoch, int
                           int32_t *ret_epoch, int64_t *ret_end_offset) {
     *ret_epoch = -1;
     *ret_end_offset = -1;
-    if (epoch < 0 || epochs->count == 0 || epoch > leader_epochs_latest(epochs)) return;
+    if (epoch == -1 || epochs->count == 0 || epoch > leader_epochs_latest(epochs)) return;
     if (epoch == leader_epochs_latest(epochs)) {
         *ret_epoch = epoch;
         *ret_end_offset = log_end;

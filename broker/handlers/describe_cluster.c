@@ -19,8 +19,7 @@ static bool put_brokers(struct request *rq, bool with_fenced,
     for (const struct broker_image *broker; (broker = image_next_broker(&iter)) != NULL;) {
         const struct broker_endpoint *endpoint = broker_endpoint_for(rq, broker);
         if (endpoint == NULL || (broker->fenced && !with_fenced)) continue;
-        struct describe_cluster_response_broker *answer =
-            &out->brokers[out->brokers_count++];
+        struct describe_cluster_response_broker *answer = &out->brokers[out->brokers_count++];
         answer->broker_id = broker->id;
         answer->host = arena_str(&rq->arena, endpoint->host);
         answer->port = endpoint->port;

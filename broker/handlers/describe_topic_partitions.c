@@ -22,8 +22,7 @@ static int by_name(const void *a, const void *b) {
 }
 
 static bool put_partition(struct request *rq, const struct partition_image *partition,
-                          int32_t index,
-                          struct describe_topic_partitions_response_partition *out) {
+                          int32_t index, struct describe_topic_partitions_response_partition *out) {
     const struct {
         const int32_t *from;
         int32_t from_count;
@@ -120,7 +119,8 @@ static bool refuse(struct request *rq) {
     const struct describe_topic_partitions_request *in = rq->in;
     struct describe_topic_partitions_response *out = rq->out;
     int32_t count = MAX(in->topics_count, 0);
-    out->topics = describe_topic_partitions_response_describe_topic_partitions_response_topic_array(&rq->arena, count);
+    out->topics = describe_topic_partitions_response_describe_topic_partitions_response_topic_array(
+        &rq->arena, count);
     if (out->topics == NULL && count > 0) return false;
     out->topics_count = count;
     for (int32_t i = 0; i < count; i++) {
@@ -149,7 +149,8 @@ static bool describe(struct request *rq) {
                         (int64_t)in->response_partition_limit);
     struct description d = {
         .rq = rq, .cursor = in->cursor, .out = out, .left = (int32_t)MAX(limit, 1)};
-    out->topics = describe_topic_partitions_response_describe_topic_partitions_response_topic_array(&rq->arena, (int32_t)count);
+    out->topics = describe_topic_partitions_response_describe_topic_partitions_response_topic_array(
+        &rq->arena, (int32_t)count);
     if (out->topics == NULL && count > 0) return false;
     for (uint32_t i = 0; i < count && !d.is_full; i++) {
         if (d.cursor != NULL && str_cmp(names[i], d.cursor->topic_name) < 0) continue;

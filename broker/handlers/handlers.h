@@ -11,9 +11,11 @@ void handle_metadata(struct request *rq);                  /* 3 */
 void handle_api_versions(struct request *rq);              /* 18 */
 void handle_create_topics(struct request *rq);             /* 19 */
 void handle_delete_topics(struct request *rq);             /* 20 */
+void handle_delete_records(struct request *rq);            /* 21 */
 void handle_init_producer_id(struct request *rq);          /* 22 */
 void handle_offset_for_leader_epoch(struct request *rq);   /* 23 */
 void handle_describe_configs(struct request *rq);          /* 32 */
+void handle_describe_log_dirs(struct request *rq);         /* 35 */
 void handle_create_partitions(struct request *rq);         /* 37 */
 void handle_describe_cluster(struct request *rq);          /* 60 */
 void handle_unregister_broker(struct request *rq);         /* 64 */

@@ -108,7 +108,8 @@ static bool put_asked_topics(struct request *rq, struct metadata_response *out) 
             if (!put_topic(rq, answer, topic)) return false;
             continue;
         }
-        answer->name = by_id ? (rq->header.request_api_version < 12 ? STR("") : STR_NULL) : asked->name;
+        answer->name =
+            by_id ? (rq->header.request_api_version < 12 ? STR("") : STR_NULL) : asked->name;
         answer->topic_id = asked->topic_id;
         answer->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID
                              : topic_name_problem(asked->name, &rq->arena).ptr != NULL

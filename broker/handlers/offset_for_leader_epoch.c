@@ -20,10 +20,9 @@ static void work(struct job *job, struct scatter_part *scatter_part, struct part
                      &part->out->end_offset);
 }
 
-static bool
-add_topic(struct request *rq, struct scatter *scatter,
-          const struct offset_for_leader_epoch_request_topic *in,
-          struct offset_for_leader_epoch_response_topic_result *out) {
+static bool add_topic(struct request *rq, struct scatter *scatter,
+                      const struct offset_for_leader_epoch_request_topic *in,
+                      struct offset_for_leader_epoch_response_topic_result *out) {
     const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->topic);
     int32_t count = MAX(in->partitions_count, 0);
     out->topic = in->topic;
@@ -53,8 +52,7 @@ void handle_offset_for_leader_epoch(struct request *rq) {
     struct offset_for_leader_epoch_response *out = rq->out;
     int32_t count = MAX(in->topics_count, 0);
     struct scatter *scatter = scatter_new(rq, work, request_respond);
-    out->topics =
-        offset_for_leader_epoch_response_topic_result_array(&rq->arena, count);
+    out->topics = offset_for_leader_epoch_response_topic_result_array(&rq->arena, count);
     bool has_memory = scatter != NULL && (out->topics != NULL || count == 0);
     if (has_memory) out->topics_count = count;
     for (int32_t i = 0; has_memory && i < count; i++)

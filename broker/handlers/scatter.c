@@ -13,6 +13,7 @@ struct scatter_visit {
 struct scatter {
     struct request *rq;
     void (*work)(struct job *job, struct scatter_part *part, struct partition *p);
+    void (*settle)(struct job *job, struct scatter_part *part); /* NULL: nothing to wait for */
     void (*gathered)(struct request *rq);
     uint32_t open_count;          /* visits under way, and one while they are being sent */
     struct scatter_visit *visits; /* one per shard */
@@ -26,6 +27,10 @@ static void visit_job(struct job *job, void *argument) {
         if (p != NULL) partition_use(p);
         v->scatter->work(job, part, p);
         if (p != NULL) partition_unuse(p);
+    }
+    if (v->scatter->settle != NULL) {
+        LIST_EACH(&v->parts, node)
+        v->scatter->settle(job, CONTAINER_OF(node, struct scatter_part, link));
     }
     visit_return(&v->visit);
 }
@@ -64,6 +69,11 @@ struct scatter *scatter_new(struct request *rq,
         list_init(&visits[i].parts);
     }
     return scatter;
+}
+
+void scatter_settle(struct scatter *scatter,
+                    void (*settle)(struct job *job, struct scatter_part *part)) {
+    scatter->settle = settle;
 }
 
 void scatter_add(struct scatter *scatter, struct scatter_part *part) {

@@ -23,6 +23,10 @@ struct scatter *scatter_new(struct request *rq,
                             void (*work)(struct job *job, struct scatter_part *part,
                                          struct partition *p),
                             void (*gathered)(struct request *rq));
+/** settle: on each shard, in the same job, when all its parts are worked on: waits for what they
+ * still have under way. */
+void scatter_settle(struct scatter *scatter,
+                    void (*settle)(struct job *job, struct scatter_part *part));
 void scatter_add(struct scatter *scatter, struct scatter_part *part);
 /** `gathered` may have run when this returns. */
 void scatter_go(struct scatter *scatter);

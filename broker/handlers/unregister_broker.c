@@ -9,8 +9,8 @@ void handle_unregister_broker(struct request *rq) {
     struct unregister_broker_response *out = rq->out;
     if (image_broker(rq->shard->image, in->broker_id) == NULL) {
         out->error_code = KAFKA_BROKER_ID_NOT_REGISTERED;
-        out->error_message = arena_printf(
-            &rq->arena, "Broker ID %d is not currently registered", in->broker_id);
+        out->error_message =
+            arena_printf(&rq->arena, "Broker ID %d is not currently registered", in->broker_id);
     } else {
         out->error_code = KAFKA_POLICY_VIOLATION;
         out->error_message = arena_printf(

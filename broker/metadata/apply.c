@@ -67,6 +67,7 @@ void shard_open_partitions(struct job *job, struct shard *shard) {
     image_iter_topics(shard->image, &iter);
     for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;)
         open_topic(job, shard, topic);
+    shard->has_opened = true;
 }
 
 static void delete_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {

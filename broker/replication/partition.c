@@ -65,6 +65,8 @@ static void on_offline(struct log_owner *owner) {
 static const struct log_open *fill_open(struct log_open *open, struct partition *p,
                                         uint32_t dir_index) {
     const struct broker_dir *dir = &p->shard->broker->dirs[dir_index];
+    bool is_new = p->shard->has_opened; /* what was read at the start may tell of another topic */
+    p->has_saved_start = !is_new && checkpoint_find(&dir->log_starts, p->topic, p->index, 0) > 0;
     *open = (struct log_open){
         .dir = &p->shard->dirs[dir_index],
         .topic = p->topic,
@@ -73,9 +75,10 @@ static const struct log_open *fill_open(struct log_open *open, struct partition 
         .config = &p->config,
         .owner = &p->log_owner,
         .create = true,
-        .clean = dir->clean,
-        .recovery_point = checkpoint_find(&dir->recovery_points, p->topic, p->index, 0),
-        .log_start = checkpoint_find(&dir->log_starts, p->topic, p->index, 0),
+        .clean = dir->clean && !is_new,
+        .recovery_point =
+            is_new ? 0 : checkpoint_find(&dir->recovery_points, p->topic, p->index, 0),
+        .log_start = is_new ? 0 : checkpoint_find(&dir->log_starts, p->topic, p->index, 0),
     };
     return open;
 }
@@ -133,6 +136,33 @@ void partition_begin_epoch(struct partition *p, int32_t leader_epoch) {
     }
 }
 
+static uint32_t dir_index_of(const struct partition *p) {
+    return (uint32_t)(log_directory(p->log) - p->shard->dirs);
+}
+
+static enum status save_start(struct job *job, struct partition *p, int64_t offset) {
+    return log_start_save_wait(job, p->shard, dir_index_of(p), p->topic, p->index, offset);
+}
+
+enum status partition_raise_start(struct job *job, struct partition *p, int64_t offset,
+                                  struct log_start_save *save) {
+    while (p->state == PARTITION_ONLINE && log_durable_end(p->log) < offset) {
+        log_sync(p->log); /* only with klamm.flush.before.ack=none */
+        job_sleep_until(job, p->shard->io->now.mono_us + 1000);
+    }
+    if (p->state != PARTITION_ONLINE) return p->state == PARTITION_OFFLINE ? ST_IO : ST_CLOSED;
+    enum status st = log_raise_start(job, p->log, offset);
+    if (st != ST_OK) return st;
+    p->has_saved_start = true;
+    save->home = p->shard;
+    save->dir_index = dir_index_of(p);
+    save->topic = p->topic;
+    save->partition = p->index;
+    save->offset = log_start_offset(p->log);
+    log_start_save(save);
+    return ST_OK;
+}
+
 enum status partition_leave(struct job *job, struct partition *p, bool delete_log) {
     struct shard *shard = p->shard;
     bool was_offline = p->state == PARTITION_OFFLINE;
@@ -146,7 +176,8 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
         job_suspend(job);
     }
     enum status st = ST_OK;
-    if (was_offline) {
+    if (delete_log && p->has_saved_start) st = save_start(job, p, LOG_START_FORGET);
+    if (st != ST_OK || was_offline) {
         log_abandon(p->log);
     } else {
         st = delete_log ? log_delete(job, p->log) : log_close(job, p->log);
@@ -158,8 +189,8 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
 int16_t partition_problem(const struct partition *p, int32_t current_leader_epoch) {
     if (p == NULL || p->state == PARTITION_LEAVING) return KAFKA_NOT_LEADER_OR_FOLLOWER;
     if (p->state == PARTITION_OFFLINE) return KAFKA_KAFKA_STORAGE_ERROR;
-    if (current_leader_epoch >= 0 && current_leader_epoch < p->leader_epoch)
-        return KAFKA_FENCED_LEADER_EPOCH;
+    if (current_leader_epoch == NO_LEADER_EPOCH) return KAFKA_NONE;
+    if (current_leader_epoch < p->leader_epoch) return KAFKA_FENCED_LEADER_EPOCH;
     if (current_leader_epoch > p->leader_epoch) return KAFKA_UNKNOWN_LEADER_EPOCH;
     return KAFKA_NONE;
 }

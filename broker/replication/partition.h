@@ -6,7 +6,10 @@
  * watermark is the durable end of the log, otherwise its end: the minimum over the in-sync replicas
  * of what counts there. Owner: shard_of_partition(topic id, index). */
 #pragma once
+#include "broker/shard/log_starts.h"
 #include "broker/shard/shard.h"
+
+#define NO_LEADER_EPOCH (-1) /* of a request that does not say which epoch it expects */
 
 enum partition_state {
     PARTITION_ONLINE,
@@ -39,6 +42,7 @@ struct partition {
     struct io_timer sync_timer; /* set: what was appended last is not being synced yet */
     uint32_t use_count;         /* appends, reads and jobs that still need the log */
     struct job *drained;        /* wakes when use_count falls to 0 */
+    bool has_saved_start;       /* it may stand in log-start-offset-checkpoint */
     uint64_t pool_bytes;        /* of this struct */
 };
 
@@ -53,6 +57,12 @@ void partition_begin_epoch(struct partition *partition, int32_t leader_epoch);
  * partition. */
 MUST_CHECK enum status partition_leave(struct job *job, struct partition *partition,
                                        bool delete_log);
+
+/** DeleteRecords: the log starts at `offset`, which is not above the high watermark. ST_OK: that is
+ * on its way into the checkpoint file, save->done tells when it is there. The partition is used
+ * until this returns. */
+MUST_CHECK enum status partition_raise_start(struct job *job, struct partition *partition,
+                                             int64_t offset, struct log_start_save *save);
 
 /** The error that a produce or fetch of this partition gets now; KAFKA_NONE when it is served. */
 int16_t partition_problem(const struct partition *partition, int32_t current_leader_epoch);

@@ -11,6 +11,7 @@
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
+#include "broker/shard/log_starts.h"
 #include "broker/shard/housekeeping.h"
 #include "controller/format.h"
 
@@ -312,6 +313,7 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     }
     io_random(broker->setup.ios[0], &broker->incarnation_id, sizeof broker->incarnation_id);
     broker->shards[0] = shard_new(broker, broker->setup.ios[0]);
+    log_starts_open(broker);
     st = publisher_open(job, broker, ret_message);
     if (st != ST_OK) return st;
     st = all_shards(job, life, 0, step_open, ret_message);
@@ -467,6 +469,7 @@ uint16_t broker_port(const struct broker *broker, uint32_t listener_index) {
 void broker_free(struct broker *broker) {
     struct mem *mem = broker->setup.ios[0]->mem;
     publisher_free(broker->publisher);
+    log_starts_free(broker);
     for (uint32_t i = 0; i < broker->shard_count; i++) {
         if (broker->shards[i] != NULL) shard_free(broker->shards[i]);
     }

@@ -28,6 +28,7 @@ struct broker_dir {
     bool failed; /* shard 0's: a shard could not write into it */
     bool clean;  /* it was shut down cleanly */
     struct checkpoint recovery_points, log_starts, high_watermarks;
+    struct log_starts *starts; /* shard 0's: broker/shard/log_starts.h */
     struct found_partition *found;
     uint32_t found_count;
 };
@@ -79,6 +80,7 @@ struct shard {
     const struct image *image;        /* borrowed until a newer one was acknowledged */
     struct list images;               /* newer ones whose logs are still being opened or deleted */
     bool is_applying;
+    bool has_opened;       /* the partitions there were at the start; later ones are new */
     struct map partitions; /* by (topic id, index); only this shard's */
     struct buffers buffers;
     struct pool requests, connections;

@@ -1,0 +1,233 @@
+/* broker/shard/log_starts.c - entries by (topic, partition), one writer a directory. */
+#include "broker/shard/log_starts.h"
+#include <stdlib.h>
+#include "base/assert.h"
+
+struct entry {
+    struct map_node node;
+    struct str topic; /* own copy */
+    int32_t partition;
+    int64_t offset;
+};
+
+/* The file of one directory. */
+struct log_starts {
+    struct shard *shard; /* 0 */
+    uint32_t dir_index;
+    struct map entries;
+    struct list waiting; /* struct log_start_save: entered, not yet in the file */
+    struct jobs jobs;    /* the writer's own: jobs of the shard wait for it */
+    bool is_writing;
+};
+
+static uint64_t entry_hash(struct str topic, int32_t partition) {
+    return hash_bytes(topic.ptr, topic.len, (uint64_t)(uint32_t)partition);
+}
+
+struct entry_key {
+    struct str topic;
+    int32_t partition;
+};
+
+static bool entry_has_key(const struct map_node *node, const void *key) {
+    const struct entry *entry = CONTAINER_OF(node, struct entry, node);
+    const struct entry_key *k = key;
+    return entry->partition == k->partition && str_eq(entry->topic, k->topic);
+}
+
+static struct entry *find(const struct log_starts *starts, struct str topic, int32_t partition) {
+    struct entry_key key = {topic, partition};
+    struct map_node *node =
+        map_find(&starts->entries, entry_hash(topic, partition), entry_has_key, &key);
+    return node != NULL ? CONTAINER_OF(node, struct entry, node) : NULL;
+}
+
+static void forget(struct log_starts *starts, struct entry *entry) {
+    struct mem *mem = starts->shard->mem;
+    map_remove(&starts->entries, &entry->node);
+    mem_free(mem, (void *)(uintptr_t)entry->topic.ptr, entry->topic.len + 1);
+    MEM_FREE(mem, entry);
+}
+
+static void put(struct log_starts *starts, struct str topic, int32_t partition, int64_t offset) {
+    struct entry *entry = find(starts, topic, partition);
+    if (entry == NULL) {
+        struct mem *mem = starts->shard->mem;
+        char *name = mem_need(mem, topic.len + 1);
+        memcpy(name, topic.ptr, topic.len);
+        name[topic.len] = '\0';
+        entry = MEM_NEW(mem, struct entry);
+        entry->topic = (struct str){name, topic.len};
+        entry->partition = partition;
+        map_insert(&starts->entries, entry_hash(topic, partition), &entry->node);
+    }
+    entry->offset = offset;
+}
+
+void log_starts_open(struct broker *broker) {
+    struct shard *shard = broker->shards[0];
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        struct broker_dir *dir = &broker->dirs[d];
+        struct log_starts *starts = MEM_NEW(shard->mem, struct log_starts);
+        *starts = (struct log_starts){.shard = shard, .dir_index = d};
+        map_init(&starts->entries, shard->mem);
+        list_init(&starts->waiting);
+        jobs_init(&starts->jobs, shard->io, 1);
+        for (uint32_t i = 0; i < dir->log_starts.count; i++) {
+            const struct checkpoint_entry *from = &dir->log_starts.entries[i];
+            if (broker_dir_holds(dir, from->topic, from->partition))
+                put(starts, from->topic, from->partition, from->offset);
+        }
+        dir->starts = starts;
+    }
+}
+
+void log_starts_free(struct broker *broker) {
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        struct log_starts *starts = broker->dirs[d].starts;
+        if (starts == NULL) continue;
+        ASSERT(!starts->is_writing && list_is_empty(&starts->waiting));
+        for (struct map_node *node; (node = map_next(&starts->entries, NULL)) != NULL;)
+            forget(starts, CONTAINER_OF(node, struct entry, node));
+        map_release(&starts->entries);
+        jobs_release(&starts->jobs);
+        MEM_FREE(starts->shard->mem, starts);
+        broker->dirs[d].starts = NULL;
+    }
+}
+
+/* --- writing --- */
+
+static int by_topic_and_partition(const void *a, const void *b) {
+    const struct checkpoint_entry *x = a, *y = b;
+    int order = str_cmp(x->topic, y->topic);
+    return order != 0 ? order : (x->partition > y->partition) - (x->partition < y->partition);
+}
+
+/* What the file is to say. Texts are copied: entries may go while it is being written. */
+static enum status collect(const struct log_starts *starts, struct arena *arena,
+                           struct checkpoint *ret_checkpoint) {
+    uint32_t count = 0;
+    struct checkpoint_entry *entries = arena_array(arena, starts->entries.count, sizeof *entries);
+    if (entries == NULL) return ST_NOMEM;
+    for (struct map_node *node = NULL; (node = map_next(&starts->entries, node)) != NULL;) {
+        const struct entry *entry = CONTAINER_OF(node, struct entry, node);
+        struct str topic = arena_str(arena, entry->topic);
+        if (topic.ptr == NULL) return ST_NOMEM;
+        entries[count++] = (struct checkpoint_entry){
+            .topic = topic, .partition = entry->partition, .offset = entry->offset};
+    }
+    qsort(entries, count, sizeof *entries, by_topic_and_partition);
+    *ret_checkpoint = (struct checkpoint){.entries = entries, .count = count};
+    return ST_OK;
+}
+
+static enum status write_file(struct job *job, const struct log_starts *starts) {
+    const struct broker_dir *dir = &starts->shard->broker->dirs[starts->dir_index];
+    struct arena arena;
+    arena_init(&arena, job_mem(job), 4096, 0);
+    struct checkpoint checkpoint = {0};
+    enum status st = dir->failed ? ST_IO : collect(starts, &arena, &checkpoint);
+    if (st == ST_OK)
+        st = checkpoint_write(job, dir->path, "log-start-offset-checkpoint", &checkpoint);
+    arena_release(&arena);
+    if (st != ST_OK) {
+        LOG_ERROR("log",
+                  "event=checkpoint-failed dir=%s file=log-start-offset-checkpoint "
+                  "status=\"%s\"",
+                  LOG_TEXT(dir->path), status_name(st));
+    }
+    return st;
+}
+
+static void come_home(struct io_message *message, struct io *at) {
+    (void)at; /* the home shard */
+    struct log_start_save *save = CONTAINER_OF(message, struct log_start_save, message);
+    save->done(save);
+}
+
+static void tell(const struct log_starts *starts, struct log_start_save *save, enum status st) {
+    save->status = st;
+    if (save->home == starts->shard) {
+        save->done(save);
+        return;
+    }
+    save->message.deliver = come_home;
+    io_post(starts->shard->io, save->home->index, &save->message);
+}
+
+static void write_all(struct job *job, void *argument) {
+    struct log_starts *starts = argument;
+    while (!list_is_empty(&starts->waiting)) {
+        struct list saves;
+        list_init(&saves);
+        for (struct list *node; (node = list_pop_front(&starts->waiting)) != NULL;)
+            list_push_back(&saves, node);
+        enum status st = write_file(job, starts);
+        for (struct list *node; (node = list_pop_front(&saves)) != NULL;)
+            tell(starts, CONTAINER_OF(node, struct log_start_save, link), st);
+    }
+    starts->is_writing = false;
+}
+
+static void enter(struct log_start_save *save) {
+    struct log_starts *starts = save->home->broker->dirs[save->dir_index].starts;
+    if (save->offset != LOG_START_FORGET) {
+        put(starts, save->topic, save->partition, save->offset);
+    } else {
+        struct entry *entry = find(starts, save->topic, save->partition);
+        if (entry == NULL) {
+            tell(starts, save, ST_OK);
+            return;
+        }
+        forget(starts, entry);
+    }
+    list_push_back(&starts->waiting, &save->link);
+    if (starts->is_writing) return;
+    starts->is_writing = true;
+    job_start(&starts->jobs, write_all, starts);
+}
+
+static void arrive(struct io_message *message, struct io *at) {
+    (void)at; /* shard 0 */
+    enter(CONTAINER_OF(message, struct log_start_save, message));
+}
+
+void log_start_save(struct log_start_save *save) {
+    if (save->home->index == 0) {
+        enter(save);
+        return;
+    }
+    save->message.deliver = arrive;
+    io_post(save->home->io, 0, &save->message);
+}
+
+/* --- for jobs --- */
+
+struct awaited_save {
+    struct log_start_save save;
+    struct job *job; /* NULL: not waiting yet */
+    bool is_done;
+};
+
+static void wake(struct log_start_save *save) {
+    struct awaited_save *awaited = CONTAINER_OF(save, struct awaited_save, save);
+    awaited->is_done = true;
+    if (awaited->job != NULL) job_wake(awaited->job);
+}
+
+enum status log_start_save_wait(struct job *job, struct shard *shard, uint32_t dir_index,
+                                struct str topic, int32_t partition, int64_t offset) {
+    struct awaited_save awaited = {.save = {.home = shard,
+                                            .dir_index = dir_index,
+                                            .topic = topic,
+                                            .partition = partition,
+                                            .offset = offset,
+                                            .done = wake}};
+    log_start_save(&awaited.save);
+    if (!awaited.is_done) {
+        awaited.job = job;
+        job_suspend(job);
+    }
+    return awaited.save.status;
+}

@@ -1,0 +1,39 @@
+/* broker/shard/log_starts.h - log-start-offset-checkpoint while the broker runs: where
+ * DeleteRecords has raised the starts of logs. Without an entry a log starts with its first file.
+ *
+ * A start is saved durably before DeleteRecords is answered: what was deleted stays deleted, also
+ * after a crash. (Apache Kafka writes the file once in
+ * log.flush.start.offset.checkpoint.interval.ms, and gives deleted records back after one.) The
+ * entry of a topic that goes is forgotten before its log is: it would cut off the start of the next
+ * topic of that name.
+ *
+ * Owner: shard 0. A directory's file is written by one job at a time; everything that comes
+ * meanwhile goes into the next writing. */
+#pragma once
+#include "broker/shard/shard.h"
+
+#define LOG_START_FORGET (-1)
+
+/* One entry on its way into the file and the word that it is there. */
+struct log_start_save {
+    struct io_message message;
+    struct list link; /* log_starts' */
+    struct shard *home;
+    uint32_t dir_index;
+    struct str topic; /* borrowed until done */
+    int32_t partition;
+    int64_t offset; /* LOG_START_FORGET: the partition has no entry any more */
+    enum status status;
+    /** On the home shard. */
+    void (*done)(struct log_start_save *save);
+};
+
+/** Makes the tables of all directories. On shard 0, when the checkpoints were read. */
+void log_starts_open(struct broker *broker);
+/** Nothing may be on its way. */
+void log_starts_free(struct broker *broker);
+/** On save->home. done may have run when this returns. */
+void log_start_save(struct log_start_save *save);
+/** The same, awaited. On the job's shard. */
+MUST_CHECK enum status log_start_save_wait(struct job *job, struct shard *shard, uint32_t dir_index,
+                                           struct str topic, int32_t partition, int64_t offset);
