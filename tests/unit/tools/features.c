@@ -1,4 +1,4 @@
-/* tests/unit/tools/features.c - features of each metadata.version, as Apache Kafka 4.3 maps them. */
+/* tests/unit/tools/features.c - features of each metadata.version, as Kafka 4.3 maps them. */
 #include "tools/features.h"
 #include <criterion/criterion.h>
 
