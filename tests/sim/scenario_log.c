@@ -298,7 +298,7 @@ static enum status open_log(struct job *job, struct log_process *p) {
     world_trace(s->world, "open clean=%d recovery-point=%lld", clean,
                 (long long)open.recovery_point);
     st = log_open(job, &open, &p->log);
-    if (st == ST_OK) st = log_begin_epoch(job, p->log, ++s->epoch);
+    if (st == ST_OK) st = log_begin_epoch(p->log, ++s->epoch);
     return st;
 }
 
