@@ -50,21 +50,11 @@ static void persist(struct raft *raft, struct raft_durable next, struct raft_eff
     effects->durable = next;
 }
 
-static void campaign(struct raft *raft, struct raft_effects *effects) {
-    struct raft_durable vote = {
-        .epoch = raft->durable.epoch + 1,
-        .leader_id = RAFT_NOBODY,
-        .voted_id = raft->self.id,
-        .voted_directory_id = raft->self.directory_id,
-    };
-    raft->role = RAFT_CANDIDATE;
-    persist(raft, vote, effects);
-}
-
-/* Every voter (there is one) granted its vote, durably. */
-static void become_leader(struct raft *raft, struct raft_effects *effects) {
+/* The only voter's own vote elects it, so vote and leadership are one promise and one write. (With
+ * others to ask, the vote has to be durable before they are.) */
+static void elect_self(struct raft *raft, struct raft_effects *effects) {
     struct raft_durable leadership = {
-        .epoch = raft->durable.epoch,
+        .epoch = raft->durable.epoch + 1,
         .leader_id = raft->self.id,
         .voted_id = RAFT_NOBODY,
     };
@@ -75,13 +65,9 @@ static void become_leader(struct raft *raft, struct raft_effects *effects) {
 static void on_persisted(struct raft *raft, struct raft_effects *effects) {
     ASSERT(raft->is_persisting);
     raft->is_persisting = false;
-    if (raft->role == RAFT_CANDIDATE) {
-        become_leader(raft, effects);
-    } else if (raft->role == RAFT_LEADER) {
-        raft->epoch_start = raft->end;
-        effects->open_epoch = true;
-        effects->durable = raft->durable;
-    }
+    raft->epoch_start = raft->end;
+    effects->open_epoch = true;
+    effects->durable = raft->durable;
 }
 
 /* With one voter, what is durable here is durable on a majority; what older epochs left is
@@ -103,7 +89,7 @@ void raft_step(struct raft *raft, struct now now, const struct raft_event *event
     if (raft->role == RAFT_FAILED) return;
     switch (event->type) {
     case RAFT_START:
-        if (raft->role == RAFT_UNATTACHED) campaign(raft, ret_effects);
+        if (raft->role == RAFT_UNATTACHED) elect_self(raft, ret_effects);
         break;
     case RAFT_PERSISTED: on_persisted(raft, ret_effects); break;
     case RAFT_APPENDED:

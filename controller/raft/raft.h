@@ -1,5 +1,5 @@
 /* controller/raft/raft.h - KRaft's rules for one node: events in, effects out; no clock, socket or
- * file. Stands now: the quorum of one voter. It votes for itself in a new epoch, leads, and commits
+ * file. Stands now: the quorum of one voter. It elects itself in a new epoch, leads, and commits
  * what is durable. The quorum's RPCs add events and roles here, not a new shape.
  *
  * Invariants: epochs only grow; a vote is durable before it counts, leadership is durable before
@@ -24,9 +24,8 @@ struct raft_durable {
 
 enum raft_role {
     RAFT_UNATTACHED = 0, /* knows an epoch at most */
-    RAFT_CANDIDATE = 1,
-    RAFT_LEADER = 2, /* leadership is on its way to the disk, or there */
-    RAFT_FAILED = 3, /* its disk failed: nothing any more */
+    RAFT_LEADER = 1,     /* leadership is on its way to the disk, or there */
+    RAFT_FAILED = 2,     /* its disk failed: nothing any more */
 };
 
 struct raft_voter {
