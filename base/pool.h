@@ -2,6 +2,7 @@
  * Freed objects wait in a list (at most keep_count of them), so a hot path allocates nothing after
  * warm-up. Not shared by threads. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/mem.h"
 
@@ -21,3 +22,7 @@ void pool_release(struct pool *pool);
 /** Contents are whatever the last user left (or zero); NULL when the budget refuses. */
 void *pool_get(struct pool *pool);
 void pool_put(struct pool *pool, void *object);
+/** Whether the next pool_put keeps its object: one that owns something lets go of it otherwise. */
+static inline bool pool_keeps(const struct pool *pool) {
+    return pool->free_count < pool->keep_count;
+}

@@ -5,7 +5,7 @@
 #include "base/logging.h"
 #include "broker/net/api_table.h"
 
-static void start_next(struct connection *c);
+static void proceed(struct connection *c);
 
 static void touch(struct connection *c) {
     c->active_us = c->shard->io->now.mono_us;
@@ -20,6 +20,7 @@ static void free_if_gone(struct connection *c) {
     if (c->fd >= 0 || !c->receive_ended || c->is_sending || c->request_count > 0) return;
     struct shard *shard = c->shard;
     buffer_put(&shard->buffers, c->frame);
+    buffer_put(&shard->buffers, c->held);
     list_remove(&c->link);
     shard->connection_count--;
     metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
@@ -165,7 +166,7 @@ static void send_all(struct connection *c) {
         if (!finished) return;
         if (!take_sent(c)) return;
     }
-    if (!c->is_closing) start_next(c);
+    if (!c->is_closing) proceed(c);
 }
 
 static void on_sent(struct io_op *op) {
@@ -212,15 +213,10 @@ static void start_next(struct connection *c) {
         only_overlapping = only_overlapping && overlaps;
         is_first = false;
     }
-    bool full =
-        c->request_count >= LIMIT_REQUESTS_IN_FLIGHT || c->request_bytes >= CONNECTION_BYTES_MAX;
-    if (full == c->is_paused) return;
-    c->is_paused = full;
-    if (full) {
-        io_recv_pause(c->shard->io, &c->receiver);
-    } else {
-        io_recv_resume(c->shard->io, &c->receiver);
-    }
+}
+
+static bool is_full(const struct connection *c) {
+    return c->request_count >= LIMIT_REQUESTS_IN_FLIGHT || c->request_bytes >= CONNECTION_BYTES_MAX;
 }
 
 static void frame_complete(struct connection *c) {
@@ -288,35 +284,88 @@ static size_t frame_room(const struct connection *c) {
     return MIN(c->frame_bytes, c->frame->capacity) - c->frame->len;
 }
 
-static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {
-    struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
-    touch(c);
-    while (len > 0 && !c->is_closing) {
+/* Octets into frames, until the connection has as many requests as it may; how many it took. */
+static size_t take_octets(struct connection *c, const uint8_t *data, size_t len) {
+    size_t at = 0;
+    while (at < len && !c->is_closing && !is_full(c)) {
         if (c->frame == NULL) {
-            size_t take = MIN(4 - (size_t)c->length_have, len);
-            memcpy(c->length_octets + c->length_have, data, take);
+            size_t take = MIN(4 - (size_t)c->length_have, len - at);
+            memcpy(c->length_octets + c->length_have, data + at, take);
             c->length_have += (uint32_t)take;
-            data += take;
-            len -= take;
+            at += take;
             if (c->length_have == 4) frame_begin(c);
             continue;
         }
-        size_t take = MIN(frame_room(c), len);
-        memcpy(c->frame->data + c->frame->len, data, take);
+        size_t take = MIN(frame_room(c), len - at);
+        memcpy(c->frame->data + c->frame->len, data + at, take);
         c->frame->len += (uint32_t)take;
-        data += take;
-        len -= take;
+        at += take;
         if (c->frame->len == c->frame_bytes) {
             frame_complete(c);
         } else if (frame_room(c) == 0 && !frame_grow(c)) {
             refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
         }
     }
+    return at;
+}
+
+/* Keeps octets that came when the connection was full. They are few: reading is paused, and only
+ * what the kernel had already put into the seam's buffers still comes. */
+static bool hold(struct connection *c, const uint8_t *data, size_t len) {
+    struct buffers *buffers = &c->shard->buffers;
+    struct buffer *held = c->held;
+    size_t old_len = held != NULL ? held->len : 0;
+    if (held == NULL || held->capacity - old_len < len) {
+        held = buffer_get(buffers, old_len + MAX(len, old_len));
+        if (held == NULL) return false;
+        if (old_len > 0) memcpy(held->data, c->held->data, old_len);
+        held->len = (uint32_t)old_len;
+        buffer_put(buffers, c->held);
+        c->held = held;
+    }
+    memcpy(held->data + old_len, data, len);
+    held->len += (uint32_t)len;
+    return true;
+}
+
+static void take_held(struct connection *c) {
+    c->held_at += take_octets(c, c->held->data + c->held_at, c->held->len - c->held_at);
+    if (c->held_at < c->held->len) return;
+    buffer_put(&c->shard->buffers, c->held);
+    c->held = NULL;
+    c->held_at = 0;
+}
+
+/* Starts what may start, takes what was held back, and reads on or stops to. */
+static void proceed(struct connection *c) {
+    start_next(c);
+    while (c->held != NULL && !c->is_closing && !is_full(c)) {
+        take_held(c);
+        if (!c->is_closing) start_next(c);
+    }
+    if (c->is_closing || is_full(c) == c->is_paused) return;
+    c->is_paused = !c->is_paused;
+    if (c->is_paused) {
+        io_recv_pause(c->shard->io, &c->receiver);
+    } else {
+        io_recv_resume(c->shard->io, &c->receiver);
+    }
+}
+
+static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {
+    struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
+    touch(c);
+    size_t taken = c->held == NULL ? take_octets(c, data, len) : 0;
     if (c->is_closing) return;
-    if (c->frame != NULL && c->frame_bytes - c->frame->len >= FRAME_DIRECT_BYTES) {
+    if (taken < len && !hold(c, data + taken, len - taken)) {
+        refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
+        return;
+    }
+    bool wants_more = c->held == NULL && c->frame != NULL;
+    if (wants_more && c->frame_bytes - c->frame->len >= FRAME_DIRECT_BYTES) {
         io_recv_direct(c->shard->io, receiver, c->frame->data + c->frame->len, frame_room(c));
     }
-    start_next(c);
+    proceed(c);
 }
 
 static void on_direct(struct io_receiver *receiver) {
@@ -330,7 +379,7 @@ static void on_direct(struct io_receiver *receiver) {
     } else {
         io_recv_direct(c->shard->io, receiver, c->frame->data + c->frame->len, frame_room(c));
     }
-    if (!c->is_closing) start_next(c);
+    if (!c->is_closing) proceed(c);
 }
 
 static void on_end(struct io_receiver *receiver, int64_t result) {

@@ -118,6 +118,7 @@ void request_free(struct request *rq) {
     buffer_put(&shard->buffers, rq->frame);
     arena_reset(&rq->arena);
     struct arena arena = rq->arena; /* its first chunk stays with the request */
+    if (!pool_keeps(&shard->requests)) arena_release(&arena);
     *rq = (struct request){.arena = arena, .shard = shard};
     pool_put(&shard->requests, rq);
 }
