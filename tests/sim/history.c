@@ -107,9 +107,11 @@ void history_value(uint64_t id, uint8_t *out, size_t len) {
     put_u64(out, id);
     put_u32(out + 8, (uint32_t)len);
     uint64_t filler = id_hash(id);
-    for (size_t i = HISTORY_VALUE_MIN; i < len; i++) {
-        if (i % 64 == 0) filler = filler * 0x9e3779b97f4a7c15u; /* runs, so that codecs have work */
-        out[i] = (uint8_t)(filler >> (i / 8 % 8 * 8));
+    for (size_t i = HISTORY_VALUE_MIN; i < len;) { /* runs of eight, so that codecs have work */
+        if (i % 64 == 0) filler *= 0x9e3779b97f4a7c15u;
+        size_t run = MIN(8 - i % 8, len - i);
+        memset(out + i, (int)(filler >> (i / 8 % 8 * 8) & 0xff), run);
+        i += run;
     }
 }
 

@@ -51,7 +51,7 @@ static struct plan plan_draw(struct prng *prng) {
         .topics = 1 + (uint32_t)prng_below(prng, 3),
         .producers = 1 + (uint32_t)prng_below(prng, 4),
         .consumers = 1 + (uint32_t)prng_below(prng, 3),
-        .chaos_us = SECOND_US + prng_below(prng, 5 * SECOND_US),
+        .chaos_us = SECOND_US / 2 + prng_below(prng, 4 * SECOND_US),
         .stop_every_us = prng_chance(prng, 1, 3) ? SECOND_US + prng_below(prng, 4 * SECOND_US) : 0,
         .index_bytes = prng_chance(prng, 1, 2) ? 40 + 12 * (uint32_t)prng_below(prng, 20) : 1 << 16,
         .index_interval_bytes = intervals[prng_below(prng, COUNT(intervals))],
