@@ -244,3 +244,13 @@ bool client_may_retry(struct client *c, int16_t error_code) {
     c->cluster = NULL;
     return true;
 }
+
+const struct client_versions *client_versions_of(struct client *c, int32_t target) {
+    struct client_node *node = find_target(c, target);
+    if (node == NULL) return NULL;
+    enum status st = connect_node(c, node);
+    if (st == ST_OK) return node->versions;
+    (void)fail(c, st, "ApiVersions from %.*s:%u: %s", STR_ARG(node->host), node->port,
+               node->connection.why);
+    return NULL;
+}

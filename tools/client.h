@@ -54,6 +54,10 @@ int16_t client_version(const struct client *c, int16_t api_key);
 /** True when the broker that was met first offers the API in a version that we know. */
 bool client_offers(const struct client *c, int16_t api_key);
 
+/** The versions that `target` offers, by API key, connecting to it where need be; NULL with
+ * c->message. */
+const struct client_versions *client_versions_of(struct client *c, int32_t target);
+
 /** Sends to `target` (CLIENT_ANY, CLIENT_CONTROLLER or a node id) in the highest version that both
  * sides know and fills *response (arena, the response's struct). A lost connection is made anew
  * until the deadline; the caller judges the error codes within. ST_UNSUPPORTED: the broker does not
