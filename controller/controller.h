@@ -19,16 +19,29 @@ struct controller_records {
 };
 void controller_records_init(struct controller_records *records, struct arena *arena);
 
-/* What the controller asks about topic configurations; the table of keys is the broker's
- * (broker/config). */
-struct topic_config_rules {
-    /** Why Kafka would refuse these settings of one topic, as it says it; null when they are good.
-     * Values are not null. */
-    struct str (*problem)(void *context, const struct config_entry *entries, int32_t count,
-                          struct arena *arena);
+/* Why something is refused; KAFKA_NONE: it is not. The text is arena or static. */
+struct refusal {
+    int16_t code;
+    struct str message;
+};
+
+/* What the controller asks about settings; the tables of keys are the broker's (broker/config).
+ * Each may be NULL: then everything is good, nothing is a list, only the overrides are described. */
+struct config_rules {
+    /** Why Kafka would refuse these settings of one topic (sorted by key, values not null), as it
+     * says it; null when they are good. */
+    struct str (*topic_problem)(void *context, const struct config_entry *entries, int32_t count,
+                                struct arena *arena);
+    /** Why this broker may not be set so. name: a node or "" for the cluster's default; given: the
+     * entries of the request that are not deletions, entries: all that it would have (sorted). */
+    struct refusal (*broker_problem)(void *context, struct str name,
+                                     const struct config_entry *given, int32_t given_count,
+                                     const struct config_entry *entries, int32_t count,
+                                     struct arena *arena);
+    /** The default of a key that holds a list, null when the key is unknown or holds none. */
+    struct str (*list_default)(void *context, int8_t resource_type, struct str key);
     /** All topic settings in effect with these overrides (sorted by key), as CreateTopics v5+
-     * answers them: *ret_configs is arena, *ret_count -1 without memory. NULL: only the overrides
-     * are answered. */
+     * answers them: *ret_configs is arena, *ret_count -1 without memory. */
     void (*describe)(void *context, const struct config_entry *overrides, int32_t count,
                      struct arena *arena,
                      struct create_topics_response_creatable_topic_configs **ret_configs,
@@ -47,7 +60,7 @@ struct controller_context {
     int32_t min_insync_replicas; /* the static min.insync.replicas; bootstrap makes it the cluster's
                                     default */
     bool delete_topic_enable;
-    struct topic_config_rules rules; /* problem may be NULL: every setting is good */
+    struct config_rules rules;
     void (*random)(void *context, void *out, size_t len); /* topic ids, incarnation ids */
     void *random_context;
     uint32_t placement_start; /* rotates the first replica; Kafka's StripedReplicaPlacer draws it */
@@ -72,6 +85,18 @@ void controller_create_partitions(const struct controller_context *ctx,
                                   const struct create_partitions_request *request,
                                   struct create_partitions_response *response,
                                   struct controller_records *records);
+
+/** Sets, deletes and edits settings of topics and brokers, each resource for itself: what is refused
+ * of one does not keep the others from being altered. Fill *response wholly, codes and texts as
+ * Kafka's. The second one replaces all settings of a resource by those of the request. */
+void controller_incremental_alter_configs(const struct controller_context *ctx,
+                                          const struct incremental_alter_configs_request *request,
+                                          struct incremental_alter_configs_response *response,
+                                          struct controller_records *records);
+void controller_alter_configs(const struct controller_context *ctx,
+                              const struct alter_configs_request *request,
+                              struct alter_configs_response *response,
+                              struct controller_records *records);
 
 /** A block of producer ids that is never given again (ProducerIdsRecord); ids per block as in
  * Kafka: 1000. *ret_first_id is -1 when there are none left. */

@@ -221,10 +221,10 @@ static enum status check_configs(struct creation *c, struct candidate *candidate
         return ST_OK;
     }
     enum status st = gather_configs(c, candidate);
-    const struct topic_config_rules *rules = &c->ctx->rules;
-    if (st != ST_OK || candidate->config_count == 0 || rules->problem == NULL) return st;
+    const struct config_rules *rules = &c->ctx->rules;
+    if (st != ST_OK || candidate->config_count == 0 || rules->topic_problem == NULL) return st;
     struct str problem =
-        rules->problem(rules->context, candidate->configs, candidate->config_count, c->arena);
+        rules->topic_problem(rules->context, candidate->configs, candidate->config_count, c->arena);
     if (problem.ptr != NULL) refuse(candidate, KAFKA_INVALID_CONFIG, problem);
     return ST_OK;
 }
@@ -414,7 +414,7 @@ static void add_partitions(struct creation *c, const struct candidate *candidate
 }
 
 static void describe(struct creation *c, struct candidate *candidate) {
-    const struct topic_config_rules *rules = &c->ctx->rules;
+    const struct config_rules *rules = &c->ctx->rules;
     struct create_topics_response_creatable_topic_result *result = candidate->result;
     if (rules->describe != NULL) {
         rules->describe(rules->context, candidate->configs, candidate->config_count, c->arena,

@@ -78,10 +78,8 @@ static enum status set(struct loader *l, struct str name, struct str value,
     struct str problem = config_value_problem(key, value, l->arena);
     bool is_secret = key->type == CONFIG_PASSWORD;
     struct str shown = is_secret ? STR("[hidden]") : value;
-    if (problem.ptr != NULL) {
-        return fail(l, arena_printf(l->arena, "%.*s: %.*s=%.*s: %.*s", STR_ARG(where),
-                                    STR_ARG(name), STR_ARG(shown), STR_ARG(problem)));
-    }
+    if (problem.ptr != NULL)
+        return fail(l, arena_printf(l->arena, "%.*s: %.*s", STR_ARG(where), STR_ARG(problem)));
     if (key->force == FORCE_REFUSED && !is_default(key, value)) {
         return fail(
             l, arena_printf(

@@ -78,8 +78,8 @@ MUST_CHECK enum status config_load(struct str text, const char *file_name,
                                    struct str *ret_error);
 /** The setting of a key, NULL when it has its default. */
 const struct config_setting *config_setting_find(const struct config_set *set, struct str name);
-/** Checks one value against a key's type and bounds; null when it is good, else what would be right
- * (arena). */
+/** Checks one value against a key's type and bounds; null when it is good, else what Kafka says of
+ * it, with key and value (arena). */
 struct str config_value_problem(const struct config_key *key, struct str value,
                                 struct arena *arena);
 /** Reads a whole text as a number; false when it is none. */

@@ -1,6 +1,7 @@
 /* broker/config/settings.c - layers of settings, the first that has the key wins. */
 #include "broker/config/settings.h"
 #include <stdio.h>
+#include "base/assert.h"
 
 struct str config_image_find(const struct config_image *config, struct str key) {
     int32_t low = 0, high = config != NULL ? config->count : 0;
@@ -59,28 +60,44 @@ static bool is_overtaken(const struct broker_settings *settings, const struct co
     return false;
 }
 
-struct str setting_value(const struct broker_settings *settings, const struct config_key *key) {
+struct setting setting_get(const struct broker_settings *settings, const struct config_key *key) {
     for (int source = SETTING_BROKER; source <= SETTING_DEFAULT; source++) {
         if (source == SETTING_STATIC && is_overtaken(settings, key)) continue;
         struct str value = value_in(settings, key, (enum setting_source)source);
-        if (value.ptr != NULL) return value;
+        if (value.ptr != NULL) return (struct setting){value, (enum setting_source)source};
     }
-    return STR_NULL;
+    return (struct setting){STR_NULL, SETTING_DEFAULT};
 }
 
-int64_t setting_number(const struct broker_settings *settings, const struct config_key *key) {
+struct setting setting_resolve(const struct broker_settings *settings, const struct config_key *key,
+                               char number[SETTING_NUMBER_BYTES]) {
     int64_t factor = 1;
     for (const struct config_key *at = key; at != NULL; at = otherwise(at)) {
-        int64_t number = 0;
-        struct str value = setting_value(settings, at);
-        if (value.ptr != NULL && str_to_int64(value, &number)) {
-            if (factor == 1) return number;
-            /* -1 is "without a limit" in hours too. */
-            return number < 0 || __builtin_mul_overflow(number, factor, &number) ? -1 : number;
+        int64_t product = 0;
+        struct setting setting = setting_get(settings, at);
+        if (setting.value.ptr == NULL || factor == 1) {
+            if (setting.value.ptr != NULL) return setting;
+            factor *= at->otherwise_factor;
+            continue;
         }
-        factor *= at->otherwise_factor;
+        bool is_number = str_to_int64(str_trim(setting.value), &product);
+        /* -1 is "without a limit" in hours, too. */
+        if (!is_number || product < 0 || __builtin_mul_overflow(product, factor, &product))
+            product = -1;
+        int len = snprintf(number, SETTING_NUMBER_BYTES, "%lld", (long long)product);
+        setting.value = (struct str){number, (size_t)len};
+        return setting;
     }
-    return CONFIG_UNSET;
+    return (struct setting){STR_NULL, SETTING_DEFAULT};
+}
+
+int64_t setting_number(const struct broker_settings *settings, struct str name) {
+    char number[SETTING_NUMBER_BYTES];
+    int64_t value = 0;
+    const struct config_key *key = config_key_find(name);
+    ASSERT(key != NULL);
+    struct str text = str_trim(setting_resolve(settings, key, number).value);
+    return str_to_int64(text, &value) ? value : CONFIG_UNSET;
 }
 
 uint32_t setting_synonyms(const struct broker_settings *settings, const struct config_key *key,
@@ -100,4 +117,22 @@ uint32_t setting_synonyms(const struct broker_settings *settings, const struct c
         }
     }
     return count;
+}
+
+struct str broker_settings_problem(const struct broker_settings *settings, struct arena *arena) {
+    static const struct {
+        const char *key, *rule;
+        int64_t min;
+        bool may_be_unlimited;
+    } rules[] = {
+        {"log.roll.ms", "must be greater than or equal to 1", 1, false},
+        {"log.roll.jitter.ms", "must be greater than or equal to 0", 0, false},
+        {"log.retention.ms", "must be unlimited (-1) or, greater than or equal to 1", 1, true},
+    };
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        int64_t value = setting_number(settings, str_of(rules[i].key));
+        if (value >= rules[i].min || (rules[i].may_be_unlimited && value == -1)) continue;
+        return arena_printf(arena, "requirement failed: %s %s", rules[i].key, rules[i].rule);
+    }
+    return STR_NULL;
 }

@@ -23,10 +23,20 @@ struct broker_settings {
 struct broker_settings broker_settings_of(const struct config_set *set, const struct image *image,
                                           int32_t node_id);
 
-/** The value in effect, as it was given (a value that passed config_value_problem); null: none. */
-struct str setting_value(const struct broker_settings *settings, const struct config_key *key);
-/** The same where the key of a number is null: its `otherwise`, multiplied. CONFIG_UNSET: none. */
-int64_t setting_number(const struct broker_settings *settings, const struct config_key *key);
+/* A value as it was given (it passed config_value_problem), null: none; and where. */
+struct setting {
+    struct str value;
+    enum setting_source source;
+};
+/** What is in effect for this very key. */
+struct setting setting_get(const struct broker_settings *settings, const struct config_key *key);
+#define SETTING_NUMBER_BYTES 24
+/** The same, and where the key is null its `otherwise`; a multiplied number is written into
+ * `number`. */
+struct setting setting_resolve(const struct broker_settings *settings, const struct config_key *key,
+                               char number[SETTING_NUMBER_BYTES]);
+/** A whole number so resolved; CONFIG_UNSET: none. */
+int64_t setting_number(const struct broker_settings *settings, struct str name);
 
 /* One place that gives, or would give if those before it went, a key its value. */
 struct setting_synonym {
@@ -41,3 +51,5 @@ uint32_t setting_synonyms(const struct broker_settings *settings, const struct c
                           struct setting_synonym synonyms[SETTING_SYNONYMS_MAX]);
 /** The value that the node's or the cluster's own settings give; null: none. */
 struct str config_image_find(const struct config_image *config, struct str key);
+/** What contradicts itself among all of a broker's settings, as Kafka says it; null: nothing. */
+struct str broker_settings_problem(const struct broker_settings *settings, struct arena *arena);

@@ -54,62 +54,69 @@ static void put(const struct topic_key *key, struct str value, struct log_config
     }
 }
 
-/* Out of the topic's own settings, the broker's key (or its stand-ins), the default. Numbers that
- * were multiplied are written into `number`. */
-static struct str value_of(const struct broker_settings *broker, const struct config_image *own,
-                           const struct topic_key *key, char number[24]) {
-    struct str value = str_trim(config_image_find(own, str_of(key->key.name)));
-    if (value.ptr != NULL) return value;
-    if (key->broker_key == NULL) return str_of(key->key.default_text);
+struct setting topic_setting(const struct broker_settings *broker, const struct config_image *own,
+                             const struct topic_key *key, char number[SETTING_NUMBER_BYTES]) {
+    struct str value = config_image_find(own, str_of(key->key.name));
+    if (value.ptr != NULL) return (struct setting){value, SETTING_TOPIC};
+    if (key->broker_key == NULL)
+        return (struct setting){str_of(key->key.default_text), SETTING_DEFAULT};
     const struct config_key *broker_key = config_key_find(str_of(key->broker_key));
     ASSERT(broker_key != NULL);
-    value = str_trim(setting_value(broker, broker_key));
-    if (value.ptr != NULL || broker_key->otherwise == NULL) return value;
-    int len = snprintf(number, 24, "%lld", (long long)setting_number(broker, broker_key));
-    return (struct str){number, (size_t)len};
+    return setting_resolve(broker, broker_key, number);
 }
 
 static int32_t compression_level(const struct broker_settings *broker,
                                  const struct config_image *own, int32_t compression_type) {
-    char name[32], number[24];
+    char name[32], number[SETTING_NUMBER_BYTES];
     int64_t level = 0;
     struct str codec = codec_name((enum codec)MAX(compression_type, 0));
     int len = snprintf(name, sizeof name, "compression.%.*s.level", STR_ARG(codec));
     const struct topic_key *key = topic_key_find((struct str){name, (size_t)len});
-    if (key != NULL) (void)str_to_int64(value_of(broker, own, key, number), &level); /* else 0 */
-    return (int32_t)level;
+    if (key == NULL) return 0;
+    struct str value = str_trim(topic_setting(broker, own, key, number).value);
+    return str_to_int64(value, &level) ? (int32_t)level : 0;
 }
 
 void topic_config_build(const struct broker_settings *broker, const struct config_image *own,
                         struct log_config *ret_config) {
     struct log_config config = {0};
-    char number[24];
+    char number[SETTING_NUMBER_BYTES];
     for (uint32_t i = 0; i < topic_key_count; i++) {
-        put(&topic_keys[i], value_of(broker, own, &topic_keys[i], number), &config);
+        const struct topic_key *key = &topic_keys[i];
+        put(key, str_trim(topic_setting(broker, own, key, number).value), &config);
     }
     /* Over segment.bytes, which comes later in the table. */
     const struct topic_key *internal = topic_key_find(STR("internal.segment.bytes"));
-    put(internal, value_of(broker, own, internal, number), &config);
+    put(internal, str_trim(topic_setting(broker, own, internal, number).value), &config);
     config.compression_level = compression_level(broker, own, config.compression_type);
     *ret_config = config;
 }
 
-struct str topic_config_text(const struct broker_settings *broker, const struct config_image *own,
-                             const struct topic_key *key, struct arena *arena) {
-    char number[24];
-    struct str value = value_of(broker, own, key, number);
-    value = config_value_text(key->key.type, value, arena);
-    return arena_str(arena, value);
-}
-
-struct str topic_config_problem(struct str name, struct str value, struct arena *arena) {
-    const struct topic_key *key = topic_key_find(name);
-    if (key == NULL) return arena_printf(arena, "Unknown topic config name: %.*s", STR_ARG(name));
-    if (value.ptr == NULL)
-        return arena_printf(arena, "Null value not supported for topic configs: %.*s",
-                            STR_ARG(name));
-    struct str problem = config_value_problem(&key->key, value, arena);
-    if (problem.ptr == NULL) return STR_NULL;
-    return arena_printf(arena, "Invalid value %.*s for configuration %.*s: %.*s", STR_ARG(value),
-                        STR_ARG(name), STR_ARG(problem));
+struct str topic_config_problem(const struct broker_settings *broker,
+                                const struct config_entry *entries, int32_t count,
+                                struct arena *arena) {
+    for (int32_t i = 0; i < count; i++) {
+        if (topic_key_find(entries[i].key) != NULL) continue;
+        return arena_printf(arena, "Unknown topic config name: %.*s", STR_ARG(entries[i].key));
+    }
+    for (int32_t i = 0; i < count; i++) {
+        const struct topic_key *key = topic_key_find(entries[i].key);
+        struct str problem = config_value_problem(&key->key, entries[i].value, arena);
+        if (problem.ptr != NULL) return problem;
+    }
+    struct log_config config;
+    struct config_image own = {.type = CONFIG_TOPIC, .count = count, .entries = entries};
+    topic_config_build(broker, &own, &config);
+    if (config.min_compaction_lag_ms > config.max_compaction_lag_ms) {
+        return arena_printf(
+            arena,
+            "conflict topic config setting min.compaction.lag.ms (%lld) > max.compaction.lag.ms "
+            "(%lld)",
+            (long long)config.min_compaction_lag_ms, (long long)config.max_compaction_lag_ms);
+    }
+    struct str tiered = config_value_text(
+        CONFIG_BOOLEAN, config_image_find(&own, STR("remote.storage.enable")), arena);
+    if (tiered.len != sizeof "true" - 1) return STR_NULL;
+    return STR("Tiered Storage functionality is disabled in the broker. Topic cannot be configured "
+               "with remote log storage.");
 }

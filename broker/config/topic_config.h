@@ -30,8 +30,11 @@ const struct topic_key *topic_key_find(struct str name);
 /** own: the topic's dynamic settings, NULL when it has none. */
 void topic_config_build(const struct broker_settings *broker, const struct config_image *own,
                         struct log_config *ret_config);
-/** One setting in effect as Kafka shows it (arena), null where there is none. */
-struct str topic_config_text(const struct broker_settings *broker, const struct config_image *own,
-                             const struct topic_key *key, struct arena *arena);
-/** What is wrong with a topic setting, as Kafka's INVALID_CONFIG says it; null when it is good. */
-struct str topic_config_problem(struct str key, struct str value, struct arena *arena);
+/** One setting in effect, as it was given; a multiplied number is written into `number`. */
+struct setting topic_setting(const struct broker_settings *broker, const struct config_image *own,
+                             const struct topic_key *key, char number[SETTING_NUMBER_BYTES]);
+/** What is wrong with the settings that a topic would have of its own (sorted by key, values not
+ * null), as Kafka's INVALID_CONFIG says it; null when they are good. */
+struct str topic_config_problem(const struct broker_settings *broker,
+                                const struct config_entry *entries, int32_t count,
+                                struct arena *arena);

@@ -1,16 +1,10 @@
 /* broker/config/value.c - one value against the type and the bounds of its key, in Kafka's notation
- * of bounds. */
+ * of bounds and with Kafka's words about what is wrong; and how a good one is shown.
+ * Source: org.apache.kafka.common.config.ConfigDef. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "broker/config/config.h"
-
-static bool is_number(enum config_type type) { return type >= CONFIG_SHORT && type <= CONFIG_LONG; }
-
-static bool number_fits(enum config_type type, int64_t value) {
-    if (type == CONFIG_SHORT) return value >= INT16_MIN && value <= INT16_MAX;
-    if (type == CONFIG_INT) return value >= INT32_MIN && value <= INT32_MAX;
-    return true;
-}
 
 bool config_value_double(struct str text, double *ret_value) {
     char copy[64];
@@ -22,70 +16,19 @@ bool config_value_double(struct str text, double *ret_value) {
     return *end == '\0';
 }
 
-/* "[min,...]" and "[min,...,max]", perhaps followed by " or N". */
-static bool in_range(const char *valid, double value) {
-    const char *dots = strstr(valid, ",...");
-    if (valid[0] != '[' || dots == NULL) return true;
-    const char *also = strstr(valid, " or ");
-    if (also != NULL && strtod(also + 4, NULL) == value) return true;
-    if (value < strtod(valid + 1, NULL)) return false;
-    return dots[4] != ',' || value <= strtod(dots + 5, NULL);
-}
-
 static bool same_word(struct str a, struct str b, bool ignore_case) {
     return a.len == b.len &&
            (ignore_case ? strncasecmp(a.ptr, b.ptr, a.len) : strncmp(a.ptr, b.ptr, a.len)) == 0;
 }
 
-/* "[a, b, c]": one of the words. */
-static bool in_words(const char *valid, struct str word) {
-    bool ignore_case = strstr(valid, "case insensitive") != NULL;
-    const char *at = strchr(valid, '[');
-    if (at == NULL || strstr(valid, "...") != NULL) return true;
-    at++;
-    for (;;) {
-        const char *end = at + strcspn(at, ",]");
-        if (same_word(str_trim((struct str){at, (size_t)(end - at)}), word, ignore_case))
-            return true;
-        if (*end != ',') return false;
-        at = end + 1;
-    }
-}
-
-static bool words_are_valid(const struct config_key *key, struct str value) {
-    while (value.len > 0) {
-        const char *comma = memchr(value.ptr, ',', value.len);
-        size_t len = comma != NULL ? (size_t)(comma - value.ptr) : value.len;
-        if (!in_words(key->valid, str_trim((struct str){value.ptr, len}))) return false;
-        value.ptr += MIN(len + 1, value.len);
-        value.len -= MIN(len + 1, value.len);
-    }
+/* Cuts the next item off a comma separated list; false at its end. "a," has two items. */
+static bool next_item(struct str *rest, struct str *ret_item) {
+    if (rest->ptr == NULL) return false;
+    const char *comma = memchr(rest->ptr, ',', rest->len);
+    size_t len = comma != NULL ? (size_t)(comma - rest->ptr) : rest->len;
+    *ret_item = str_trim((struct str){rest->ptr, len});
+    *rest = comma != NULL ? (struct str){comma + 1, rest->len - len - 1} : STR_NULL;
     return true;
-}
-
-struct str config_value_problem(const struct config_key *key, struct str value,
-                                struct arena *arena) {
-    double real = 0;
-    int64_t number = 0;
-    if (key->type == CONFIG_BOOLEAN) {
-        if (!same_word(value, STR("true"), true) && !same_word(value, STR("false"), true))
-            return STR("true or false is expected");
-        if (in_words(key->valid, value)) return STR_NULL;
-        return arena_printf(arena, "a value in %s is expected", key->valid);
-    }
-    if (is_number(key->type)) {
-        if (!str_to_int64(value, &number) || !number_fits(key->type, number)) {
-            return STR("a whole number is expected");
-        }
-        if (in_range(key->valid, (double)number)) return STR_NULL;
-    } else if (key->type == CONFIG_DOUBLE) {
-        if (!config_value_double(value, &real)) return STR("a number is expected");
-        if (in_range(key->valid, real)) return STR_NULL;
-    } else if (key->type == CONFIG_LIST ? words_are_valid(key, value)
-                                        : in_words(key->valid, value)) {
-        return STR_NULL;
-    }
-    return arena_printf(arena, "a value in %s is expected", key->valid);
 }
 
 /* --- how a value is shown --- */
@@ -109,16 +52,12 @@ static struct str double_text(double value, struct arena *arena) {
 static struct str list_text(struct str value, struct arena *arena) {
     char *text = arena_alloc(arena, value.len + 1);
     size_t len = 0;
+    struct str rest = value, item;
     if (text == NULL) return STR_NULL;
-    while (value.len > 0) {
-        const char *comma = memchr(value.ptr, ',', value.len);
-        size_t item_len = comma != NULL ? (size_t)(comma - value.ptr) : value.len;
-        struct str item = str_trim((struct str){value.ptr, item_len});
+    while (next_item(&rest, &item)) {
         memcpy(text + len, item.ptr, item.len);
         len += item.len;
-        if (comma != NULL) text[len++] = ',';
-        value.ptr += MIN(item_len + 1, value.len);
-        value.len -= MIN(item_len + 1, value.len);
+        if (rest.ptr != NULL) text[len++] = ',';
     }
     return (struct str){text, len};
 }
@@ -142,4 +81,135 @@ struct str config_value_text(enum config_type type, struct str value, struct are
     case CONFIG_PASSWORD: return value;
     }
     return value;
+}
+
+/* --- what is wrong with a value --- */
+
+static struct str invalid(const struct config_key *key, struct str value, struct arena *arena,
+                          const char *reason) {
+    return arena_printf(arena, "Invalid value %.*s for configuration %s: %s", STR_ARG(value),
+                        key->name, reason);
+}
+
+static struct str not_a_number(const struct config_key *key, struct str value,
+                               struct arena *arena) {
+    const char *type = key->type == CONFIG_SHORT  ? "SHORT"
+                       : key->type == CONFIG_INT  ? "INT"
+                       : key->type == CONFIG_LONG ? "LONG"
+                                                  : "DOUBLE";
+    return invalid(key, value, arena, arena_printf(arena, "Not a number of type %s", type).ptr);
+}
+
+/* "[min,...]" and "[min,...,max]", perhaps followed by " or N". */
+static struct str range_problem(const struct config_key *key, struct str value, double number,
+                                struct arena *arena) {
+    const char *valid = key->valid, *dots = strstr(valid, ",...");
+    if (valid[0] != '[' || dots == NULL) return STR_NULL;
+    const char *max = dots[4] == ',' ? dots + 5 : NULL, *also = strstr(valid, " or ");
+    bool is_below = number < strtod(valid + 1, NULL);
+    bool is_above = max != NULL && number > strtod(max, NULL);
+    if (!is_below && !is_above) return STR_NULL;
+    int min_len = (int)(dots - valid - 1), max_len = max != NULL ? (int)strcspn(max, "]") : 0;
+    struct str reason;
+    if (also != NULL) {
+        if (number == strtod(also + 4, NULL)) return STR_NULL;
+        reason = arena_printf(arena, "Value must be between %.*s and %.*s or equal to %s", min_len,
+                              valid + 1, max_len, max, also + 4);
+    } else if (is_below) {
+        reason = arena_printf(arena, "Value must be at least %.*s", min_len, valid + 1);
+    } else {
+        reason = arena_printf(arena, "Value must be no more than %.*s", max_len, max);
+    }
+    return invalid(key, value, arena, reason.ptr);
+}
+
+static struct str number_problem(const struct config_key *key, struct str value,
+                                 struct arena *arena) {
+    int64_t number = 0;
+    bool fits = str_to_int64(value, &number);
+    if (key->type == CONFIG_SHORT) fits = fits && number == (int16_t)number;
+    if (key->type == CONFIG_INT) fits = fits && number == (int32_t)number;
+    if (!fits) return not_a_number(key, value, arena);
+    return range_problem(key, value, (double)number, arena);
+}
+
+/* "[a, b, c]": one of the words. */
+static struct str word_problem(const struct config_key *key, struct str word, struct arena *arena) {
+    bool ignore_case = strstr(key->valid, "case insensitive") != NULL;
+    const char *words = strchr(key->valid, '[');
+    if (words == NULL || strstr(key->valid, "...") != NULL) return STR_NULL;
+    struct str list = {words + 1, strcspn(words + 1, "]")}, rest = list, item;
+    while (next_item(&rest, &item)) {
+        if (same_word(item, word, ignore_case)) return STR_NULL;
+    }
+    struct str reason = arena_printf(arena, "String must be one of%s: %.*s",
+                                     ignore_case ? " (case insensitive)" : "", STR_ARG(list));
+    return invalid(key, word, arena, reason.ptr);
+}
+
+/* PARTITION:BROKER, both numbers. */
+static bool is_replica(struct str item) {
+    const char *colon = memchr(item.ptr, ':', item.len);
+    if (colon == NULL || colon == item.ptr || colon == item.ptr + item.len - 1) return false;
+    for (size_t i = 0; i < item.len; i++) {
+        if (item.ptr + i != colon && !isdigit((unsigned char)item.ptr[i])) return false;
+    }
+    return true;
+}
+
+/* "[partitionId]:[brokerId],...": pairs, or "*". */
+static struct str replicas_problem(const struct config_key *key, struct str value,
+                                   struct arena *arena) {
+    struct str rest = value, item, shown = STR("");
+    bool is_good = true;
+    if (value.len == 0 || str_eq(value, STR("*"))) return STR_NULL;
+    while (next_item(&rest, &item)) {
+        is_good = is_good && is_replica(item);
+        shown = arena_printf(arena, "%.*s%s%.*s", STR_ARG(shown), shown.len > 0 ? ", " : "",
+                             STR_ARG(item));
+    }
+    if (is_good) return STR_NULL;
+    struct str reason = arena_printf(
+        arena, "%s must be the literal '*' or a list of replicas in the following format: %s",
+        key->name, key->valid);
+    return invalid(key, arena_printf(arena, "[%.*s]", STR_ARG(shown)), arena, reason.ptr);
+}
+
+static struct str list_problem(const struct config_key *key, struct str value,
+                               struct arena *arena) {
+    struct str rest = value, item;
+    if (strstr(key->valid, "]:[") != NULL) return replicas_problem(key, value, arena);
+    if (value.len == 0 || strchr(key->valid, '[') == NULL) return STR_NULL;
+    while (next_item(&rest, &item)) {
+        if (item.len == 0) {
+            return arena_printf(arena, "Configuration '%s' values must not be empty.", key->name);
+        }
+        struct str problem = word_problem(key, item, arena);
+        if (problem.ptr != NULL) return problem;
+    }
+    return STR_NULL;
+}
+
+struct str config_value_problem(const struct config_key *key, struct str value,
+                                struct arena *arena) {
+    double real = 0;
+    value = str_trim(value);
+    switch (key->type) {
+    case CONFIG_BOOLEAN:
+        if (!same_word(value, STR("true"), true) && !same_word(value, STR("false"), true)) {
+            return invalid(key, value, arena, "Expected value to be either true or false");
+        }
+        return STR_NULL;
+    case CONFIG_SHORT:
+    case CONFIG_INT:
+    case CONFIG_LONG: return number_problem(key, value, arena);
+    case CONFIG_DOUBLE:
+        if (!config_value_double(value, &real)) return not_a_number(key, value, arena);
+        return range_problem(key, double_text(real, arena), real, arena);
+    case CONFIG_LIST: return list_problem(key, value, arena);
+    case CONFIG_STRING:
+    case CONFIG_CLASS:
+    case CONFIG_PASSWORD: return word_problem(key, value, arena);
+    }
+    return STR_NULL;
 }

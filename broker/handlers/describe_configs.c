@@ -96,7 +96,9 @@ static void describe_topic(struct description *d) {
         const struct topic_key *key = &topic_keys[i];
         struct setting_synonym synonyms[1 + SETTING_SYNONYMS_MAX];
         uint32_t count = 0;
-        struct str value = topic_config_text(&d->settings, own, key, arena);
+        char number[SETTING_NUMBER_BYTES];
+        struct setting setting = topic_setting(&d->settings, own, key, number);
+        struct str value = arena_str(arena, config_value_text(key->key.type, setting.value, arena));
         bool is_own = config_image_find(own, str_of(key->key.name)).ptr != NULL;
         if (!is_asked(d, key->key.name) || (key->key.scope != SCOPE_PUBLIC && !is_own)) continue;
         if (is_own) {
@@ -136,7 +138,7 @@ static void describe_node(struct description *d) {
         bool is_set = count > 0 && synonyms[0].source != SETTING_DEFAULT;
         if (key->scope != SCOPE_PUBLIC && !is_set) continue;
         struct str value =
-            config_value_text(key->type, setting_value(&d->settings, key), &d->rq->arena);
+            config_value_text(key->type, setting_get(&d->settings, key).value, &d->rq->arena);
         put(d, key, value, synonyms, count, key->update == UPDATE_READ_ONLY);
     }
 }

@@ -15,8 +15,11 @@ void handle_delete_records(struct request *rq);            /* 21 */
 void handle_init_producer_id(struct request *rq);          /* 22 */
 void handle_offset_for_leader_epoch(struct request *rq);   /* 23 */
 void handle_describe_configs(struct request *rq);          /* 32 */
+void handle_alter_configs(struct request *rq);             /* 33 */
 void handle_describe_log_dirs(struct request *rq);         /* 35 */
 void handle_create_partitions(struct request *rq);         /* 37 */
+void handle_incremental_alter_configs(struct request *rq); /* 44 */
 void handle_describe_cluster(struct request *rq);          /* 60 */
 void handle_unregister_broker(struct request *rq);         /* 64 */
+void handle_list_config_resources(struct request *rq);     /* 74 */
 void handle_describe_topic_partitions(struct request *rq); /* 75 */

@@ -13,13 +13,22 @@ void image_change_copy(struct image_change *change, const struct image *image,
     ASSERT(changed != NULL && deleted != NULL);
     if (changed_bytes > 0) memcpy(changed, delta->topics_changed, changed_bytes);
     if (deleted_bytes > 0) memcpy(deleted, delta->topics_deleted, deleted_bytes);
+    struct config_resource *configs =
+        arena_array(arena, delta->configs_count, sizeof(struct config_resource));
+    ASSERT(configs != NULL);
+    for (uint32_t i = 0; i < delta->configs_count; i++) {
+        struct str name = arena_str(arena, delta->configs[i].name);
+        ASSERT(name.ptr != NULL);
+        configs[i] = (struct config_resource){.type = delta->configs[i].type, .name = name};
+    }
     *change = (struct image_change){
         .image = image,
         .topics_changed = changed,
         .topics_changed_count = delta->topics_changed_count,
         .topics_deleted = deleted,
         .topics_deleted_count = delta->topics_deleted_count,
-        .configs_changed = delta->configs_changed,
+        .configs = configs,
+        .configs_count = delta->configs_count,
     };
 }
 
@@ -82,7 +91,40 @@ static void delete_topic(struct job *job, struct shard *shard, const struct topi
     }
 }
 
-/* Deletions, then openings, image after image. */
+/* --- settings --- */
+
+static void settle_topic(struct shard *shard, const struct topic_image *topic) {
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        struct partition *partition = shard_partition(shard, topic->id, i);
+        if (partition != NULL) partition_settle(partition);
+    }
+}
+
+/* What a broker's settings are may be in every topic's. */
+static void settle_all(struct shard *shard) {
+    struct image_iter iter;
+    image_iter_topics(shard->image, &iter);
+    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;)
+        settle_topic(shard, topic);
+}
+
+static void apply_configs(struct shard *shard, const struct image_change *change) {
+    bool is_brokers = false;
+    for (uint32_t i = 0; i < change->configs_count; i++)
+        is_brokers = is_brokers || change->configs[i].type == CONFIG_BROKER;
+    if (is_brokers) {
+        settle_all(shard);
+        return;
+    }
+    for (uint32_t i = 0; i < change->configs_count; i++) {
+        if (change->configs[i].type != CONFIG_TOPIC) continue;
+        const struct topic_image *topic =
+            image_topic_by_name(shard->image, change->configs[i].name);
+        if (topic != NULL) settle_topic(shard, topic);
+    }
+}
+
+/* Deletions, then openings, then settings, image after image. */
 static void apply_images(struct job *job, void *argument) {
     struct shard *shard = argument;
     while (!list_is_empty(&shard->images)) {
@@ -96,6 +138,7 @@ static void apply_images(struct job *job, void *argument) {
                 image_topic_by_id(change->image, change->topics_changed[i]);
             if (topic != NULL) open_topic(job, shard, topic);
         }
+        apply_configs(shard, change);
         list_remove(&delivery->link);
         delivery->message.deliver = delivery->applied;
         io_post(shard->io, 0, &delivery->message);

@@ -1,5 +1,6 @@
 /* broker/metadata/apply.h - a shard takes over a newer image: requests see it at once, then a job
- * deletes the logs of partitions that went and opens those that came, in order of images. */
+ * deletes the logs of partitions that went, opens those that came and settles anew those whose
+ * settings changed, in order of images. */
 #pragma once
 #include "broker/shard/shard.h"
 
@@ -10,7 +11,8 @@ struct image_change {
     uint32_t topics_changed_count;
     const struct topic_image *const *topics_deleted; /* of the previous image */
     uint32_t topics_deleted_count;
-    bool configs_changed;
+    const struct config_resource *configs; /* whose settings changed */
+    uint32_t configs_count;
 };
 
 /* One image on its way to one shard and back. */

@@ -2,8 +2,8 @@
 #include "broker/metadata/publisher.h"
 #include "base/assert.h"
 #include "base/logging.h"
-#include "broker/config/topic_config.h"
 #include "broker/metadata/apply.h"
+#include "broker/metadata/rules.h"
 
 struct publisher {
     struct broker *broker;
@@ -15,7 +15,8 @@ struct publisher {
     struct list notes;      /* images on their way, in order */
     int64_t applied_offset; /* every shard has applied the image of this offset */
     uint32_t placement_start;
-    int64_t broker_epoch; /* of this process, -1 before its registration */
+    struct rules_context rules; /* of the decision being made */
+    int64_t broker_epoch;       /* of this process, -1 before its registration */
     bool is_deciding;
 };
 
@@ -82,20 +83,14 @@ static void on_committed(struct metadata_append *append) {
     decide_next(publisher);
 }
 
-static struct str config_problem(void *context, const struct config_entry *entries, int32_t count,
-                                 struct arena *arena) {
-    (void)context;
-    for (int32_t i = 0; i < count; i++) {
-        struct str problem = topic_config_problem(entries[i].key, entries[i].value, arena);
-        if (problem.ptr != NULL) return problem;
-    }
-    return STR_NULL;
-}
-
 static struct controller_context make_context(struct publisher *publisher, struct decision *d) {
     const struct config *config = publisher->broker->config;
+    const struct image *image = metadata_log_image(publisher->log);
+    publisher->rules = (struct rules_context){.set = publisher->broker->setup.config,
+                                              .image = image,
+                                              .node_id = publisher->broker->node_id};
     return (struct controller_context){
-        .image = metadata_log_image(publisher->log),
+        .image = image,
         .arena = &d->arena,
         .next_offset = metadata_log_end(publisher->log),
         .node_id = publisher->broker->node_id,
@@ -103,7 +98,7 @@ static struct controller_context make_context(struct publisher *publisher, struc
         .default_replication_factor = (int16_t)config->default_replication_factor,
         .min_insync_replicas = (int32_t)config->min_insync_replicas,
         .delete_topic_enable = config->delete_topic_enable,
-        .rules = {.problem = config_problem},
+        .rules = config_rules_of(&publisher->rules),
         .random = random_octets,
         .random_context = publisher,
         .placement_start = publisher->placement_start++,

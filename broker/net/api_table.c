@@ -14,10 +14,13 @@ const struct served_api served_apis[] = {
     {.api = &apis[API_INIT_PRODUCER_ID], .handle = handle_init_producer_id},
     {.api = &apis[API_OFFSET_FOR_LEADER_EPOCH], .handle = handle_offset_for_leader_epoch},
     {.api = &apis[API_DESCRIBE_CONFIGS], .handle = handle_describe_configs},
+    {.api = &apis[API_ALTER_CONFIGS], .handle = handle_alter_configs},
     {.api = &apis[API_DESCRIBE_LOG_DIRS], .handle = handle_describe_log_dirs},
     {.api = &apis[API_CREATE_PARTITIONS], .handle = handle_create_partitions},
+    {.api = &apis[API_INCREMENTAL_ALTER_CONFIGS], .handle = handle_incremental_alter_configs},
     {.api = &apis[API_DESCRIBE_CLUSTER], .handle = handle_describe_cluster},
     {.api = &apis[API_UNREGISTER_BROKER], .handle = handle_unregister_broker},
+    {.api = &apis[API_LIST_CONFIG_RESOURCES], .handle = handle_list_config_resources},
     {.api = &apis[API_DESCRIBE_TOPIC_PARTITIONS], .handle = handle_describe_topic_partitions},
 };
 const uint32_t served_count = COUNT(served_apis);

@@ -89,6 +89,18 @@ static void partition_free(struct partition *p) {
     MEM_FREE(mem, p);
 }
 
+static void settle(struct partition *p) {
+    const struct shard *shard = p->shard;
+    struct broker_settings settings =
+        broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
+    topic_config_build(&settings, image_config(shard->image, CONFIG_TOPIC, p->topic), &p->config);
+}
+
+void partition_settle(struct partition *p) {
+    settle(p);
+    log_set_config(p->log, &p->config);
+}
+
 void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
                     int32_t index, uint32_t dir_index) {
     struct partition *p = MEM_NEW(shard->mem, struct partition);
@@ -103,10 +115,7 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
         .log_owner = {.on_end = on_end, .on_durable = on_durable, .on_offline = on_offline},
     };
     list_init(&p->waits);
-    struct broker_settings settings =
-        broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
-    topic_config_build(&settings, image_config(shard->image, CONFIG_TOPIC, topic->name),
-                       &p->config);
+    settle(p);
     struct log_open open;
     enum status st = log_open(job, fill_open(&open, p, dir_index), &p->log);
     if (st == ST_OK) st = log_begin_epoch(p->log, p->leader_epoch);

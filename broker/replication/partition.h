@@ -50,6 +50,8 @@ struct partition {
  * fails is logged, and the partition is not there: it answers as one that has no leader here. */
 void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
                     int32_t index, uint32_t dir_index);
+/** Takes over the settings that the shard's image has for it by now. */
+void partition_settle(struct partition *partition);
 /** A new leader epoch begins at the log's end; an older or the same one changes nothing.
  */
 void partition_begin_epoch(struct partition *partition, int32_t leader_epoch);

@@ -63,15 +63,22 @@ static const struct {
     {"unknown key", BASE "num.partition=3\n", NULL,
      "server.properties:4: unknown key 'num.partition'; did you mean 'num.partitions'?"},
     {"not a number", BASE "\n# a comment\nnum.partitions=three\n", NULL,
-     "server.properties:6: num.partitions=three: a whole number is expected"},
+     "server.properties:6: Invalid value three for configuration num.partitions: Not a number of "
+     "type INT"},
     {"below the bound", BASE "num.partitions=0\n", NULL,
-     "server.properties:4: num.partitions=0: a value in [1,...] is expected"},
+     "server.properties:4: Invalid value 0 for configuration num.partitions: Value must be at "
+     "least "
+     "1"},
     {"not a word of the list", BASE "klamm.flush.before.ack=some\n", NULL,
-     "server.properties:4: klamm.flush.before.ack=some: a value in [all, none] is expected"},
+     "server.properties:4: Invalid value some for configuration klamm.flush.before.ack: String "
+     "must "
+     "be one of: all, none"},
     {"beyond int32", BASE "message.max.bytes=2147483648\n", NULL,
-     "server.properties:4: message.max.bytes=2147483648: a whole number is expected"},
+     "server.properties:4: Invalid value 2147483648 for configuration message.max.bytes: Not a "
+     "number of type INT"},
     {"not a boolean", BASE, "delete.topic.enable=yes",
-     "--override: delete.topic.enable=yes: true or false is expected"},
+     "--override: Invalid value yes for configuration delete.topic.enable: Expected value to be "
+     "either true or false"},
     {"override without value", BASE, "num.partitions",
      "--override num.partitions: KEY=VALUE is expected"},
     {"a required key is missing", "node.id=1\n", NULL,

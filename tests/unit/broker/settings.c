@@ -118,10 +118,10 @@ Test(settings, the_nearest_wins_and_the_others_are_told) {
             len += (size_t)snprintf(told + len, sizeof told - len, "%s=%.*s/%d ", synonyms[n].name,
                                     STR_ARG(synonyms[n].value), (int)synonyms[n].source);
         }
-        struct str value = setting_value(&settings, key);
+        struct str value = setting_get(&settings, key).value;
         cr_expect(str_eq(value, str_of(rows[i].value)), "%s: '%.*s'", rows[i].name, STR_ARG(value));
-        cr_expect_eq(setting_number(&settings, key), rows[i].number, "%s: %lld", rows[i].name,
-                     (long long)setting_number(&settings, key));
+        cr_expect_eq(setting_number(&settings, str_of(rows[i].key)), rows[i].number, "%s: %lld",
+                     rows[i].name, (long long)setting_number(&settings, str_of(rows[i].key)));
         cr_expect_str_eq(told, rows[i].synonyms, "%s: '%s'", rows[i].name, told);
         unload(&l);
     }

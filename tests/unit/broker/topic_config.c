@@ -70,29 +70,69 @@ Test(topic_config, a_topic_setting_wins_over_the_brokers_and_that_over_the_defau
 }
 
 static const struct {
-    const char *name, *key, *value;
-    bool is_good;
+    const char *name, *key, *value, *problem; /* NULL: good */
 } topic_rows[] = {
-    {"a good one", "retention.ms", "1000", true},
-    {"below its bound", "segment.bytes", "1048575", false},
-    {"unknown", "retention", "1", false},
-    {"not a number", "retention.ms", "soon", false},
-    {"a list", "cleanup.policy", "delete,compact", true},
-    {"a wrong word in a list", "cleanup.policy", "delete,squash", false},
-    {"tiered storage", "remote.storage.enable", "true", false},
+    {"a good one", "retention.ms", "1000", NULL},
+    {"spaces around", "retention.ms", " 77 ", NULL},
+    {"below its bound", "segment.bytes", "100",
+     "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576"},
+    {"above its bound", "compression.zstd.level", "23",
+     "Invalid value 23 for configuration compression.zstd.level: Value must be no more than 22"},
+    {"outside of a range or one more", "compression.gzip.level", "0",
+     "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or "
+     "equal to -1"},
+    {"the one more", "compression.gzip.level", "-1", NULL},
+    {"a fraction above its bound", "min.cleanable.dirty.ratio", "2",
+     "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"},
+    {"no fraction", "min.cleanable.dirty.ratio", "x",
+     "Invalid value x for configuration min.cleanable.dirty.ratio: Not a number of type DOUBLE"},
+    {"unknown", "retention", "1", "Unknown topic config name: retention"},
+    {"no name", "", "1", "Unknown topic config name: "},
+    {"no value", "retention.ms", "",
+     "Invalid value  for configuration retention.ms: Not a number of type LONG"},
+    {"not a number", "retention.ms", "soon",
+     "Invalid value soon for configuration retention.ms: Not a number of type LONG"},
+    {"beyond its type", "max.message.bytes", "2147483648",
+     "Invalid value 2147483648 for configuration max.message.bytes: Not a number of type INT"},
+    {"not a boolean", "preallocate", "yes",
+     "Invalid value yes for configuration preallocate: Expected value to be either true or false"},
+    {"a boolean in capitals", "preallocate", "TRUE", NULL},
+    {"a list", "cleanup.policy", "compact, delete", NULL},
+    {"an empty list", "cleanup.policy", "", NULL},
+    {"a wrong word in a list", "cleanup.policy", "delete,foo",
+     "Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete"},
+    {"nothing between two commas", "cleanup.policy", "delete,,compact",
+     "Configuration 'cleanup.policy' values must not be empty."},
+    {"a word in capitals", "compression.type", "GZIP",
+     "Invalid value GZIP for configuration compression.type: String must be one of: uncompressed, "
+     "zstd, lz4, snappy, gzip, producer"},
+    {"all replicas", "leader.replication.throttled.replicas", "*", NULL},
+    {"some replicas", "leader.replication.throttled.replicas", "1:2,3:4", NULL},
+    {"no replica", "leader.replication.throttled.replicas", "1",
+     "Invalid value [1] for configuration leader.replication.throttled.replicas: "
+     "leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the "
+     "following format: [partitionId]:[brokerId],[partitionId]:[brokerId],..."},
+    {"tiered storage", "remote.storage.enable", "true",
+     "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with "
+     "remote log storage."},
 };
 
-Test(topic_config, values_are_checked) {
-    struct mem mem = {0};
-    struct arena arena;
-    arena_init(&arena, &mem, 1024, 0);
+Test(topic_config, values_are_checked_in_kafkas_words) {
+    struct loaded l;
+    load(&l, BASE);
+    struct broker_settings broker = {.set = &l.set};
     for (size_t i = 0; i < COUNT(topic_rows); i++) {
-        struct str problem =
-            topic_config_problem(str_of(topic_rows[i].key), str_of(topic_rows[i].value), &arena);
-        cr_expect_eq(problem.ptr == NULL, topic_rows[i].is_good, "%s: '%.*s'", topic_rows[i].name,
-                     STR_ARG(problem));
+        struct config_entry entry = {str_of(topic_rows[i].key), str_of(topic_rows[i].value)};
+        struct str problem = topic_config_problem(&broker, &entry, 1, &l.arena);
+        cr_expect(str_eq(problem, str_of(topic_rows[i].problem)), "%s: '%.*s'", topic_rows[i].name,
+                  STR_ARG(problem));
     }
-    arena_release(&arena);
+    struct config_entry lags[] = {{STR("max.compaction.lag.ms"), STR("10")},
+                                  {STR("min.compaction.lag.ms"), STR("100")}};
+    struct str problem = topic_config_problem(&broker, lags, 2, &l.arena);
+    cr_expect(str_eq(problem, STR("conflict topic config setting min.compaction.lag.ms (100) > "
+                                  "max.compaction.lag.ms (10)")));
+    unload(&l);
 }
 
 Test(topic_config, a_size_for_tests_wins_over_the_ordinary_one) {

@@ -39,7 +39,7 @@ static struct controller_context context(void) {
         .default_replication_factor = 1,
         .min_insync_replicas = 1,
         .delete_topic_enable = true,
-        .rules = {.problem = config_problem},
+        .rules = {.topic_problem = config_problem},
         .random = draw,
         .random_context = &prng,
     };
