@@ -39,9 +39,9 @@ struct log_dir {
 
 /** Zeroes the rest; the owner sets on_failure and owner afterwards. */
 void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct str path);
-/** Every log of it is closed or abandoned, and no read is held; waits for what is still under way for
- * them. Removals that still wait are given up (the next start finds and removes what they meant);
- * ones at work are waited for. */
+/** Every log of it is closed or abandoned, and no read is held; waits for what is still under way
+ * for them. Removals that still wait are given up (the next start finds and removes what they
+ * meant); ones at work are waited for. */
 void log_dir_release(struct job *job, struct log_dir *dir);
 
 /* meta.properties, version 1. */

@@ -70,6 +70,12 @@ static enum status replay_segment(struct job *job, struct log *log, struct scan 
         if (st == ST_OK && batch_last_offset(&view) >= from) {
             st = producer_states_append(&log->producers, &view, view.base_offset, wall_ms);
         }
+        if (st == ST_SHORT || st == ST_CORRUPT || st == ST_UNSUPPORTED) {
+            /* In a segment that was trusted; what it says of producers cannot be known. */
+            LOG_WARN("log", "damaged, producers replayed up to here: log=%s position=%" PRIu64,
+                     log->path, at);
+            return ST_OK;
+        }
         if (st != ST_OK) return st;
         at += view.batch_bytes;
     }

@@ -146,6 +146,7 @@ static uint64_t serve_all(bool verified) {
         size_t at = 0;
         while (batch_open((struct bytes){data + at, read.bytes - at}, &view) == ST_OK) {
             ASSERT(!verified || batch_crc_matches((struct bytes){data + at, view.batch_bytes}));
+            if (!verified && batch_next_offset(&view) <= offset) break; /* trusted, and lies */
             ASSERT(batch_next_offset(&view) > offset);
             offset = batch_next_offset(&view);
             at += view.batch_bytes;
