@@ -63,9 +63,10 @@ MUST_CHECK enum status producer_states_append(struct producer_states *states,
 /** Forgets producers whose last batch was noted before `wall_ms - expiration_ms`. */
 void producer_states_expire(struct producer_states *states, int64_t wall_ms, int64_t expiration_ms);
 
-/** The contents of the snapshot file of `offset`: what batches below it amount to. Version 1, CRC-32C,
- * entries of 46 octets, by producer id. Allocated from mem, *ret_bytes octets. A producer whose
- * remembered batches all lie at or above the offset is left out: the log behind it tells of it. */
+/** The contents of the snapshot file of `offset`: what batches below it amount to. Version 1,
+ * CRC-32C, entries of 46 octets, by producer id. Allocated from mem, *ret_bytes octets. A
+ * producer whose remembered batches all lie at or above the offset is left out: the log behind
+ * it tells of it. */
 MUST_CHECK enum status producer_states_encode(const struct producer_states *states, int64_t offset,
                                               uint8_t **ret_data, size_t *ret_bytes);
 /** Fills empty states. ST_CORRUPT: checksum, version or size are wrong; then they are empty. */

@@ -1,7 +1,7 @@
-/* log/producers.h - how a log's producer state comes from its files and gets into them: the newest
- * snapshot that fits, then the batches behind it. Snapshots are written when a segment begins and at
- * a clean stop; they are hints with a checksum, so they are not synced, and a lost or broken one
- * only makes the replay longer. */
+/* log/producers.h - how a log's producer state comes from its files and gets into them: the
+ * newest snapshot that fits, then the batches behind it. Snapshots are written when a segment
+ * begins and at a clean stop; they are hints with a checksum, so they are not synced, and a lost
+ * or broken one only makes the replay longer. */
 #pragma once
 #include "log/impl.h"
 
