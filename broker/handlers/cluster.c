@@ -22,3 +22,16 @@ int32_t *request_copy_ids(struct request *rq, const int32_t *ids, int32_t count)
     if (copy != NULL && count > 0) memcpy(copy, ids, (size_t)count * sizeof *copy);
     return copy;
 }
+
+bool leader_address_of(struct request *rq, int32_t broker_id, struct leader_address *ret_address) {
+    const struct broker_image *broker = image_broker(rq->shard->image, broker_id);
+    const struct broker_endpoint *endpoint =
+        broker != NULL && !broker->fenced ? broker_endpoint_for(rq, broker) : NULL;
+    if (endpoint == NULL) return false;
+    *ret_address = (struct leader_address){
+        .host = arena_str(&rq->arena, endpoint->host),
+        .rack = arena_str(&rq->arena, broker->rack),
+        .port = endpoint->port,
+    };
+    return true;
+}

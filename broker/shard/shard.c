@@ -9,6 +9,7 @@
 
 #define KEPT_REQUESTS 128 /* free ones that a shard keeps, with the first chunk of their arenas */
 #define KEPT_CONNECTIONS 32
+#define FETCH_SESSIONS_BYTES_MAX ((uint64_t)64 << 20) /* of their partitions, on one shard */
 
 static void tell_failure(struct io_message *message, struct io *at) {
     (void)at; /* shard 0 */
@@ -47,6 +48,11 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
     buffers_init(&shard->buffers, mem);
     pool_init(&shard->requests, mem, sizeof(struct request), KEPT_REQUESTS);
     pool_init(&shard->connections, mem, sizeof(struct connection), KEPT_CONNECTIONS);
+    uint64_t seed = 0;
+    io_random(io, &seed, sizeof seed);
+    fetch_sessions_init(&shard->fetch_sessions, mem, shard->index, broker->shard_count,
+                        (uint32_t)broker->config->max_incremental_fetch_session_cache_slots,
+                        FETCH_SESSIONS_BYTES_MAX, seed);
     list_init(&shard->connection_list);
     list_init(&shard->listening);
     list_init(&shard->producer_id_waiters);
@@ -80,6 +86,7 @@ void shard_free(struct shard *shard) {
     mem_free(mem, shard->closed, shard->closed_capacity * sizeof *shard->closed);
     batch_scratch_release(&shard->scratch);
     release_requests(shard);
+    fetch_sessions_release(&shard->fetch_sessions);
     pool_release(&shard->connections);
     buffers_release(&shard->buffers);
     map_release(&shard->partitions);

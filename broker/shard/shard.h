@@ -11,6 +11,7 @@
 #include "broker/broker.h"
 #include "broker/metrics/metrics.h"
 #include "broker/net/buffers.h"
+#include "broker/net/fetch_sessions.h"
 #include "controller/metadata/image.h"
 #include "log/dir.h"
 #include "log/log.h"
@@ -84,6 +85,7 @@ struct shard {
     struct map partitions; /* by (topic id, index); only this shard's */
     struct buffers buffers;
     struct pool requests, connections;
+    struct fetch_sessions fetch_sessions;
     struct list connection_list; /* least recently active first */
     uint32_t connection_count;
     struct io_timer idle_timer;     /* closes idle connections */
