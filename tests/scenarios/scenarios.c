@@ -1,0 +1,268 @@
+/* tests/scenarios/scenarios.c - text traces through the pure cores.
+ *
+ *     scenarios [--rewrite] FILE...
+ *
+ * A file is a list of blocks: a line of words, "----", then what the core answered, then an empty
+ * line. The first word names a core and the second what happens to it (verbs are below, by core). A
+ * block whose answer differs is shown and fails; --rewrite writes what came out into the file, to be
+ * read as a diff. Lines before the first block that begin with '#' say what the file shows. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/strbuf.h"
+#include "controller/raft/raft.h"
+#include "log/producer_state.h"
+
+#define LINE_BYTES 256
+#define ANSWER_BYTES 4096
+#define FILE_BYTES_MAX (256 * 1024)
+
+struct stage {
+    struct mem mem;
+    struct arena arena;
+    struct raft raft;
+    struct producer_states producers;
+    int64_t next_offset;
+    char answer[ANSWER_BYTES];
+    size_t answer_bytes;
+};
+
+static void say(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct stage *stage, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(stage->answer + stage->answer_bytes, ANSWER_BYTES - stage->answer_bytes,
+                      format, args);
+    va_end(args);
+    if (n > 0) stage->answer_bytes = MIN(stage->answer_bytes + (size_t)n, ANSWER_BYTES - 1);
+}
+
+/* "name=value" in the line; `missing` when it is not there. */
+static int64_t word(const char *line, const char *name, int64_t missing) {
+    size_t len = strlen(name);
+    for (const char *at = line; (at = strstr(at, name)) != NULL; at += len) {
+        if (at > line && at[-1] == ' ' && at[len] == '=') return strtoll(at + len + 1, NULL, 10);
+    }
+    return missing;
+}
+
+/* --- raft: new epoch= end=, start, persisted, appended to=, synced to=, disk-failed --- */
+
+static const struct raft_voter self = {7, {{1, 2, 3}}};
+
+static void raft_new(struct stage *stage, const char *line) {
+    struct str problem = STR_NULL;
+    struct raft_durable loaded = {.epoch = (int32_t)word(line, "epoch", 0),
+                                  .leader_id = RAFT_NOBODY,
+                                  .voted_id = RAFT_NOBODY};
+    struct raft_voter voters[2] = {self, {8, {{4}}}};
+    enum status st = raft_init(&stage->raft, self, voters, (uint32_t)word(line, "voters", 1),
+                               &loaded, word(line, "end", 0), &stage->arena, &problem);
+    say(stage, st == ST_OK ? "ok\n" : "%s: %.*s\n", status_name(st), STR_ARG(problem));
+}
+
+static void raft_event(struct stage *stage, enum raft_event_type type, const char *line) {
+    struct raft_effects effects;
+    struct now now = {.mono_us = stage->raft.now.mono_us + 1};
+    raft_step(&stage->raft, now, &(struct raft_event){type, word(line, "to", 0)}, &effects);
+    if (effects.persist) {
+        say(stage, "persist epoch=%d leader=%d\n", effects.durable.epoch,
+            effects.durable.leader_id);
+    }
+    if (effects.open_epoch) say(stage, "open epoch=%d\n", effects.durable.epoch);
+    if (effects.commit) say(stage, "commit to=%" PRId64 "\n", effects.commit_end);
+    say(stage, "%s\n", raft_is_leading(&stage->raft) ? "leading" : "not leading");
+}
+
+static bool raft_verb(struct stage *stage, const char *verb, const char *line) {
+    static const struct {
+        const char *name;
+        enum raft_event_type type;
+    } events[] = {{"start", RAFT_START},
+                  {"persisted", RAFT_PERSISTED},
+                  {"appended", RAFT_APPENDED},
+                  {"synced", RAFT_SYNCED},
+                  {"disk-failed", RAFT_DISK_FAILED}};
+    if (strcmp(verb, "new") == 0) {
+        raft_new(stage, line);
+        return true;
+    }
+    for (size_t i = 0; i < COUNT(events); i++) {
+        if (strcmp(verb, events[i].name) != 0) continue;
+        raft_event(stage, events[i].type, line);
+        return true;
+    }
+    return false;
+}
+
+/* --- producers: new, produce id= epoch= sequence= count=, marker id= epoch=, snapshot at=,
+ * expire now= after= --- */
+
+static struct batch_view view_of(const char *line) {
+    int32_t count = (int32_t)word(line, "count", 1);
+    return (struct batch_view){.producer_id = word(line, "id", -1),
+                               .producer_epoch = (int16_t)word(line, "epoch", 0),
+                               .base_sequence = (int32_t)word(line, "sequence", -1),
+                               .last_offset_delta = count - 1,
+                               .record_count = count,
+                               .max_timestamp = 1000};
+}
+
+static void note(struct stage *stage, const struct batch_view *view, const char *line) {
+    enum status st =
+        producer_states_append(&stage->producers, view, stage->next_offset, word(line, "now", 0));
+    int64_t last = stage->next_offset + view->last_offset_delta;
+    say(stage, st == ST_OK ? "append offsets=%" PRId64 "..%" PRId64 "\n" : "no memory\n",
+        stage->next_offset, last);
+    stage->next_offset = last + 1;
+}
+
+static void produce(struct stage *stage, const char *line) {
+    struct batch_view view = view_of(line);
+    struct producer_batch known = {0};
+    switch (producer_states_check(&stage->producers, &view, &known)) {
+    case PRODUCER_APPEND: note(stage, &view, line); return;
+    case PRODUCER_DUPLICATE:
+        say(stage, "duplicate offsets=%" PRId64 "..%" PRId64 "\n",
+            known.last_offset - known.offset_delta, known.last_offset);
+        return;
+    case PRODUCER_OUT_OF_ORDER: say(stage, "out of order\n"); return;
+    case PRODUCER_FENCED: say(stage, "fenced\n"); return;
+    }
+}
+
+/* Encodes, forgets, decodes: what a restart at that offset would know. */
+static void snapshot(struct stage *stage, const char *line) {
+    uint8_t *data = NULL;
+    size_t bytes = 0;
+    int64_t at = word(line, "at", stage->next_offset);
+    enum status st = producer_states_encode(&stage->producers, at, &data, &bytes);
+    producer_states_clear(&stage->producers);
+    if (st == ST_OK) {
+        st = producer_states_decode(&stage->producers, (struct bytes){data, bytes}, 0);
+        mem_free(&stage->mem, data, bytes);
+    }
+    say(stage, "%s producers=%zu\n", status_name(st), producer_states_count(&stage->producers));
+}
+
+static bool producers_verb(struct stage *stage, const char *verb, const char *line) {
+    if (strcmp(verb, "new") == 0) {
+        producer_states_clear(&stage->producers);
+        stage->next_offset = word(line, "end", 0);
+        say(stage, "ok\n");
+    } else if (strcmp(verb, "produce") == 0) {
+        produce(stage, line);
+    } else if (strcmp(verb, "marker") == 0) {
+        struct batch_view view = view_of(line);
+        view.attributes = BATCH_ATTR_CONTROL | BATCH_ATTR_TRANSACTIONAL;
+        note(stage, &view, line);
+    } else if (strcmp(verb, "snapshot") == 0) {
+        snapshot(stage, line);
+    } else if (strcmp(verb, "expire") == 0) {
+        producer_states_expire(&stage->producers, word(line, "now", 0), word(line, "after", 0));
+        say(stage, "producers=%zu\n", producer_states_count(&stage->producers));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* --- files --- */
+
+static bool run_line(struct stage *stage, const char *line) {
+    char core[32] = "", verb[32] = "";
+    stage->answer_bytes = 0;
+    stage->answer[0] = '\0';
+    if (sscanf(line, "%31s %31s", core, verb) != 2) return false;
+    if (strcmp(core, "raft") == 0) return raft_verb(stage, verb, line);
+    return strcmp(core, "producers") == 0 && producers_verb(stage, verb, line);
+}
+
+/* One block from *at; false at the end. line: the words; answer: what the file says. */
+static bool next_block(const char **at, char line[LINE_BYTES], struct str *ret_answer) {
+    while (**at == '\n') ++*at;
+    if (**at == '\0') return false;
+    size_t len = strcspn(*at, "\n");
+    (void)snprintf(line, LINE_BYTES, "%.*s", (int)len, *at);
+    *at += len + ((*at)[len] == '\n');
+    if (strncmp(*at, "----\n", 5) == 0) *at += 5;
+    const char *end = **at == '\n' ? *at - 1 : strstr(*at, "\n\n");
+    size_t bytes = end != NULL ? (size_t)(end + 1 - *at) : strlen(*at);
+    *ret_answer = (struct str){*at, bytes};
+    *at += bytes;
+    return true;
+}
+
+static void skip_comment(const char **at) {
+    while (**at == '#') {
+        *at += strcspn(*at, "\n");
+        if (**at == '\n') ++*at;
+    }
+}
+
+/* How many blocks failed; what came out is appended to `out`. */
+static int run_file(const char *path, const char *text, struct strbuf *out, int *ret_blocks) {
+    struct stage stage = {0};
+    arena_init(&stage.arena, &stage.mem, 1024, 0);
+    producer_states_init(&stage.producers, &stage.mem);
+    const char *at = text;
+    skip_comment(&at);
+    strbuf_add(out, text, (size_t)(at - text));
+    char line[LINE_BYTES];
+    struct str want;
+    int failed = 0;
+    while (next_block(&at, line, &want)) {
+        ++*ret_blocks;
+        bool known = run_line(&stage, line);
+        if (!known) say(&stage, "no such verb\n");
+        struct str got = {stage.answer, stage.answer_bytes};
+        strbuf_printf(out, "\n%s\n----\n%s", line, stage.answer);
+        if (known && str_eq(got, want)) continue;
+        failed++;
+        printf("  %s: %s\n  got:\n%s  want:\n%.*s", path, line, stage.answer, STR_ARG(want));
+    }
+    producer_states_release(&stage.producers);
+    arena_release(&stage.arena);
+    return failed;
+}
+
+static bool read_text(const char *path, char *text) {
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return false;
+    size_t len = fread(text, 1, FILE_BYTES_MAX - 1, file);
+    text[len] = '\0';
+    return fclose(file) == 0 && len < FILE_BYTES_MAX - 1;
+}
+
+static bool write_text(const char *path, struct str text) {
+    FILE *file = fopen(path, "w");
+    if (file == NULL) return false;
+    bool good = fwrite(text.ptr, 1, text.len, file) == text.len;
+    return fclose(file) == 0 && good;
+}
+
+int main(int argc, char **argv) {
+    static char text[FILE_BYTES_MAX];
+    bool rewrite = argc > 1 && strcmp(argv[1], "--rewrite") == 0;
+    int failed_files = 0;
+    for (int i = rewrite ? 2 : 1; i < argc; i++) {
+        struct mem mem = {0};
+        struct strbuf out;
+        int blocks = 0;
+        strbuf_init(&out, &mem);
+        if (!read_text(argv[i], text)) {
+            printf("not ok %s: cannot be read\n", argv[i]);
+            return EXIT_FAILURE;
+        }
+        int failed = run_file(argv[i], text, &out, &blocks);
+        const char *name = strrchr(argv[i], '/') != NULL ? strrchr(argv[i], '/') + 1 : argv[i];
+        if (rewrite && failed > 0 && !write_text(argv[i], strbuf_str(&out))) failed_files++;
+        if (blocks == 0) failed++;
+        printf("%s %s: %d blocks, %d differ\n", failed > 0 ? "not ok" : "ok", name, blocks, failed);
+        failed_files += failed > 0;
+        strbuf_release(&out);
+    }
+    return failed_files > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
