@@ -32,6 +32,8 @@ struct lifecycle {
     uint32_t step_count; /* steps not back yet */
     struct job *job;
     enum status stop_status;
+    bool
+        is_starting; /* a failure meanwhile makes the start fail: one job at a time uses the steps */
     bool is_stopping;
 };
 
@@ -397,7 +399,7 @@ void broker_stop(struct broker *broker) {
 void broker_fail(struct broker *broker, enum status why) {
     struct lifecycle *life = broker->lifecycle;
     if (life->stop_status == ST_OK) life->stop_status = why;
-    broker_stop(broker);
+    if (!life->is_starting) broker_stop(broker);
 }
 
 void broker_dir_failed(struct broker *broker, uint32_t dir_index, enum status why) {
@@ -429,6 +431,11 @@ static void start_job(struct job *job, void *argument) {
     struct broker *broker = life->broker;
     struct str message = STR("no memory");
     enum status st = start(job, life, &message);
+    if (st == ST_OK && life->stop_status != ST_OK) {
+        st = life->stop_status;
+        message = STR("a log directory failed meanwhile, see the lines before");
+    }
+    if (st == ST_OK) life->is_starting = false;
     if (st != ST_OK) {
         undo(job, life);
     } else {
@@ -457,6 +464,7 @@ struct broker *broker_start(const struct broker_setup *setup) {
         broker->ports[i] = setup->listeners->items[i].port;
     broker->lifecycle = MEM_NEW(io->mem, struct lifecycle);
     broker->lifecycle->broker = broker;
+    broker->lifecycle->is_starting = true;
     jobs_init(&broker->lifecycle->jobs, io, 2);
     job_start(&broker->lifecycle->jobs, start_job, broker->lifecycle);
     return broker;
