@@ -25,9 +25,10 @@ struct clients {
     struct history *history; /* borrowed */
     struct node *broker;     /* borrowed */
     uint16_t port;
-    bool flush;       /* klamm.flush.before.ack=all */
-    bool dedupes;     /* the broker promises idempotent producers */
-    size_t value_max; /* octets of a record's value, at most */
+    bool flush;        /* klamm.flush.before.ack=all */
+    bool dedupes;      /* the broker promises idempotent producers */
+    bool device_fails; /* then an answer may be that the server does not know what went wrong */
+    size_t value_max;  /* octets of a record's value, at most */
     struct client_topic topics[CLIENT_TOPICS];
     uint32_t topic_count;
     uint32_t producer_count; /* numbers given */

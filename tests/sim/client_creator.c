@@ -79,6 +79,12 @@ static enum status ask_delete(struct actor *actor, const struct client_topic *to
     return ST_OK;
 }
 
+/* Asked again, and what was asked for may have been done. */
+static bool is_retriable(const struct actor *actor, int16_t error) {
+    if (error == KAFKA_UNKNOWN_SERVER_ERROR) return actor->clients->device_fails;
+    return error == KAFKA_REQUEST_TIMED_OUT || error == KAFKA_NOT_CONTROLLER;
+}
+
 /* What is known for certain must be so. */
 static void metadata_check(struct actor *actor, const struct client_topic *topic,
                            const struct metadata_response *response) {
@@ -143,7 +149,7 @@ static bool create(struct actor *actor, struct client_topic *topic) {
                 may_exist = true;
             } else if (error == KAFKA_NONE || (error == KAFKA_TOPIC_ALREADY_EXISTS && may_exist)) {
                 is_acked = true;
-            } else if (error != KAFKA_REQUEST_TIMED_OUT && error != KAFKA_NOT_CONTROLLER) {
+            } else if (!is_retriable(actor, error)) {
                 world_fail(actor->clients->world, "CreateTopics %s: error %d", topic->name, error);
             } else {
                 may_exist = true;
@@ -175,7 +181,7 @@ static void delete (struct actor *actor, struct client_topic *topic) {
             topic->is_deleted = true;
             return;
         }
-        if (error != KAFKA_REQUEST_TIMED_OUT && error != KAFKA_NOT_CONTROLLER) {
+        if (!is_retriable(actor, error)) {
             world_fail(actor->clients->world, "DeleteTopics %s: error %d", topic->name, error);
         }
         may_be_gone = true;

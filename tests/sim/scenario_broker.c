@@ -19,6 +19,7 @@ enum {
 struct plan {
     unsigned shards;
     bool flush;
+    bool device_fails; /* reads, writes and syncs, at times */
     uint32_t topics, producers, consumers;
     uint64_t chaos_us;
     uint64_t stop_every_us;                     /* clean stops; 0: none */
@@ -33,14 +34,14 @@ struct scenario {
     struct node *node;
     struct history history;
     struct clients clients;
-    struct event kill, power, stop, step, restart, reap;
+    struct event kill, power, stop, step, restart, reap, lost;
     struct task stop_task;
     enum phase phase;
     bool is_last_stop;
     /* of the process that runs: in its own memory */
     struct arena *arena;
     struct broker *broker;
-    uint64_t crashes, clean_stops;
+    uint64_t crashes, clean_stops, device_errors;
 };
 
 static struct plan plan_draw(struct prng *prng) {
@@ -48,6 +49,7 @@ static struct plan plan_draw(struct prng *prng) {
     return (struct plan){
         .shards = 1 + (unsigned)prng_below(prng, 4),
         .flush = !prng_chance(prng, 1, 4),
+        .device_fails = prng_chance(prng, 1, 5),
         .topics = 1 + (uint32_t)prng_below(prng, 3),
         .producers = 1 + (uint32_t)prng_below(prng, 4),
         .consumers = 1 + (uint32_t)prng_below(prng, 3),
@@ -63,6 +65,10 @@ static struct plan plan_draw(struct prng *prng) {
 static void on_started(void *owner, enum status st, struct str message) {
     struct scenario *s = owner;
     if (s->node->is_doomed) return; /* crashed in this very turn */
+    if (st != ST_OK && s->plan.device_fails && !s->world->faults_off) {
+        event_set(&s->lost, 1);
+        return;
+    }
     if (st != ST_OK) {
         world_fail(s->world, "the broker does not start: %s: %.*s", status_name(st),
                    STR_ARG(message));
@@ -76,6 +82,10 @@ static void on_started(void *owner, enum status st, struct str message) {
 static void on_stopped(void *owner, enum status st) {
     struct scenario *s = owner;
     if (s->node->is_doomed) return;
+    if (st != ST_OK && s->plan.device_fails) {
+        event_set(&s->lost, 1);
+        return;
+    }
     if (st != ST_OK || s->phase != STOPPING) {
         world_fail(s->world, "the broker stopped: %s", status_name(st));
     }
@@ -172,6 +182,7 @@ static void on_crash(struct node *node, enum crash_kind kind) {
     s->crashes++;
     s->stop_task = (struct task){0};
     event_clear(&s->reap);
+    event_clear(&s->lost);
     if (kind == CRASH_POWER) history_power_cut(&s->history);
     if (world_fault(world, FAULT_DISK_FLIP, 0)) (void)disk_flip(node->disk); /* off: see docs */
     event_set(&s->restart, world_delay(world, world->faults.process.down_us));
@@ -223,6 +234,13 @@ static void step_due(struct event *event) {
     again(s, event, world->faults.process.step_every_us);
 }
 
+/* After an error of the device nothing is known of what is not durable: the machine restarts. */
+static void lost_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, lost);
+    s->device_errors++;
+    node_power_cut(s->node);
+}
+
 static void events_start(struct scenario *s) {
     const struct process_faults *faults = &s->world->faults.process;
     uint16_t id = s->node->id;
@@ -232,6 +250,7 @@ static void events_start(struct scenario *s) {
     event_init(&s->step, s->world, EVENT_PLAN, id, step_due);
     event_init(&s->restart, s->world, EVENT_PLAN, id, restart_due);
     event_init(&s->reap, s->world, EVENT_PLAN, id, reap_due);
+    event_init(&s->lost, s->world, EVENT_PLAN, id, lost_due);
     again(s, &s->kill, faults->kill_every_us);
     again(s, &s->power, faults->power_every_us);
     again(s, &s->stop, s->plan.stop_every_us);
@@ -267,6 +286,8 @@ static void heal(struct scenario *s) {
     event_clear(&s->step);
     s->node->skew_ms = 0;
     world_trace(world, "healed");
+    /* What could not be read when it was opened stays closed until somebody restarts the machine. */
+    if (s->plan.device_fails) node_power_cut(s->node);
     world_run(world, world->now_us + 2 * SECOND_US);
     s->clients.is_ending = true;
     run_until(s, clients_ended, "not every client has ended");
@@ -306,6 +327,11 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
     struct mem mem = {0};
     struct scenario *s = MEM_NEW(&mem, struct scenario);
     s->plan = plan_draw(&prng);
+    if (s->plan.device_fails) {
+        faults.disk.write_error = (uint32_t)prng_below(&prng, 4000);
+        faults.disk.sync_error = (uint32_t)prng_below(&prng, 10000);
+        faults.disk.read_error = (uint32_t)prng_below(&prng, 10000);
+    }
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
     s->node = node_add(s->world, "broker", true);
@@ -318,6 +344,7 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
                                   .port = PORT,
                                   .flush = s->plan.flush,
                                   .dedupes = true,
+                                  .device_fails = s->plan.device_fails,
                                   .value_max = 20 + (size_t)prng_below(&prng, 2000)};
     events_start(s);
     world_trace(s->world, "shards=%u flush=%d topics=%u producers=%u consumers=%u index=%u/%u",

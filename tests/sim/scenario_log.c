@@ -18,7 +18,7 @@ enum {
     PARTITION = 0, /* in the history */
     APPENDS = 8,   /* under way at once */
     RECORDS = 12,
-    BATCHES = 2000, /* of one seed, about */
+    BATCHES = 700, /* of one seed, about */
     READ_BYTES = 20000,
     VALUE_MAX = 900,
 };
