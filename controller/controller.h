@@ -26,7 +26,7 @@ struct refusal {
 };
 
 /* What the controller asks about settings; the tables of keys are the broker's (broker/config).
- * Each may be NULL: then everything is good, nothing is a list, only the overrides are described. */
+ * Each may be NULL: then everything is good, nothing is a list, only overrides are described. */
 struct config_rules {
     /** Why Kafka would refuse these settings of one topic (sorted by key, values not null), as it
      * says it; null when they are good. */
@@ -86,8 +86,8 @@ void controller_create_partitions(const struct controller_context *ctx,
                                   struct create_partitions_response *response,
                                   struct controller_records *records);
 
-/** Sets, deletes and edits settings of topics and brokers, each resource for itself: what is refused
- * of one does not keep the others from being altered. Fill *response wholly, codes and texts as
+/** Sets, deletes and edits settings of topics and brokers, each resource for itself: what is
+ * refused of one does not keep the others from being altered. Fill *response wholly, codes and texts as
  * Kafka's. The second one replaces all settings of a resource by those of the request. */
 void controller_incremental_alter_configs(const struct controller_context *ctx,
                                           const struct incremental_alter_configs_request *request,

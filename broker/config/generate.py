@@ -158,7 +158,7 @@ def write_tables(rows, topic_rows, path):
 
 PAGE_HEAD = """# Configuration keys
 
-Made from `broker/config/keys.tsv` and `broker/config/topic_keys.tsv` by `broker/config/generate.py`.
+Made by `broker/config/generate.py` from `keys.tsv` and `topic_keys.tsv` beside it.
 
 ## The broker's
 

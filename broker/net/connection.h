@@ -4,10 +4,11 @@
  * Requests: a frame is a 4-octet length and that many octets. Produce requests overlap (their
  * appends happen in order of arrival), everything else starts when the one before is answered. At
  * most LIMIT_REQUESTS_IN_FLIGHT requests and CONNECTION_BYTES_MAX octets wait or run; then reading
- * stops until answers have left, and octets that still come are held back unread. Frames: small ones are put together from the seam's buffers; a
- * large one is received straight into its own buffer, which grows as octets arrive, so that nobody
- * gets memory for a length he only declared. A length below zero or above socket.request.max.bytes,
- * or a header that cannot be read, closes the connection with one rate-limited log line. */
+ * stops until answers have left, and octets that still come are held back unread. Frames: small
+ * ones are put together from the seam's buffers; a large one is received straight into its own
+ * buffer, which grows as octets arrive, so that nobody gets memory for a length he only declared. A
+ * length below zero or above socket.request.max.bytes, or a header that cannot be read, closes the
+ * connection with one rate-limited log line. */
 #pragma once
 #include "broker/net/request.h"
 

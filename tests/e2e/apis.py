@@ -2,9 +2,9 @@
 
     apis.py HOST:PORT      a broker without topics, auto.create.topics.enable=false
 
-What differs from run to run is replaced: topic ids by `id(NAME)`, the cluster's id, the port, session
-ids by S1, S2 ... in order of appearance. Fields that have their default are left out. tests/e2e/
-apis.kafka is what Apache Kafka 4.3.1 answered.
+What differs from run to run is replaced: topic ids by `id(NAME)`, the cluster's id, the port,
+session ids by S1, S2 ... in order of appearance. Fields that have their default are left out.
+tests/e2e/apis.kafka is what Apache Kafka 4.3.1 answered.
 """
 import os
 import sys

@@ -1,4 +1,4 @@
-"""tests/hostile/pressure.py - clients that cost a broker as much as they can; called by pressure.test.
+"""tests/hostile/pressure.py - clients that cost a broker all they can; called by pressure.test.
 
     pressure.py HOST:PORT TOPIC BROKER_PID      (pid 0: not ours, its memory is not looked at)
 

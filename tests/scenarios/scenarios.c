@@ -4,8 +4,8 @@
  *
  * A file is a list of blocks: a line of words, "----", then what the core answered, then an empty
  * line. The first word names a core and the second what happens to it (verbs are below, by core). A
- * block whose answer differs is shown and fails; --rewrite writes what came out into the file, to be
- * read as a diff. Lines before the first block that begin with '#' say what the file shows. */
+ * block whose answer differs is shown and fails; --rewrite writes what came out into the file, to
+ * be read as a diff. Lines before the first block that begin with '#' say what the file shows. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
