@@ -87,8 +87,8 @@ void controller_create_partitions(const struct controller_context *ctx,
                                   struct controller_records *records);
 
 /** Sets, deletes and edits settings of topics and brokers, each resource for itself: what is
- * refused of one does not keep the others from being altered. Fill *response wholly, codes and texts as
- * Kafka's. The second one replaces all settings of a resource by those of the request. */
+ * refused of one does not keep the others from being altered. Fill *response wholly, codes and
+ * texts as Kafka's. The second one replaces all settings of a resource by those of the request. */
 void controller_incremental_alter_configs(const struct controller_context *ctx,
                                           const struct incremental_alter_configs_request *request,
                                           struct incremental_alter_configs_response *response,

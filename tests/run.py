@@ -68,7 +68,7 @@ STAGES = (
     Stage("unit", 90, "tests/unit", builds=BOTH, suite="unit", quick=True, jobs=CORES),
     Stage("fuzz", 80, "tests/fuzz", builds=("asan",), suite="fuzz", jobs=CORES),
     Stage("scenarios", 40, "tests/scenarios", builds=BOTH, suite="scenarios", jobs=CORES),
-    Stage("sim", 150, "tests/sim", builds=BOTH, suite="sim", quick=True),
+    Stage("sim", 240, "tests/sim", builds=BOTH, suite="sim", quick=True),
     Stage("differential", 70, "tests/differential", files="tests/differential/*.test",
           peers=True),
     Stage("tools", 60, "tests/tools", files="tests/tools/*.test", quick=True, peers=True),
