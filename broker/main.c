@@ -18,12 +18,15 @@
 
 #define CONFIG_FILE_BYTES_MAX (1 << 20)
 #define STOP_GRACE_MS 2000
+#define URING_LEVEL "KLAMM_URING_LEVEL" /* 6.1: as on that kernel, for tests */
 
 static const char usage[] =
     "usage: klamm [--override KEY=VALUE]... FILE   serve with this server.properties, in the "
     "foreground\n"
     "       klamm [--override KEY=VALUE]... --check FILE   only say whether it is good\n"
     "       klamm --version | --help\n"
+    "A key is also set by an environment variable: KLAMM_NUM_PARTITIONS=3 for num.partitions; it\n"
+    "wins over the file, an override over both.\n"
     "SIGTERM and SIGINT stop cleanly; a second one stops at once.\n";
 
 struct arguments {
@@ -123,6 +126,12 @@ static bool read_file(const char *path, struct arena *arena, struct str *ret_tex
     return good;
 }
 
+static uint32_t variable_count(void) {
+    uint32_t count = 0;
+    while (environ[count] != NULL) count++;
+    return count;
+}
+
 static bool configure(const struct arguments *args, struct process *process, struct arena *arena,
                       struct str *ret_error) {
     struct str text;
@@ -132,8 +141,15 @@ static bool configure(const struct arguments *args, struct process *process, str
     bool good = read_file(args->file, &file_arena, &text, ret_error);
     if (good) {
         text = arena_str(arena, text);
-        good = config_load(text, args->file, args->overrides, args->override_count, arena,
-                           &process->config, ret_error) == ST_OK;
+        struct config_input input = {
+            .text = text,
+            .file_name = args->file,
+            .variables = (const char *const *)environ,
+            .variable_count = variable_count(),
+            .overrides = args->overrides,
+            .override_count = args->override_count,
+        };
+        good = config_load(&input, arena, &process->config, ret_error) == ST_OK;
     } else {
         *ret_error = arena_str(arena, *ret_error);
     }
@@ -151,6 +167,16 @@ static void report_unused(const struct config_set *set) {
         if (setting->key->force != FORCE_LATER) continue;
         LOG_INFO("config", "event=not-in-force key=%s line=%u why=\"%s\"", setting->key->name,
                  setting->line, setting->key->doc);
+    }
+}
+
+/* A variable that looks like ours and is none may be a slip of the pen; or an orchestrator's. */
+static void report_variables(void) {
+    for (char **variable = environ; *variable != NULL; variable++) {
+        if (strncmp(*variable, "KLAMM_", 6) != 0 || config_is_variable(*variable)) continue;
+        if (strncmp(*variable, URING_LEVEL "=", sizeof URING_LEVEL) == 0) continue;
+        LOG_INFO("config", "event=not-a-key variable=%.*s", (int)strcspn(*variable, "="),
+                 *variable);
     }
 }
 
@@ -185,7 +211,7 @@ static uint64_t memory_limit(const struct config *config) {
 }
 
 static uint32_t uring_level(void) {
-    const char *level = getenv("KLAMM_URING_LEVEL");
+    const char *level = getenv(URING_LEVEL);
     return level != NULL && strcmp(level, "6.1") == 0 ? 601 : 0;
 }
 
@@ -316,6 +342,7 @@ static int run(int argc, char **argv, struct arena *arena) {
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
     raise_file_limit();
     report_unused(&process.config);
+    report_variables();
     return serve(&process);
 }
 

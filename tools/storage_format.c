@@ -85,7 +85,8 @@ static void read_config(struct arena *arena, const char *path, struct config_set
     if (st != ST_OK) cli_exit("%s: cannot be read: %s", path, status_name(st));
     if (gethostname(host, sizeof host) != 0) memcpy(host, "localhost", 10);
     host[sizeof host - 1] = '\0';
-    st = config_load(text, path, NULL, 0, arena, set, &error);
+    struct config_input input = {.text = text, .file_name = path};
+    st = config_load(&input, arena, set, &error);
     if (st != ST_OK) cli_exit("%.*s", STR_ARG(error));
     st = listeners_read(set, arena_str(arena, str_of(host)), arena, listeners, &error);
     if (st != ST_OK) cli_exit("%s: %.*s", path, STR_ARG(error));

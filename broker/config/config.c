@@ -1,8 +1,10 @@
-/* broker/config/config.c - file and overrides into a struct config. */
+/* broker/config/config.c - file, environment and overrides into a struct config. */
 #include "broker/config/config.h"
+#include <ctype.h>
 #include <stdlib.h>
 #include "base/assert.h"
 #include "base/properties.h"
+#include "broker/config/settings.h"
 
 const struct config_key *config_key_find(struct str name) {
     uint32_t low = 0, high = config_key_count;
@@ -38,9 +40,21 @@ static enum status fail(struct loader *l, struct str error) {
     return ST_INVALID;
 }
 
-static struct str place(struct loader *l, enum config_source source, uint32_t line) {
-    if (source == SOURCE_OVERRIDE) return STR("--override");
-    return arena_printf(l->arena, "%s:%u", l->file_name, line);
+/* Where a setting stands. */
+struct place {
+    enum config_source source;
+    uint32_t line;        /* in the file */
+    const char *variable; /* "NAME=value" */
+};
+
+static struct str place_text(struct loader *l, const struct place *place) {
+    switch (place->source) {
+    case SOURCE_OVERRIDE: return STR("--override");
+    case SOURCE_VARIABLE: return (struct str){place->variable, strcspn(place->variable, "=")};
+    case SOURCE_DEFAULT:
+    case SOURCE_FILE: break;
+    }
+    return arena_printf(l->arena, "%s:%u", l->file_name, place->line);
 }
 
 /* The key that was probably meant: the longest common beginning. */
@@ -70,8 +84,8 @@ static bool is_default(const struct config_key *key, struct str value) {
 }
 
 static enum status set(struct loader *l, struct str name, struct str value,
-                       enum config_source source, uint32_t line) {
-    struct str where = place(l, source, line);
+                       const struct place *place) {
+    struct str where = place_text(l, place);
     const struct config_key *key = config_key_find(name);
     if (key == NULL) return refuse_unknown(l, name, where);
     value = str_trim(value);
@@ -90,7 +104,8 @@ static enum status set(struct loader *l, struct str name, struct str value,
     }
     struct config_setting *setting = ARENA_NEW(l->arena, struct config_setting);
     if (setting == NULL) return fail(l, STR("no memory for the configuration"));
-    *setting = (struct config_setting){.key = key, .value = value, .source = source, .line = line};
+    *setting = (struct config_setting){
+        .key = key, .value = value, .source = place->source, .line = place->line};
     l->by_key[key - config_keys] = setting;
     return ST_OK;
 }
@@ -134,8 +149,37 @@ static void store(const struct config_key *key, const char *text_or_null, struct
     }
 }
 
-static enum status collect(struct loader *l, struct str text, const char *const *overrides,
-                           uint32_t override_count) {
+/* --- where settings stand --- */
+
+#define VARIABLE_PREFIX "KLAMM_"
+
+static bool names_key(struct str name, const char *key) {
+    size_t len = strlen(key);
+    if (name.len != len) return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = key[i] == '.' ? '_' : (char)toupper((unsigned char)key[i]);
+        if (name.ptr[i] != c) return false;
+    }
+    return true;
+}
+
+/* The key that a variable names; NULL: none. */
+static const struct config_key *key_of_variable(const char *variable) {
+    struct str whole = {variable, strcspn(variable, "=")};
+    size_t prefix = sizeof VARIABLE_PREFIX - 1;
+    if (whole.len < prefix || memcmp(whole.ptr, VARIABLE_PREFIX, prefix) != 0) return NULL;
+    struct str name = {whole.ptr + prefix, whole.len - prefix};
+    for (uint32_t i = 0; i < config_key_count; i++) {
+        const char *key = config_keys[i].name;
+        if (names_key(name, key) || (strncmp(key, "klamm.", 6) == 0 && names_key(whole, key)))
+            return &config_keys[i];
+    }
+    return NULL;
+}
+
+bool config_is_variable(const char *variable) { return key_of_variable(variable) != NULL; }
+
+static enum status collect_file(struct loader *l, struct str text) {
     struct properties properties = {0};
     uint32_t bad_line = 0;
     enum status st = properties_parse(text, l->arena, &properties, &bad_line);
@@ -145,20 +189,31 @@ static enum status collect(struct loader *l, struct str text, const char *const 
                     arena_printf(l->arena, "%s:%u: malformed \\u escape", l->file_name, bad_line));
     for (uint32_t i = 0; i < properties.count; i++) {
         const struct property *p = &properties.entries[i];
-        st = set(l, p->key, p->value, SOURCE_FILE, p->line);
-        if (st != ST_OK) return st;
-    }
-    for (uint32_t i = 0; i < override_count; i++) {
-        const char *equals = strchr(overrides[i], '=');
-        if (equals == NULL) {
-            return fail(
-                l, arena_printf(l->arena, "--override %s: KEY=VALUE is expected", overrides[i]));
-        }
-        struct str name = str_trim((struct str){overrides[i], (size_t)(equals - overrides[i])});
-        st = set(l, name, str_of(equals + 1), SOURCE_OVERRIDE, 0);
+        st = set(l, p->key, p->value, &(struct place){.source = SOURCE_FILE, .line = p->line});
         if (st != ST_OK) return st;
     }
     return ST_OK;
+}
+
+static enum status collect(struct loader *l, const struct config_input *input) {
+    enum status st = collect_file(l, input->text);
+    for (uint32_t i = 0; i < input->variable_count && st == ST_OK; i++) {
+        const char *variable = input->variables[i], *equals = strchr(variable, '=');
+        const struct config_key *key = key_of_variable(variable);
+        if (key == NULL || equals == NULL) continue;
+        struct place place = {.source = SOURCE_VARIABLE, .variable = variable};
+        st = set(l, str_of(key->name), str_of(equals + 1), &place);
+    }
+    for (uint32_t i = 0; i < input->override_count && st == ST_OK; i++) {
+        const char *override = input->overrides[i], *equals = strchr(override, '=');
+        if (equals == NULL) {
+            return fail(l,
+                        arena_printf(l->arena, "--override %s: KEY=VALUE is expected", override));
+        }
+        struct str name = str_trim((struct str){override, (size_t)(equals - override)});
+        st = set(l, name, str_of(equals + 1), &(struct place){.source = SOURCE_OVERRIDE});
+    }
+    return st;
 }
 
 /* broker.id is the old name of node.id: one of them sets both. */
@@ -184,11 +239,10 @@ static enum status join_ids(struct loader *l) {
     return ST_OK;
 }
 
-enum status config_load(struct str text, const char *file_name, const char *const *overrides,
-                        uint32_t override_count, struct arena *arena, struct config_set *ret_set,
-                        struct str *ret_error) {
+enum status config_load(const struct config_input *input, struct arena *arena,
+                        struct config_set *ret_set, struct str *ret_error) {
     struct loader l = {.arena = arena,
-                       .file_name = file_name,
+                       .file_name = input->file_name,
                        .by_key =
                            arena_array(arena, config_key_count, sizeof(struct config_setting *)),
                        .error = ret_error};
@@ -197,7 +251,7 @@ enum status config_load(struct str text, const char *file_name, const char *cons
     };
     if (l.by_key == NULL || found.settings == NULL)
         return fail(&l, STR("no memory for the configuration"));
-    enum status st = collect(&l, text, overrides, override_count);
+    enum status st = collect(&l, input);
     if (st != ST_OK) return st;
     st = join_ids(&l);
     if (st != ST_OK) return st;
@@ -205,7 +259,7 @@ enum status config_load(struct str text, const char *file_name, const char *cons
         const struct config_key *key = &config_keys[i];
         const struct config_setting *setting = l.by_key[i];
         if (setting == NULL && key->required && key->force == FORCE_ACTS) {
-            return fail(&l, arena_printf(arena, "%s: %s is missing and has no default", file_name,
+            return fail(&l, arena_printf(arena, "%s: %s is missing and has no default", l.file_name,
                                          key->name));
         }
         if (setting != NULL) found.settings[found.count++] = *setting;
@@ -214,6 +268,9 @@ enum status config_load(struct str text, const char *file_name, const char *cons
         store(key, text_or_null, setting != NULL ? setting->value : str_of(key->default_text),
               &found.values, arena);
     }
+    struct str problem = broker_settings_problem(&(struct broker_settings){.set = &found}, arena);
+    if (problem.ptr != NULL)
+        return fail(&l, arena_printf(arena, "%s: %.*s", l.file_name, STR_ARG(problem)));
     *ret_set = found;
     return ST_OK;
 }

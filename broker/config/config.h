@@ -54,7 +54,7 @@ const struct config_key *config_key_find(struct str name);
 #define CONFIG_UNSET INT64_MIN /* a number whose default is null and that nobody set */
 
 /* Where a value came from, later ones win. */
-enum config_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_OVERRIDE };
+enum config_source { SOURCE_DEFAULT, SOURCE_FILE, SOURCE_VARIABLE, SOURCE_OVERRIDE };
 
 struct config_setting {
     const struct config_key *key;
@@ -69,13 +69,25 @@ struct config_set {
     uint32_t count;
 };
 
-/** Parses and checks everything. text: the file's contents; overrides: "key=value" each. On failure
- * *ret_error is one line (arena) that says what is wrong, where, and what would be right. Texts are
- * borrowed from the arena. */
-MUST_CHECK enum status config_load(struct str text, const char *file_name,
-                                   const char *const *overrides, uint32_t override_count,
-                                   struct arena *arena, struct config_set *ret_set,
-                                   struct str *ret_error);
+/* Where settings come from. The later of file, variables and overrides wins. */
+struct config_input {
+    struct str text; /* of the file */
+    const char *file_name;
+    /* "NAME=value" of the environment. A name is KLAMM_ and a key in capitals with '_' for '.'
+     * (KLAMM_LOG_DIRS; of klamm's own keys the prefix may stand once: KLAMM_SHARDS). Others are
+     * nobody's: config_is_variable says which. */
+    const char *const *variables;
+    uint32_t variable_count;
+    const char *const *overrides; /* "key=value" */
+    uint32_t override_count;
+};
+
+/** Parses and checks everything. On failure *ret_error is one line (arena) that says what is wrong,
+ * where, and what would be right. Texts are borrowed from the arena and the input. */
+MUST_CHECK enum status config_load(const struct config_input *input, struct arena *arena,
+                                   struct config_set *ret_set, struct str *ret_error);
+/** Whether a variable of the environment, "NAME=value", sets a key. */
+bool config_is_variable(const char *variable);
 /** The setting of a key, NULL when it has its default. */
 const struct config_setting *config_setting_find(const struct config_set *set, struct str name);
 /** Checks one value against a key's type and bounds; null when it is good, else what Kafka says of

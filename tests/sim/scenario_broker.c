@@ -111,7 +111,8 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     struct config_set *config = arena_alloc(s->arena, sizeof *config);
     struct listeners *listeners = arena_alloc(s->arena, sizeof *listeners);
     struct str error = STR_NULL;
-    enum status st = config_load(text, "simulated", NULL, 0, s->arena, config, &error);
+    struct config_input input = {.text = text, .file_name = "simulated"};
+    enum status st = config_load(&input, s->arena, config, &error);
     if (st == ST_OK) st = listeners_read(config, str_of(node->name), s->arena, listeners, &error);
     if (st != ST_OK) {
         world_fail(s->world, "configuration: %.*s", STR_ARG(error));

@@ -13,11 +13,23 @@ struct loaded {
     enum status st;
 };
 
-static void load(struct loaded *l, const char *text, const char *override) {
+static void load_all(struct loaded *l, const char *text, const char *variable,
+                     const char *override) {
     *l = (struct loaded){0};
     arena_init(&l->arena, &l->mem, 8192, 0);
-    l->st = config_load(str_of(text), "server.properties", &override, override != NULL, &l->arena,
-                        &l->set, &l->error);
+    struct config_input input = {
+        .text = str_of(text),
+        .file_name = "server.properties",
+        .variables = &variable,
+        .variable_count = variable != NULL,
+        .overrides = &override,
+        .override_count = override != NULL,
+    };
+    l->st = config_load(&input, &l->arena, &l->set, &l->error);
+}
+
+static void load(struct loaded *l, const char *text, const char *override) {
+    load_all(l, text, NULL, override);
 }
 
 static void unload(struct loaded *l) {
@@ -46,6 +58,47 @@ Test(config, an_override_wins_over_the_file) {
     const struct config_setting *setting = config_setting_find(&l.set, STR("num.partitions"));
     cr_assert_not_null(setting);
     cr_expect_eq(setting->source, SOURCE_OVERRIDE);
+    unload(&l);
+}
+
+static const struct {
+    const char *name, *text, *variable, *override, *key, *value; /* value NULL: not set */
+} variables[] = {
+    {"over the file", BASE "num.partitions=3\n", "KLAMM_NUM_PARTITIONS=4", NULL, "num.partitions",
+     "4"},
+    {"under an override", BASE, "KLAMM_NUM_PARTITIONS=4", "num.partitions=5", "num.partitions",
+     "5"},
+    {"with a '=' in its value", BASE, "KLAMM_LOG_DIRS=/a=b", NULL, "log.dirs", "/a=b"},
+    {"a key of ours", BASE, "KLAMM_KLAMM_SHARDS=2", NULL, "klamm.shards", "2"},
+    {"a key of ours, the prefix once", BASE, "KLAMM_SHARDS=2", NULL, "klamm.shards", "2"},
+    {"nobody's", BASE, "KLAMM_SERVICE_HOST=h", NULL, "num.partitions", NULL},
+    {"in small letters", BASE, "KLAMM_num_partitions=4", NULL, "num.partitions", NULL},
+    {"without the prefix", BASE, "NUM_PARTITIONS=4", NULL, "num.partitions", NULL},
+};
+
+Test(config, a_variable_stands_between_file_and_override) {
+    for (size_t i = 0; i < COUNT(variables); i++) {
+        struct loaded l;
+        load_all(&l, variables[i].text, variables[i].variable, variables[i].override);
+        cr_assert_eq(l.st, ST_OK, "%s: %.*s", variables[i].name, STR_ARG(l.error));
+        const struct config_setting *setting =
+            config_setting_find(&l.set, str_of(variables[i].key));
+        struct str value = setting != NULL ? setting->value : STR_NULL;
+        cr_expect(str_eq(value, str_of(variables[i].value)), "%s: '%.*s'", variables[i].name,
+                  STR_ARG(value));
+        cr_expect_eq(config_is_variable(variables[i].variable), variables[i].value != NULL, "%s",
+                     variables[i].name);
+        unload(&l);
+    }
+}
+
+Test(config, a_mistake_in_a_variable_names_it) {
+    struct loaded l;
+    load_all(&l, BASE, "KLAMM_NUM_PARTITIONS=many", NULL);
+    cr_assert_neq(l.st, ST_OK);
+    cr_expect(str_eq(l.error, STR("KLAMM_NUM_PARTITIONS: Invalid value many for configuration "
+                                  "num.partitions: Not a number of type INT")),
+              "%.*s", STR_ARG(l.error));
     unload(&l);
 }
 
@@ -86,6 +139,9 @@ static const struct {
     {"an authorizer", BASE "authorizer.class.name=org.example.A\n", NULL,
      "server.properties:4: authorizer.class.name=org.example.A: this key is not served yet, and "
      "leaving it out would weaken safety or security: remove it"},
+    {"what contradicts itself", BASE "log.retention.ms=0\n", NULL,
+     "server.properties: requirement failed: log.retention.ms must be unlimited (-1) or, greater "
+     "than or equal to 1"},
     {"two ids", BASE "broker.id=2\n", NULL,
      "server.properties: broker.id=2 and node.id=1: they are one key, give one value"},
     {"bad escape", BASE "log.dirs=\\u00zz\n", NULL, "server.properties:4: malformed \\u escape"},

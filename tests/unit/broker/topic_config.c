@@ -12,10 +12,10 @@ struct loaded {
 
 static void load(struct loaded *l, const char *text) {
     struct str error = STR_NULL;
+    struct config_input input = {.text = str_of(text), .file_name = "server.properties"};
     *l = (struct loaded){0};
     arena_init(&l->arena, &l->mem, 8192, 0);
-    enum status st =
-        config_load(str_of(text), "server.properties", NULL, 0, &l->arena, &l->set, &error);
+    enum status st = config_load(&input, &l->arena, &l->set, &error);
     cr_assert_eq(st, ST_OK, "%.*s", STR_ARG(error));
 }
 
