@@ -88,6 +88,49 @@ enum status format_inspect(struct job *job, const struct str *dirs, uint32_t dir
     return ST_OK;
 }
 
+/* --- what is there besides --- */
+
+static bool begins_with(const char *name, const char *beginning) {
+    return strncmp(name, beginning, strlen(beginning)) == 0;
+}
+
+/* The first entry that no formatting makes; known: how the names begin that it makes. */
+static enum status first_other(struct job *job, const char *path, const char *known,
+                               const char *known_dir, struct arena *arena, struct str *ret_name) {
+    struct io_listing listing = {0};
+    enum status st = job_list(job, path, &listing);
+    if (st == ST_NOT_FOUND) return ST_OK;
+    if (st != ST_OK) return st;
+    for (uint32_t i = 0; i < listing.count; i++) {
+        const char *name = listing.entries[i].name;
+        bool is_known = name[0] == '.' || strcmp(name, "lost+found") == 0 ||
+                        begins_with(name, known) ||
+                        (known_dir != NULL && strcmp(name, known_dir) == 0);
+        if (is_known) continue;
+        *ret_name = arena_str(arena, str_of(name));
+        if (ret_name->ptr == NULL) st = ST_NOMEM;
+        break;
+    }
+    io_listing_free(job_mem(job), &listing);
+    return st;
+}
+
+enum status format_find_data(struct job *job, struct str dir, struct arena *arena,
+                             struct str *ret_name) {
+    char voters[SNAPSHOT_NAME_BYTES];
+    snapshot_name((struct snapshot_id){0, 0}, voters);
+    struct str path = arena_str(arena, dir);
+    struct str log_dir = arena_printf(arena, "%.*s/%s", STR_ARG(dir), METADATA_DIR);
+    if (path.ptr == NULL || log_dir.ptr == NULL) return ST_NOMEM;
+    *ret_name = STR_NULL;
+    enum status st = first_other(job, path.ptr, BOOTSTRAP_FILE, METADATA_DIR, arena, ret_name);
+    if (st != ST_OK || ret_name->ptr != NULL) return st;
+    st = first_other(job, log_dir.ptr, voters, NULL, arena, ret_name);
+    if (st != ST_OK || ret_name->ptr == NULL) return st;
+    *ret_name = arena_printf(arena, "%s/%.*s", METADATA_DIR, STR_ARG(*ret_name));
+    return ret_name->ptr != NULL ? ST_OK : ST_NOMEM;
+}
+
 /* --- writing --- */
 
 struct formatting {

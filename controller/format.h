@@ -22,6 +22,12 @@ struct format_plan {
 MUST_CHECK enum status format_standalone(struct job *job, const struct format_plan *plan,
                                          struct arena *arena, struct str *ret_message);
 
+/** What a directory without meta.properties holds besides what an unfinished formatting leaves
+ * behind: the first such name, null when there is none (hidden files and lost+found do not count).
+ * A start formats only where there is none: a lost meta.properties must not cost the data. */
+MUST_CHECK enum status format_find_data(struct job *job, struct str dir, struct arena *arena,
+                                        struct str *ret_name);
+
 struct found_dirs {
     struct meta_properties *metas; /* one per directory, arena */
     bool *formatted;               /* has a meta.properties */

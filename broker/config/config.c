@@ -247,6 +247,7 @@ enum status config_load(const struct config_input *input, struct arena *arena,
                            arena_array(arena, config_key_count, sizeof(struct config_setting *)),
                        .error = ret_error};
     struct config_set found = {
+        .file_name = input->file_name,
         .settings = arena_array(arena, config_key_count, sizeof(struct config_setting)),
     };
     if (l.by_key == NULL || found.settings == NULL)
@@ -271,6 +272,11 @@ enum status config_load(const struct config_input *input, struct arena *arena,
     struct str problem = broker_settings_problem(&(struct broker_settings){.set = &found}, arena);
     if (problem.ptr != NULL)
         return fail(&l, arena_printf(arena, "%s: %.*s", l.file_name, STR_ARG(problem)));
+    const struct str_list *dirs = config_setting_find(&found, STR("log.dirs")) != NULL
+                                      ? &found.values.log_dirs
+                                      : &found.values.log_dir;
+    if (dirs->count == 0)
+        return fail(&l, arena_printf(arena, "%s: log.dirs names no directory", l.file_name));
     *ret_set = found;
     return ST_OK;
 }

@@ -64,6 +64,7 @@ struct config_setting {
 };
 
 struct config_set {
+    const char *file_name; /* borrowed; for messages */
     struct config values;
     struct config_setting *settings; /* arena: one per key that was set, sorted by name */
     uint32_t count;

@@ -10,7 +10,7 @@ struct endpoint {
 static struct str where(const struct config_set *set, struct str key, struct arena *arena) {
     const struct config_setting *setting = config_setting_find(set, key);
     if (setting == NULL || setting->source != SOURCE_FILE) return arena_str(arena, key);
-    return arena_printf(arena, "line %u: %.*s", setting->line, STR_ARG(key));
+    return arena_printf(arena, "%s:%u: %.*s", set->file_name, setting->line, STR_ARG(key));
 }
 
 static bool parse_endpoint(struct str text, struct endpoint *ret_endpoint) {

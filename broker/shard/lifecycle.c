@@ -158,6 +158,19 @@ static enum status format_if_empty(struct job *job, struct broker *broker, const
             found->formatted_count > 0 ? "; other log.dirs are formatted already" : "");
         return ST_NOT_FOUND;
     }
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        struct str data;
+        enum status st = format_find_data(job, paths[i], &broker->arena, &data);
+        if (st == ST_OK && data.ptr == NULL) continue;
+        *ret_message =
+            st != ST_OK
+                ? arena_printf(&broker->arena, "%.*s: %s", STR_ARG(paths[i]), status_name(st))
+                : arena_printf(&broker->arena,
+                               "%.*s holds no meta.properties, but %.*s: only an empty directory "
+                               "is formatted at a start",
+                               STR_ARG(paths[i]), STR_ARG(data));
+        return st != ST_OK ? st : ST_EXISTS;
+    }
     struct format_plan plan = {.dirs = paths,
                                .dir_count = broker->dir_count,
                                .metadata_dir = broker->metadata_dir,

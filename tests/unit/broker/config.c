@@ -144,6 +144,9 @@ static const struct {
      "than or equal to 1"},
     {"two ids", BASE "broker.id=2\n", NULL,
      "server.properties: broker.id=2 and node.id=1: they are one key, give one value"},
+    {"no directory", BASE "log.dirs=\n", NULL, "server.properties: log.dirs names no directory"},
+    {"no directory, by the other key", BASE "log.dir=,\n", NULL,
+     "server.properties: log.dirs names no directory"},
     {"bad escape", BASE "log.dirs=\\u00zz\n", NULL, "server.properties:4: malformed \\u escape"},
 };
 
@@ -191,22 +194,23 @@ static const struct {
     {"every address, advertised",
      BASE "listeners=PLAINTEXT://0.0.0.0:9092\nadvertised.listeners=PLAINTEXT://h:9092\n", NULL},
     {"every address, not advertised", BASE "listeners=PLAINTEXT://0.0.0.0:9092\n",
-     "line 4: listeners: PLAINTEXT listens on every address and advertised.listeners does not say "
+     "server.properties:4: listeners: PLAINTEXT listens on every address and advertised.listeners "
+     "does not say "
      "which one clients shall use"},
     {"not an endpoint", BASE "listeners=9092\n",
-     "line 4: listeners: '9092' is not NAME://HOST:PORT"},
+     "server.properties:4: listeners: '9092' is not NAME://HOST:PORT"},
     {"a port too large", BASE "listeners=PLAINTEXT://h:65536\n",
-     "line 4: listeners: 'PLAINTEXT://h:65536' is not NAME://HOST:PORT"},
+     "server.properties:4: listeners: 'PLAINTEXT://h:65536' is not NAME://HOST:PORT"},
     {"TLS", BASE "listeners=SSL://127.0.0.1:9092\n",
      "listener SSL: protocol SSL is not served yet, only PLAINTEXT"},
     {"a name without protocol", BASE "listeners=INSIDE://127.0.0.1:9092\n",
      "listener INSIDE has no protocol in listener.security.protocol.map"},
     {"only a controller", BASE "listeners=CONTROLLER://127.0.0.1:9093\n",
-     "line 4: listeners: a listener for clients is missing"},
+     "server.properties:4: listeners: a listener for clients is missing"},
     {"a role alone", "process.roles=broker\nnode.id=1\ncontroller.listener.names=C\n",
-     "line 1: process.roles: only broker,controller in one process is served yet"},
+     "server.properties:1: process.roles: only broker,controller in one process is served yet"},
     {"two voters", BASE "controller.quorum.voters=1@a:1,2@b:1\n",
-     "line 4: controller.quorum.voters: more than one voter is not served yet"},
+     "server.properties:4: controller.quorum.voters: more than one voter is not served yet"},
 };
 
 Test(listeners, rows_are_read_or_refused_with_the_place) {

@@ -47,6 +47,11 @@ static void run_inspect(struct job *job, void *argument) {
                              &run->message);
 }
 
+static void run_find_data(struct job *job, void *argument) {
+    struct run *run = argument;
+    run->st = format_find_data(job, run->plan.dirs[0], &arena, &run->message);
+}
+
 static struct str in_root(const char *name) { return arena_printf(&arena, "%s/%s", root, name); }
 
 static struct run format(struct run run) {
@@ -238,5 +243,35 @@ Test(format, inspect_names_the_file_that_is_wrong) {
         cr_assert_not_null(run.message.ptr, "%s", rows[i].name);
         cr_expect_not_null(strstr(run.message.ptr, rows[i].message), "%s: says %.*s", rows[i].name,
                            STR_ARG(run.message));
+    }
+}
+
+Test(format, data_is_told_from_an_empty_directory_and_an_unfinished_formatting) {
+    static const struct {
+        const char *name, *make, *found;
+    } rows[] = {
+        {"nothing", "true", NULL},
+        {"a lock and lost+found", "touch .lock && mkdir lost+found", NULL},
+        {"an unfinished formatting",
+         "mkdir __cluster_metadata-0 && touch bootstrap.checkpoint.tmp "
+         "__cluster_metadata-0/00000000000000000000-0000000000.checkpoint",
+         NULL},
+        {"a metadata log",
+         "mkdir __cluster_metadata-0 && touch __cluster_metadata-0/00000000000000000000.log",
+         "__cluster_metadata-0/00000000000000000000.log"},
+        {"a partition", "mkdir topic-0", "topic-0"},
+        {"somebody's file", "touch letter.txt", "letter.txt"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char command[512];
+        struct str dir = in_root("dir");
+        struct run run = {.plan = {.dirs = &dir, .dir_count = 1}};
+        (void)snprintf(command, sizeof command, "rm -rf '%s' && mkdir '%s' && cd '%s' && %s",
+                       dir.ptr, dir.ptr, dir.ptr, rows[i].make);
+        cr_assert_eq(system(command), 0, "%s", rows[i].name);
+        plain_io_run(&plain, run_find_data, &run);
+        cr_expect_eq(run.st, ST_OK, "%s: %s", rows[i].name, status_name(run.st));
+        cr_expect(str_eq(run.message, str_of(rows[i].found)), "%s: found %.*s", rows[i].name,
+                  STR_ARG(run.message));
     }
 }
