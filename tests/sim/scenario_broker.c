@@ -287,7 +287,7 @@ static void heal(struct scenario *s) {
     event_clear(&s->step);
     s->node->skew_ms = 0;
     world_trace(world, "healed");
-    /* What could not be read when it was opened stays closed until somebody restarts the machine. */
+    /* What could not be read when it was opened stays closed until the machine restarts. */
     if (s->plan.device_fails) node_power_cut(s->node);
     world_run(world, world->now_us + 2 * SECOND_US);
     s->clients.is_ending = true;
