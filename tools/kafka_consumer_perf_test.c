@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
+#include "tools/client.h"
 #include "tools/clock.h"
 #include "tools/console_source.h"
 #include "tools/interrupt.h"
@@ -217,6 +218,19 @@ static void read_settings(const struct cli *cli, struct settings *settings) {
         settings_set(settings, STR("check.crcs"), STR("false"));
 }
 
+/* A group needs a coordinator; librdkafka would look for one for ever without a word. */
+static void check_groups(const struct command *cmd, const struct settings *settings) {
+    struct str protocol = settings_get_or(settings, "security.protocol", "PLAINTEXT");
+    struct client client;
+    if (!cmd->source.grouped || !str_eq(protocol, STR("PLAINTEXT"))) return;
+    if (client_start(&client, cmd->source.arena, cmd->source.bootstrap, settings) != ST_OK)
+        cli_exit("%s", client.message);
+    if (!client_offers(&client, API_FIND_COORDINATOR))
+        cli_exit("This broker does not offer consumer groups (FindCoordinator): read without "
+                 "--group and without the property group.id");
+    client_stop(&client);
+}
+
 static void start(struct command *cmd, struct arena *arena) {
     const struct cli *cli = &cmd->cli;
     struct settings settings;
@@ -240,6 +254,7 @@ static void start(struct command *cmd, struct arena *arena) {
         .patience_ms = PATIENCE_MS,
     };
     cmd->wanted = cli_number(cli, cli_has(cli, OPT_RECORDS) ? OPT_RECORDS : OPT_MESSAGES);
+    check_groups(cmd, &settings);
     cmd->source.rk = rdkafka_start(RD_KAFKA_CONSUMER, rdkafka_conf_of(&settings));
     source_start(&cmd->source);
 }
