@@ -109,8 +109,11 @@ enum batch_fault batch_walk(struct bytes batch, const struct batch_rules *rules,
 int16_t batch_fault_error(enum batch_fault fault);
 /** A word or two for a log line; never NULL. */
 const char *batch_fault_name(enum batch_fault fault);
-/** Whether Kafka answers this fault with its log start offset (else -1), and fills record_errors
- * and error_message. */
+/** Whether Kafka answers this fault with its log start offset (else -1). */
+static inline bool batch_fault_tells_start(enum batch_fault fault) {
+    return fault == BATCH_BASE_OFFSET || fault > BATCH_CRC;
+}
+/** Whether it fills record_errors and error_message. */
 static inline bool batch_fault_lists_records(enum batch_fault fault) {
     return fault >= BATCH_RECORD_KEY;
 }

@@ -1,9 +1,8 @@
 /* broker/handlers/list_offsets.c - API 2: earliest, latest, by timestamp, largest timestamp,
- * earliest local. One visit per shard; those that need the files run as a job there. Source:
- * kafka.server.ReplicaManager.fetchOffset, UnifiedLog.fetchOffsetByTimestamp. */
+ * earliest local. Source: kafka.server.KafkaApis.handleListOffsetRequest,
+ * ReplicaManager.fetchOffset, UnifiedLog.fetchOffsetByTimestamp. */
 #include "broker/handlers/handlers.h"
-#include "broker/replication/partition.h"
-#include "broker/shard/visit.h"
+#include "broker/handlers/scatter.h"
 #include "protocol/errors.h"
 
 enum { /* ListOffsetsRequest's special timestamps */
@@ -16,27 +15,23 @@ enum { /* ListOffsetsRequest's special timestamps */
 };
 
 struct offsets_part {
-    struct list link; /* in visit->parts */
+    struct scatter_part part;
     const struct list_offsets_request_partition *in;
     struct list_offsets_response_partition *out;
-    struct uuid topic_id;
     bool tells_epoch; /* versions from 4 on */
 };
 
-struct offsets_visit {
-    struct visit visit;
-    struct offsets *offsets;
-    struct shard *at;
-    struct list parts;
-};
+/* From which version on a timestamp below 0 means something. */
+static bool is_served(int64_t timestamp, int16_t version) {
+    static const int16_t since[] = {
+        [-LATEST] = 1,         [-EARLIEST] = 1,      [-MAX_TIMESTAMP] = 7,
+        [-EARLIEST_LOCAL] = 8, [-LATEST_TIERED] = 9, [-EARLIEST_PENDING_UPLOAD] = 11,
+    };
+    if (timestamp >= 0) return true;
+    return timestamp > -(int64_t)COUNT(since) && version >= since[-timestamp];
+}
 
-struct offsets {
-    struct request *rq;
-    uint32_t open_count;
-    struct offsets_visit *visits; /* one per shard */
-};
-
-static void answer_one(struct job *job, struct offsets_part *part, struct partition *p) {
+static void find_offset(struct job *job, struct offsets_part *part, struct partition *p) {
     struct list_offsets_response_partition *out = part->out;
     struct log_found found = {.offset = -1, .timestamp_ms = -1, .leader_epoch = -1};
     enum status st = ST_OK;
@@ -66,35 +61,31 @@ static void answer_one(struct job *job, struct offsets_part *part, struct partit
     out->leader_epoch = found.leader_epoch;
 }
 
-static void visit_job(struct job *job, void *argument) {
-    struct offsets_visit *v = argument;
-    LIST_EACH(&v->parts, node) {
-        struct offsets_part *part = CONTAINER_OF(node, struct offsets_part, link);
-        struct partition *p = shard_partition(v->at, part->topic_id, part->in->partition_index);
-        part->out->error_code = partition_problem(p, part->in->current_leader_epoch);
-        if (part->out->error_code != KAFKA_NONE) continue;
-        partition_use(p);
-        answer_one(job, part, p);
-        if (!part->tells_epoch) part->out->leader_epoch = -1;
-        partition_unuse(p);
-    }
-    visit_return(&v->visit);
+static void work(struct job *job, struct scatter_part *scatter_part, struct partition *p) {
+    struct offsets_part *part = CONTAINER_OF(scatter_part, struct offsets_part, part);
+    part->out->error_code = partition_problem(p, part->in->current_leader_epoch);
+    if (part->out->error_code != KAFKA_NONE) return;
+    find_offset(job, part, p);
+    if (!part->tells_epoch) part->out->leader_epoch = -1;
 }
 
-static void visit_work(struct visit *visit, struct shard *at) {
-    struct offsets_visit *v = CONTAINER_OF(visit, struct offsets_visit, visit);
-    v->at = at;
-    job_start(&at->jobs, visit_job, v);
+/* The error that a partition gets without being visited. */
+static int16_t early_problem(const struct request *rq, const struct topic_image *topic,
+                             const struct list_offsets_request_partition *asked) {
+    enum { READ_UNCOMMITTED = 0, READ_COMMITTED = 1 };
+    const struct list_offsets_request *in = rq->in;
+    if (in->isolation_level != READ_UNCOMMITTED && in->isolation_level != READ_COMMITTED)
+        return KAFKA_UNKNOWN_SERVER_ERROR; /* Kafka's handler fails */
+    if (topic == NULL || asked->partition_index < 0 ||
+        asked->partition_index >= topic->partition_count)
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    return is_served(asked->timestamp, rq->header.request_api_version) ? KAFKA_NONE
+                                                                       : KAFKA_UNSUPPORTED_VERSION;
 }
 
-static void visit_returned(struct visit *visit) {
-    struct offsets *offsets = CONTAINER_OF(visit, struct offsets_visit, visit)->offsets;
-    if (--offsets->open_count == 0) request_respond(offsets->rq);
-}
-
-static bool add_topic(struct offsets *offsets, const struct list_offsets_request_topic *in,
+static bool add_topic(struct request *rq, struct scatter *scatter,
+                      const struct list_offsets_request_topic *in,
                       struct list_offsets_response_topic *out) {
-    struct request *rq = offsets->rq;
     const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->name);
     int32_t count = MAX(in->partitions_count, 0);
     out->name = in->name;
@@ -106,17 +97,15 @@ static bool add_topic(struct offsets *offsets, const struct list_offsets_request
         const struct list_offsets_request_partition *asked = &in->partitions[i];
         struct list_offsets_response_partition *answer = &out->partitions[i];
         answer->partition_index = asked->partition_index;
-        if (topic == NULL || asked->partition_index < 0 ||
-            asked->partition_index >= topic->partition_count) {
-            answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-            continue;
-        }
-        parts[i] = (struct offsets_part){.in = asked,
-                                         .out = answer,
-                                         .topic_id = topic->id,
-                                         .tells_epoch = rq->header.request_api_version >= 4};
-        uint32_t shard = shard_of_partition(rq->shard->broker, topic->id, asked->partition_index);
-        list_push_back(&offsets->visits[shard].parts, &parts[i].link);
+        answer->error_code = early_problem(rq, topic, asked);
+        if (answer->error_code != KAFKA_NONE) continue;
+        parts[i] = (struct offsets_part){
+            .part = {.topic_id = topic->id, .index = asked->partition_index},
+            .in = asked,
+            .out = answer,
+            .tells_epoch = rq->header.request_api_version >= 4,
+        };
+        scatter_add(scatter, &parts[i].part);
     }
     return true;
 }
@@ -124,38 +113,16 @@ static bool add_topic(struct offsets *offsets, const struct list_offsets_request
 void handle_list_offsets(struct request *rq) {
     const struct list_offsets_request *in = rq->in;
     struct list_offsets_response *out = rq->out;
-    uint32_t shard_count = rq->shard->broker->shard_count;
-    int32_t topic_count = MAX(in->topics_count, 0);
-    struct offsets *offsets = ARENA_NEW(&rq->arena, struct offsets);
-    struct offsets_visit *visits = arena_array(&rq->arena, shard_count, sizeof *visits);
-    out->topics = list_offsets_response_topic_array(&rq->arena, topic_count);
-    bool has_memory =
-        offsets != NULL && visits != NULL && (out->topics != NULL || topic_count == 0);
-    if (has_memory) {
-        *offsets = (struct offsets){.rq = rq, .open_count = 1, .visits = visits};
-        out->topics_count = topic_count;
-        for (uint32_t i = 0; i < shard_count; i++) {
-            visits[i] = (struct offsets_visit){
-                .visit = {.home = rq->shard,
-                          .target = i,
-                          .work = visit_work,
-                          .returned = visit_returned},
-                .offsets = offsets,
-            };
-            list_init(&visits[i].parts);
-        }
-    }
-    for (int32_t i = 0; has_memory && i < topic_count; i++) {
-        has_memory = add_topic(offsets, &in->topics[i], &out->topics[i]);
-    }
+    int32_t count = MAX(in->topics_count, 0);
+    struct scatter *scatter = scatter_new(rq, work, request_respond);
+    out->topics = list_offsets_response_topic_array(&rq->arena, count);
+    bool has_memory = scatter != NULL && (out->topics != NULL || count == 0);
+    if (has_memory) out->topics_count = count;
+    for (int32_t i = 0; has_memory && i < count; i++)
+        has_memory = add_topic(rq, scatter, &in->topics[i], &out->topics[i]);
     if (!has_memory) {
         request_abandon(rq, true);
         return;
     }
-    for (uint32_t i = 0; i < shard_count; i++) {
-        if (list_is_empty(&visits[i].parts)) continue;
-        offsets->open_count++;
-        visit_go(&visits[i].visit);
-    }
-    if (--offsets->open_count == 0) request_respond(rq);
+    scatter_go(scatter);
 }

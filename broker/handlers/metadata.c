@@ -1,9 +1,10 @@
 /* broker/handlers/metadata.c - API 3: brokers and topics out of the shard's image; topics that a
  * client asks for and that are not there are created first where the configuration and the request
  * allow it. Source: kafka.server.KafkaApis.handleTopicMetadataRequest. */
+#include <stdlib.h>
+#include "broker/handlers/cluster.h"
 #include "broker/handlers/forward.h"
 #include "broker/handlers/handlers.h"
-#include "broker/net/connection.h"
 #include "protocol/errors.h"
 
 struct creation {
@@ -11,19 +12,19 @@ struct creation {
     struct create_topics_request request;
 };
 
-static int32_t *copy_ids(struct request *rq, const int32_t *ids, int32_t count) {
-    int32_t *copy = arena_array(&rq->arena, (size_t)MAX(count, 0), sizeof *copy);
-    if (copy != NULL && count > 0) memcpy(copy, ids, (size_t)count * sizeof *copy);
-    return copy;
+/* What the client may do with a topic, when it asks; without an authorizer that is everything. */
+static void put_operations(const struct request *rq, struct metadata_response_topic *out) {
+    const struct metadata_request *in = rq->in;
+    if (in->include_topic_authorized_operations)
+        out->topic_authorized_operations = TOPIC_OPERATIONS;
 }
 
 static bool put_topic(struct request *rq, struct metadata_response_topic *out,
                       const struct topic_image *topic) {
     out->name = arena_str(&rq->arena, topic->name);
     out->topic_id = topic->id;
-    out->is_internal = str_eq(topic->name, STR("__consumer_offsets")) ||
-                       str_eq(topic->name, STR("__transaction_state")) ||
-                       str_eq(topic->name, STR("__share_group_state"));
+    out->is_internal = topic_is_internal(topic->name);
+    put_operations(rq, out);
     out->partitions = metadata_response_partition_array(&rq->arena, topic->partition_count);
     if (out->partitions == NULL) return false;
     out->partitions_count = topic->partition_count;
@@ -34,27 +35,17 @@ static bool put_topic(struct request *rq, struct metadata_response_topic *out,
         answer->leader_id = partition->leader;
         answer->leader_epoch = partition->leader_epoch;
         answer->error_code = partition->leader < 0 ? KAFKA_LEADER_NOT_AVAILABLE : KAFKA_NONE;
-        answer->replica_nodes = copy_ids(rq, partition->replicas, partition->replica_count);
+        answer->replica_nodes = request_copy_ids(rq, partition->replicas, partition->replica_count);
         answer->replica_nodes_count = partition->replica_count;
-        answer->isr_nodes = copy_ids(rq, partition->isr, partition->isr_count);
+        answer->isr_nodes = request_copy_ids(rq, partition->isr, partition->isr_count);
         answer->isr_nodes_count = partition->isr_count;
         if (answer->replica_nodes == NULL || answer->isr_nodes == NULL) return false;
     }
     return true;
 }
 
-static const struct broker_endpoint *endpoint_for(const struct broker_image *broker,
-                                                  struct str listener) {
-    for (int32_t i = 0; i < broker->endpoint_count; i++) {
-        if (str_eq(broker->endpoints[i].name, listener)) return &broker->endpoints[i];
-    }
-    return NULL;
-}
-
 static bool put_brokers(struct request *rq, struct metadata_response *out) {
     const struct shard *shard = rq->shard;
-    struct str listener =
-        shard->broker->setup.listeners->items[rq->connection->listener_index].name;
     struct image_iter iter;
     int32_t count = 0;
     image_iter_brokers(shard->image, &iter);
@@ -63,7 +54,7 @@ static bool put_brokers(struct request *rq, struct metadata_response *out) {
     if (out->brokers == NULL && count > 0) return false;
     image_iter_brokers(shard->image, &iter);
     for (const struct broker_image *broker; (broker = image_next_broker(&iter)) != NULL;) {
-        const struct broker_endpoint *endpoint = endpoint_for(broker, listener);
+        const struct broker_endpoint *endpoint = broker_endpoint_for(rq, broker);
         if (broker->fenced || endpoint == NULL) continue;
         struct metadata_response_broker *answer = &out->brokers[out->brokers_count++];
         answer->node_id = broker->id;
@@ -92,31 +83,124 @@ static bool put_all_topics(struct request *rq, struct metadata_response *out) {
     return true;
 }
 
-static bool put_asked_topics(struct request *rq, struct metadata_response *out) {
+/* A topic of the request, by name or by id. */
+struct asked {
+    struct str name;
+    struct uuid id;
+    int32_t index; /* in the request */
+};
+
+static int by_key(const void *a, const void *b) {
+    const struct asked *x = a, *y = b;
+    int order = str_cmp(x->name, y->name);
+    if (order == 0) order = memcmp(&x->id, &y->id, sizeof x->id);
+    return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_index(const void *a, const void *b) {
+    const struct asked *x = a, *y = b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* One id is enough for the names not to count. */
+static bool asks_by_id(const struct metadata_request *in) {
+    for (int32_t i = 0; i < in->topics_count; i++)
+        if (!uuid_is_zero(in->topics[i].topic_id)) return true;
+    return false;
+}
+
+/* What is asked for, each once; NULL without memory. */
+static struct asked *gather(struct request *rq, bool by_id, uint32_t *ret_count) {
     const struct metadata_request *in = rq->in;
-    const struct image *image = rq->shard->image;
-    out->topics = metadata_response_topic_array(&rq->arena, in->topics_count);
-    if (out->topics == NULL && in->topics_count > 0) return false;
+    struct asked *all = arena_array(&rq->arena, (size_t)MAX(in->topics_count, 0), sizeof *all);
+    uint32_t count = 0, kept = 0;
+    if (all == NULL) return NULL;
     for (int32_t i = 0; i < in->topics_count; i++) {
-        const struct metadata_request_topic *asked = &in->topics[i];
-        struct metadata_response_topic *answer = &out->topics[out->topics_count++];
-        /* A client that asks by id leaves the name null or empty. */
-        bool by_id = asked->name.ptr == NULL || !uuid_is_zero(asked->topic_id);
-        const struct topic_image *topic = by_id ? image_topic_by_id(image, asked->topic_id)
-                                                : image_topic_by_name(image, asked->name);
-        if (topic != NULL) {
-            if (!put_topic(rq, answer, topic)) return false;
+        const struct metadata_request_topic *topic = &in->topics[i];
+        if (by_id && uuid_is_zero(topic->topic_id)) continue;
+        all[count++] = (struct asked){.name = by_id ? STR("") : topic->name,
+                                      .id = by_id ? topic->topic_id : UUID_ZERO,
+                                      .index = i};
+    }
+    qsort(all, count, sizeof *all, by_key);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0 && str_eq(all[i].name, all[i - 1].name) && uuid_eq(all[i].id, all[i - 1].id))
             continue;
+        all[kept++] = all[i];
+    }
+    qsort(all, kept, sizeof *all, by_index);
+    *ret_count = kept;
+    return all;
+}
+
+static void put_missing(struct request *rq, const struct asked *asked, bool by_id,
+                        struct metadata_response *out) {
+    struct metadata_response_topic *answer = &out->topics[out->topics_count++];
+    if (by_id) {
+        answer->name = STR_NULL;
+        answer->topic_id = asked->id;
+        answer->error_code = KAFKA_UNKNOWN_TOPIC_ID;
+        return;
+    }
+    answer->name = asked->name;
+    answer->error_code = topic_name_problem(asked->name, &rq->arena).ptr != NULL
+                             ? KAFKA_INVALID_TOPIC_EXCEPTION
+                             : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    put_operations(rq, answer);
+}
+
+/* In Kafka's order: by name, those that are there come first; by id, those that are missing. */
+static bool put_asked_topics(struct request *rq, struct metadata_response *out) {
+    const struct image *image = rq->shard->image;
+    bool by_id = asks_by_id(rq->in);
+    uint32_t count = 0;
+    struct asked *asked = gather(rq, by_id, &count);
+    out->topics = metadata_response_topic_array(&rq->arena, (int32_t)count);
+    if (asked == NULL || (out->topics == NULL && count > 0)) return false;
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < count; i++) {
+            const struct topic_image *topic = by_id ? image_topic_by_id(image, asked[i].id)
+                                                    : image_topic_by_name(image, asked[i].name);
+            bool is_turn = (topic != NULL) != (pass == (by_id ? 0 : 1));
+            if (!is_turn) continue;
+            if (topic == NULL) {
+                put_missing(rq, &asked[i], by_id, out);
+            } else if (!put_topic(rq, &out->topics[out->topics_count++], topic)) {
+                return false;
+            }
         }
-        answer->name =
-            by_id ? (rq->header.request_api_version < 12 ? STR("") : STR_NULL) : asked->name;
-        answer->topic_id = asked->topic_id;
-        answer->error_code = by_id ? KAFKA_UNKNOWN_TOPIC_ID
-                             : topic_name_problem(asked->name, &rq->arena).ptr != NULL
-                                 ? KAFKA_INVALID_TOPIC_EXCEPTION
-                                 : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
     return true;
+}
+
+/* Requests that Kafka fails as a whole: ids, or a name left out, before version 12; neither id nor
+ * name from then on. */
+static int16_t problem_of(const struct request *rq) {
+    const struct metadata_request *in = rq->in;
+    bool by_id = asks_by_id(in), has_null = false;
+    for (int32_t i = 0; i < in->topics_count; i++)
+        has_null = has_null || in->topics[i].name.ptr == NULL;
+    if (rq->header.request_api_version < 12)
+        return by_id || has_null ? KAFKA_INVALID_REQUEST : KAFKA_NONE;
+    return !by_id && has_null ? KAFKA_UNKNOWN_SERVER_ERROR : KAFKA_NONE;
+}
+
+static void refuse(struct request *rq, int16_t problem) {
+    const struct metadata_request *in = rq->in;
+    struct metadata_response *out = rq->out;
+    out->topics = metadata_response_topic_array(&rq->arena, in->topics_count);
+    if (out->topics == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    out->topics_count = in->topics_count;
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        out->topics[i].name = in->topics[i].name.ptr != NULL ? in->topics[i].name : STR("");
+        out->topics[i].topic_id = in->topics[i].topic_id;
+        out->topics[i].error_code = problem;
+    }
+    if (rq->header.request_api_version >= 13) out->error_code = problem;
+    request_respond(rq);
 }
 
 static void respond(struct request *rq) {
@@ -129,6 +213,9 @@ static void respond(struct request *rq) {
     }
     out->cluster_id = str_of(rq->shard->broker->cluster_id);
     out->controller_id = rq->shard->broker->node_id;
+    const struct metadata_request *in = rq->in;
+    if (in->include_cluster_authorized_operations)
+        out->cluster_authorized_operations = CLUSTER_OPERATIONS;
     request_respond(rq);
 }
 
@@ -177,6 +264,11 @@ static struct creation *creation_of_missing(struct request *rq) {
 }
 
 void handle_metadata(struct request *rq) {
+    int16_t problem = problem_of(rq);
+    if (problem != KAFKA_NONE) {
+        refuse(rq, problem);
+        return;
+    }
     struct creation *creation = creation_of_missing(rq);
     if (creation == NULL) {
         respond(rq);

@@ -4,6 +4,7 @@
  * against producer state has its place in append_part, before log_append (the single-node issue).
  * Source: kafka.server.ReplicaManager.appendRecords, KafkaApis.handleProduceRequest. */
 #include "base/assert.h"
+#include "broker/handlers/cluster.h"
 #include "broker/handlers/handlers.h"
 #include "broker/net/connection.h"
 #include "broker/replication/partition.h"
@@ -44,6 +45,7 @@ struct produce {
     struct request *rq;
     int16_t acks;
     int32_t timeout_ms;
+    bool is_stray_transaction;
     uint32_t open_count;          /* visits under way, and one while they are being sent */
     struct produce_visit *visits; /* one per shard */
 };
@@ -166,16 +168,14 @@ static bool append_part(struct produce_part *part, struct shard *at, int16_t *re
     struct partition *p = shard_partition(at, part->topic_id, part->in->index);
     *ret_error = partition_problem(p, -1);
     if (*ret_error != KAFKA_NONE) return true;
-    if (part->visit->produce->acks == -1 && log_get_config(p->log)->min_insync_replicas > 1) {
-        return settle(ret_error, KAFKA_NOT_ENOUGH_REPLICAS);
-    }
+    /* min.insync.replicas is at most the number of replicas, and the only one is in sync. */
     part->rules = rules_of(p, at->io->now);
     struct batch_report report = {0};
     part->fault = batch_single(part->in->records.bytes, &part->batch);
     if (part->fault == BATCH_OK)
         part->fault = batch_walk(part->batch, &part->rules, &at->scratch, &report);
     if (part->fault != BATCH_OK) {
-        if (batch_fault_lists_records(part->fault))
+        if (batch_fault_tells_start(part->fault))
             part->out->log_start_offset = log_start_offset(p->log);
         return settle(ret_error, batch_fault_error(part->fault));
     }
@@ -252,6 +252,30 @@ static void explain(struct produce_part *part, struct request *rq) {
     strbuf_release(&text);
 }
 
+/* KIP-951: who leads, for a client that asked the wrong node. */
+static void tell_leader(struct produce *produce, const struct produce_part *part) {
+    struct request *rq = produce->rq;
+    struct produce_response *out = rq->out;
+    if (rq->header.request_api_version < 10 ||
+        part->out->error_code != KAFKA_NOT_LEADER_OR_FOLLOWER)
+        return;
+    const struct topic_image *topic = image_topic_by_id(rq->shard->image, part->topic_id);
+    if (topic == NULL || part->in->index >= topic->partition_count) return;
+    const struct partition_image *partition = &topic->partitions[part->in->index];
+    part->out->current_leader.leader_id = partition->leader;
+    part->out->current_leader.leader_epoch = partition->leader_epoch;
+    struct leader_address address;
+    if (out->node_endpoints_count > 0 || !leader_address_of(rq, partition->leader, &address))
+        return;
+    out->node_endpoints = produce_response_node_endpoint_array(&rq->arena, 1);
+    if (out->node_endpoints == NULL) return; /* the client asks for metadata instead */
+    out->node_endpoints_count = 1;
+    out->node_endpoints[0].node_id = partition->leader;
+    out->node_endpoints[0].host = address.host;
+    out->node_endpoints[0].port = address.port;
+    out->node_endpoints[0].rack = address.rack;
+}
+
 static void finish(struct produce *produce) {
     struct request *rq = produce->rq;
     struct produce_response *out = rq->out;
@@ -271,7 +295,11 @@ static void finish(struct produce *produce) {
 static void visit_returned(struct visit *visit) {
     struct produce_visit *v = CONTAINER_OF(visit, struct produce_visit, visit);
     struct produce *produce = v->produce;
-    LIST_EACH(&v->parts, node) explain(CONTAINER_OF(node, struct produce_part, link), produce->rq);
+    LIST_EACH(&v->parts, node) {
+        struct produce_part *part = CONTAINER_OF(node, struct produce_part, link);
+        explain(part, produce->rq);
+        tell_leader(produce, part);
+    }
     if (--produce->open_count == 0) finish(produce);
 }
 
@@ -282,16 +310,41 @@ static const struct topic_image *find_topic(const struct request *rq,
     return image_topic_by_name(image, topic->name);
 }
 
+/* Whether any batch is of a transaction, in a request that names none. */
+static bool is_stray_transaction(const struct produce_request *in) {
+    if (in->transactional_id.ptr != NULL) return false;
+    for (int32_t t = 0; t < in->topic_data_count; t++) {
+        const struct produce_request_topic_data *topic = &in->topic_data[t];
+        for (int32_t i = 0; i < topic->partition_data_count; i++) {
+            struct batch_view view;
+            enum status st = batch_peek(topic->partition_data[i].records.bytes, &view);
+            if (st == ST_OK && batch_is_transactional(&view)) return true;
+        }
+    }
+    return false;
+}
+
+/* KIP-110: who speaks an older version cannot read zstd, so it may not write it either. */
+static bool is_early_zstd(const struct request *rq,
+                          const struct produce_request_partition_data *data) {
+    struct batch_view view;
+    return rq->header.request_api_version < 7 && batch_peek(data->records.bytes, &view) == ST_OK &&
+           batch_codec(&view) == CODEC_ZSTD;
+}
+
 /* The error that a partition gets without being visited. */
-static int16_t early_problem(const struct request *rq, const struct topic_image *topic,
-                             int32_t index, int16_t acks) {
-    if (acks < -1 || acks > 1) return KAFKA_INVALID_REQUIRED_ACKS;
+static int16_t early_problem(const struct produce *produce, const struct topic_image *topic,
+                             const struct produce_request_partition_data *data) {
+    const struct request *rq = produce->rq;
+    if (produce->is_stray_transaction) return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
     if (topic == NULL) {
         return rq->header.request_api_version >= 13 ? KAFKA_UNKNOWN_TOPIC_ID
                                                     : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
-    return index < 0 || index >= topic->partition_count ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
-                                                        : KAFKA_NONE;
+    if (data->index < 0 || data->index >= topic->partition_count)
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (is_early_zstd(rq, data)) return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
+    return produce->acks < -1 || produce->acks > 1 ? KAFKA_INVALID_REQUIRED_ACKS : KAFKA_NONE;
 }
 
 static bool add_topic(struct produce *produce, const struct produce_request_topic_data *in,
@@ -314,7 +367,7 @@ static bool add_topic(struct produce *produce, const struct produce_request_topi
         struct produce_response_partition *answer = &out->partition_responses[i];
         answer->index = data->index;
         answer->base_offset = -1;
-        answer->error_code = early_problem(rq, topic, data->index, produce->acks);
+        answer->error_code = early_problem(produce, topic, data);
         if (answer->error_code != KAFKA_NONE) continue;
         uint32_t shard = shard_of_partition(rq->shard->broker, topic->id, data->index);
         struct produce_visit *v = &produce->visits[shard];
@@ -340,6 +393,7 @@ void handle_produce(struct request *rq) {
     *produce = (struct produce){.rq = rq,
                                 .acks = in->acks,
                                 .timeout_ms = in->timeout_ms,
+                                .is_stray_transaction = is_stray_transaction(in),
                                 .open_count = 1,
                                 .visits = visits};
     for (uint32_t i = 0; i < broker->shard_count; i++) {

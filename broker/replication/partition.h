@@ -9,8 +9,6 @@
 #include "broker/shard/log_starts.h"
 #include "broker/shard/shard.h"
 
-#define NO_LEADER_EPOCH (-1) /* of a request that does not say which epoch it expects */
-
 enum partition_state {
     PARTITION_ONLINE,
     PARTITION_OFFLINE, /* its log or its directory failed */
@@ -66,7 +64,8 @@ MUST_CHECK enum status partition_leave(struct job *job, struct partition *partit
 MUST_CHECK enum status partition_raise_start(struct job *job, struct partition *partition,
                                              int64_t offset, struct log_start_save *save);
 
-/** The error that a produce or fetch of this partition gets now; KAFKA_NONE when it is served. */
+/** The error that a request about this partition gets now; KAFKA_NONE when it is served.
+ * current_leader_epoch: what the client believes, NO_LEADER_EPOCH when it does not say. */
 int16_t partition_problem(const struct partition *partition, int32_t current_leader_epoch);
 /** Waits in order; wait->over runs later, or before this returns false when it is already so. */
 bool partition_wait(struct partition *partition, struct watermark_wait *wait);
