@@ -32,8 +32,7 @@ struct lifecycle {
     uint32_t step_count; /* steps not back yet */
     struct job *job;
     enum status stop_status;
-    bool
-        is_starting; /* a failure meanwhile makes the start fail: one job at a time uses the steps */
+    bool is_starting; /* a failure meanwhile makes the start fail: one job at a time uses steps */
     bool is_stopping;
 };
 
