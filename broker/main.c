@@ -210,6 +210,14 @@ static uint64_t memory_limit(const struct config *config) {
     return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
 }
 
+/* What was asked for; 0: nothing was, or -1, then the kernel sizes the buffers. */
+static int32_t buffer_bytes(const struct process *process, struct str name) {
+    int64_t bytes = 0;
+    const struct config_setting *setting = config_setting_find(&process->config, name);
+    if (setting == NULL || !str_to_int64(setting->value, &bytes)) return 0;
+    return (int32_t)MAX(bytes, (int64_t)0);
+}
+
 static uint32_t uring_level(void) {
     const char *level = getenv(URING_LEVEL);
     return level != NULL && strcmp(level, "6.1") == 0 ? 601 : 0;
@@ -299,6 +307,8 @@ static int serve(struct process *process) {
         .shard_count = process->shard_count,
         .worker_count = (uint32_t)config->klamm_workers,
         .memory_limit_bytes = memory_limit(config),
+        .send_buffer_bytes = buffer_bytes(process, STR("socket.send.buffer.bytes")),
+        .receive_buffer_bytes = buffer_bytes(process, STR("socket.receive.buffer.bytes")),
         .uring_level = uring_level(),
     };
     if (reactor_group_new(&options, &process->reactors, error, sizeof error) != ST_OK)

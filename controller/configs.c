@@ -97,9 +97,6 @@ static void check_form(struct altering *a, struct alteration *item) {
 static void check_type(struct altering *a, struct alteration *item) {
     switch (item->type) {
     case CONFIG_TOPIC:
-        if (item->name.len > 0) return;
-        refuse(item, KAFKA_INVALID_REQUEST, STR("Default topic resources are not allowed."));
-        return;
     case CONFIG_BROKER: return;
     case CONFIG_CLIENT_METRICS:
     case CONFIG_GROUP:
@@ -245,6 +242,10 @@ static enum status merge(struct altering *a, struct alteration *item) {
 
 static void check_topic(struct altering *a, struct alteration *item) {
     const struct config_rules *rules = &a->ctx->rules;
+    if (item->name.len == 0) {
+        refuse(item, KAFKA_INVALID_REQUEST, STR("Default topic resources are not allowed."));
+        return;
+    }
     struct str problem = topic_name_problem(item->name, a->arena);
     if (problem.ptr != NULL) {
         refuse(item, KAFKA_INVALID_TOPIC_EXCEPTION, problem);

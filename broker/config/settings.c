@@ -2,6 +2,7 @@
 #include "broker/config/settings.h"
 #include <stdio.h>
 #include "base/assert.h"
+#include "broker/config/ip_limits.h"
 
 struct str config_image_find(const struct config_image *config, struct str key) {
     int32_t low = 0, high = config != NULL ? config->count : 0;
@@ -35,7 +36,8 @@ static struct str value_in(const struct broker_settings *settings, const struct 
     struct str name = str_of(key->name);
     if (source == SETTING_BROKER) return config_image_find(settings->of_node, name);
     if (source == SETTING_CLUSTER) return config_image_find(settings->of_cluster, name);
-    if (source == SETTING_DEFAULT) return str_of(key->default_text);
+    if (source == SETTING_DEFAULT)
+        return key->scope != SCOPE_DYNAMIC_ONLY ? str_of(key->default_text) : STR_NULL;
     const struct config_setting *setting = config_setting_find(settings->set, name);
     return setting != NULL ? setting->value : STR_NULL;
 }
@@ -119,6 +121,23 @@ uint32_t setting_synonyms(const struct broker_settings *settings, const struct c
     return count;
 }
 
+static struct str connections_problem(const struct broker_settings *settings, struct arena *arena) {
+    struct str name = STR("max.connections.per.ip.overrides"), bad = STR("");
+    struct ip_limit *limits;
+    uint32_t count = 0;
+    enum status st = ip_limits_read(setting_get(settings, config_key_find(name)).value, arena,
+                                    &limits, &count, &bad);
+    if (st != ST_OK) {
+        return arena_printf(arena,
+                            "Error parsing configuration property '%.*s': '%.*s' is not "
+                            "ADDRESS:COUNT (names are not resolved)",
+                            STR_ARG(name), STR_ARG(bad));
+    }
+    if (count > 0 || setting_number(settings, STR("max.connections.per.ip")) > 0) return STR_NULL;
+    return STR("requirement failed: max.connections.per.ip can be set to zero only if "
+               "max.connections.per.ip.overrides property is set.");
+}
+
 struct str broker_settings_problem(const struct broker_settings *settings, struct arena *arena) {
     static const struct {
         const char *key, *rule;
@@ -134,5 +153,5 @@ struct str broker_settings_problem(const struct broker_settings *settings, struc
         if (value >= rules[i].min || (rules[i].may_be_unlimited && value == -1)) continue;
         return arena_printf(arena, "requirement failed: %s %s", rules[i].key, rules[i].rule);
     }
-    return STR_NULL;
+    return connections_problem(settings, arena);
 }

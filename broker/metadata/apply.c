@@ -1,8 +1,11 @@
 /* broker/metadata/apply.c - from an image to logs. */
 #include "broker/metadata/apply.h"
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/logging.h"
+#include "broker/config/settings.h"
 #include "broker/replication/partition.h"
+#include "broker/shard/live.h"
 
 void image_change_copy(struct image_change *change, const struct image *image,
                        const struct image_delta *delta, struct arena *arena) {
@@ -59,23 +62,71 @@ static bool is_mine(const struct shard *shard, const struct topic_image *topic, 
     return false;
 }
 
-static void open_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        if (!is_mine(shard, topic, i)) continue;
-        struct partition *partition = shard_partition(shard, topic->id, i);
-        if (partition != NULL) {
-            partition_begin_epoch(partition, topic->partitions[i].leader_epoch);
-        } else {
-            partition_open(job, shard, topic, i, choose_dir(shard, topic, i));
-        }
+static void open_one(struct job *job, struct shard *shard, const struct topic_image *topic,
+                     int32_t index) {
+    if (!is_mine(shard, topic, index)) return;
+    struct partition *partition = shard_partition(shard, topic->id, index);
+    if (partition != NULL) {
+        partition_begin_epoch(partition, topic->partitions[index].leader_epoch);
+    } else {
+        partition_open(job, shard, topic, index, choose_dir(shard, topic, index));
     }
 }
 
-void shard_open_partitions(struct job *job, struct shard *shard) {
+static void open_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
+    for (int32_t i = 0; i < topic->partition_count; i++) open_one(job, shard, topic, i);
+}
+
+/* --- the start --- */
+
+/* Several jobs take partitions off one walk over the image. */
+struct opening {
+    struct shard *shard;
     struct image_iter iter;
-    image_iter_topics(shard->image, &iter);
-    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;)
-        open_topic(job, shard, topic);
+    const struct topic_image *topic;
+    int32_t index;      /* the next one of `topic` */
+    uint32_t job_count; /* jobs under way besides the first */
+    struct job *first;  /* waits for them; NULL: not yet */
+};
+
+static void open_all(struct job *job, struct opening *opening) {
+    while (opening->topic != NULL) {
+        const struct topic_image *topic = opening->topic;
+        int32_t index = opening->index++;
+        if (index < topic->partition_count) {
+            open_one(job, opening->shard, topic, index);
+            continue;
+        }
+        opening->topic = image_next_topic(&opening->iter);
+        opening->index = 0;
+    }
+}
+
+static void run_opening(struct job *job, void *argument) {
+    struct opening *opening = argument;
+    open_all(job, opening);
+    if (--opening->job_count == 0 && opening->first != NULL) job_wake(opening->first);
+}
+
+/* num.recovery.threads.per.data.dir, shared by the shards. */
+static uint32_t jobs_at_once(const struct shard *shard) {
+    const struct broker *broker = shard->broker;
+    struct broker_settings settings =
+        broker_settings_of(broker->setup.config, shard->image, broker->node_id);
+    int64_t all = setting_number(&settings, STR("num.recovery.threads.per.data.dir")) *
+                  (int64_t)broker->dir_count;
+    int64_t own = (all + broker->shard_count - 1) / (int64_t)broker->shard_count;
+    return (uint32_t)MAX((int64_t)1, MIN(own, (int64_t)LIMIT_JOBS / 2));
+}
+
+void shard_open_partitions(struct job *job, struct shard *shard) {
+    struct opening opening = {.shard = shard, .job_count = jobs_at_once(shard) - 1};
+    image_iter_topics(shard->image, &opening.iter);
+    opening.topic = image_next_topic(&opening.iter);
+    for (uint32_t i = opening.job_count; i > 0; i--) job_start(&shard->jobs, run_opening, &opening);
+    open_all(job, &opening);
+    opening.first = job;
+    if (opening.job_count > 0) job_suspend(job);
     shard->has_opened = true;
 }
 
@@ -113,6 +164,7 @@ static void apply_configs(struct shard *shard, const struct image_change *change
     for (uint32_t i = 0; i < change->configs_count; i++)
         is_brokers = is_brokers || change->configs[i].type == CONFIG_BROKER;
     if (is_brokers) {
+        shard_take_settings(shard);
         settle_all(shard);
         return;
     }

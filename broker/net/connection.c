@@ -24,6 +24,7 @@ static void free_if_gone(struct connection *c) {
     list_remove(&c->link);
     shard->connection_count--;
     metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
+    admission_leave(c->place);
     pool_put(&shard->connections, c);
     shard_connection_gone(shard);
 }
@@ -391,9 +392,10 @@ static void on_end(struct io_receiver *receiver, int64_t result) {
 }
 
 void connection_open(struct shard *shard, int fd, const struct io_address *peer,
-                     uint32_t listener_index) {
+                     uint32_t listener_index, struct admitted *place) {
     struct connection *c = pool_get(&shard->connections);
     if (c == NULL) {
+        admission_leave(place);
         (void)io_close(shard->io, NULL, fd); /* nobody waits */
         return;
     }
@@ -401,6 +403,7 @@ void connection_open(struct shard *shard, int fd, const struct io_address *peer,
         .shard = shard,
         .fd = fd,
         .peer = *peer,
+        .place = place,
         .listener_index = listener_index,
         .receiver = {.on_data = on_data, .on_direct = on_direct, .on_end = on_end},
         .send_op = {.done = on_sent},

@@ -10,6 +10,7 @@
  * length below zero or above socket.request.max.bytes, or a header that cannot be read, closes the
  * connection with one rate-limited log line. */
 #pragma once
+#include "broker/net/admission.h"
 #include "broker/net/request.h"
 
 #define CONNECTION_BYTES_MAX (8u << 20) /* of frames waiting or running, before reading stops */
@@ -24,6 +25,7 @@ struct connection {
     struct shard *shard;
     int fd;
     struct io_address peer;
+    struct admitted *place;  /* taken */
     uint32_t listener_index; /* which listener it came in by: its advertised address is answered */
     struct io_receiver receiver;
     struct io_op send_op, close_op;
@@ -50,9 +52,9 @@ struct connection {
     bool is_sending, is_paused, receive_ended, is_closing, wants_close;
 };
 
-/** Takes the descriptor. */
+/** Takes the descriptor and the place among the connections. */
 void connection_open(struct shard *shard, int fd, const struct io_address *peer,
-                     uint32_t listener_index);
+                     uint32_t listener_index, struct admitted *place);
 /** Ends it: nothing more is read or started; what runs finishes without an answer. */
 void connection_close(struct connection *connection);
 /** The request is DONE (or abandoned); sends what is next in order. */

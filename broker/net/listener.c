@@ -15,17 +15,11 @@ static void on_accept(struct io_acceptor *acceptor, int fd, const struct io_addr
         }
         return;
     }
-    int64_t share = shard->broker->config->max_connections / (int64_t)shard->broker->shard_count;
-    if ((int64_t)shard->connection_count >= MAX(share, (int64_t)1) || shard->stopping) {
-        metrics_add(&shard->metrics, METRIC_CONNECTIONS_REFUSED, 1);
-        if (log_limit_pass(&shard->log_bad_frame, shard->io->now.mono_us, &swallowed)) {
-            LOG_WARN("net", "event=connection-refused why=\"max.connections\" swallowed=%u",
-                     swallowed);
-        }
+    if (shard->stopping) {
         (void)io_close(shard->io, NULL, fd); /* nobody waits */
         return;
     }
-    connection_open(shard, fd, peer, listening->index);
+    admission_ask(shard, fd, peer, listening->index);
 }
 
 static int listen_on(struct shard *shard, const struct io_address *address, uint16_t port,

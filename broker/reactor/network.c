@@ -53,6 +53,16 @@ static void set_stream_options(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
+/* Before listening: accepted sockets inherit them, and the window is agreed on as a connection is
+ * made. The kernel bounds what it grants (net.core.wmem_max, rmem_max). */
+static void set_buffer_bytes(int fd, const struct reactor_options *options) {
+    int send_bytes = options->send_buffer_bytes, receive_bytes = options->receive_buffer_bytes;
+    if (send_bytes > 0) /* the kernel clamps a size, it does not refuse one */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
+    if (receive_bytes > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+}
+
 /* --- listening --- */
 
 static int bind_to(const struct io_address *address, bool shared) {
@@ -101,6 +111,7 @@ int reactor_listen(struct io *io, const struct io_address *address, int backlog,
     int fd = bind_claimed(group, address);
     if (fd >= 0) {
         set_stream_options(fd);
+        set_buffer_bytes(fd, &group->options);
         union address name = {0};
         socklen_t len = sizeof name;
         if (listen(fd, backlog) != 0 || getsockname(fd, &name.any, &len) != 0) {

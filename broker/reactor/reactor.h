@@ -36,6 +36,8 @@ struct reactor_options {
     uint32_t buffer_bytes;       /* of one provided receive buffer; default 4,096 */
     uint32_t buffer_count;       /* provided receive buffers a shard, a power of two; default 64 */
     uint64_t memory_limit_bytes; /* of io->mem, over all shards in equal parts; default: no limit */
+    /* Of every accepted socket; 0: the kernel sizes them, which is best but for rare networks. */
+    int32_t send_buffer_bytes, receive_buffer_bytes;
     uint32_t
         uring_level; /* 601: use nothing newer than Linux 6.1; default: whatever the kernel has */
 };

@@ -10,7 +10,7 @@ static void set_next(struct shard *shard) {
 
 static void expire_producers(struct io_timer *timer) {
     struct shard *shard = CONTAINER_OF(timer, struct shard, producer_timer);
-    int64_t expiration_ms = shard->broker->config->producer_id_expiration_ms;
+    int64_t expiration_ms = shard->producer_id_expiration_ms;
     for (struct map_node *node = map_next(&shard->partitions, NULL); node != NULL;
          node = map_next(&shard->partitions, node)) {
         struct partition *p = CONTAINER_OF(node, struct partition, node);

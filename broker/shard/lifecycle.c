@@ -8,9 +8,11 @@
 #include "base/logging.h"
 #include "broker/metadata/apply.h"
 #include "broker/metadata/publisher.h"
+#include "broker/net/admission.h"
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
+#include "broker/shard/live.h"
 #include "broker/shard/log_starts.h"
 #include "broker/shard/housekeeping.h"
 #include "controller/format.h"
@@ -287,6 +289,7 @@ bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t in
 static void step_open(struct job *job, struct shard *shard, struct step *step) {
     (void)step;
     shard->image = publisher_image(shard->broker->publisher);
+    shard_take_settings(shard);
     shard_open_partitions(job, shard);
 }
 
@@ -327,6 +330,7 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     }
     io_random(broker->setup.ios[0], &broker->incarnation_id, sizeof broker->incarnation_id);
     broker->shards[0] = shard_new(broker, broker->setup.ios[0]);
+    broker->admission = admission_new(broker->shards[0]);
     log_starts_open(broker);
     st = publisher_open(job, broker, ret_message);
     if (st != ST_OK) return st;
@@ -489,6 +493,7 @@ uint16_t broker_port(const struct broker *broker, uint32_t listener_index) {
 void broker_free(struct broker *broker) {
     struct mem *mem = broker->setup.ios[0]->mem;
     publisher_free(broker->publisher);
+    admission_free(broker->admission);
     log_starts_free(broker);
     for (uint32_t i = 0; i < broker->shard_count; i++) {
         if (broker->shards[i] != NULL) shard_free(broker->shards[i]);

@@ -52,6 +52,7 @@ struct broker {
     uint64_t memory_limit_bytes;  /* of one shard's buffers */
     struct publisher *publisher;  /* shard 0: metadata log, decisions, images on their way */
     struct lifecycle *lifecycle;  /* shard 0: the start and the stop */
+    struct admission *admission;  /* shard 0: who may connect */
 };
 
 /* One shard's word to shard 0 that a directory failed. */
@@ -88,9 +89,10 @@ struct shard {
     struct fetch_sessions fetch_sessions;
     struct list connection_list; /* least recently active first */
     uint32_t connection_count;
-    struct io_timer idle_timer;     /* closes idle connections */
-    struct io_timer producer_timer; /* forgets idle producers */
-    struct list listening;          /* struct acceptor of broker/net/listener.c */
+    int64_t producer_id_expiration_ms; /* a setting that may change */
+    struct io_timer idle_timer;        /* closes idle connections */
+    struct io_timer producer_timer;    /* forgets idle producers */
+    struct list listening;             /* struct acceptor of broker/net/listener.c */
     struct batch_scratch scratch;
     struct metrics metrics;
     struct log_limit log_bad_frame, log_bad_request;

@@ -1,0 +1,12 @@
+/* broker/shard/live.c - from keys to the numbers that are asked for often. */
+#include "broker/shard/live.h"
+#include "broker/config/settings.h"
+#include "broker/net/admission.h"
+
+void shard_take_settings(struct shard *shard) {
+    struct broker *broker = shard->broker;
+    struct broker_settings settings =
+        broker_settings_of(broker->setup.config, shard->image, broker->node_id);
+    shard->producer_id_expiration_ms = setting_number(&settings, STR("producer.id.expiration.ms"));
+    if (shard->index == 0) admission_settle(broker->admission, &settings);
+}
