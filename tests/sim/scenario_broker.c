@@ -44,20 +44,23 @@ struct scenario {
     uint64_t crashes, clean_stops, device_errors;
 };
 
+/* One draw a statement: the order within an initialiser is the compiler's to choose. */
 static struct plan plan_draw(struct prng *prng) {
     static const uint32_t intervals[] = {1, 100, 1000, 4096};
-    return (struct plan){
-        .shards = 1 + (unsigned)prng_below(prng, 4),
-        .flush = !prng_chance(prng, 1, 4),
-        .device_fails = prng_chance(prng, 1, 5),
-        .topics = 1 + (uint32_t)prng_below(prng, 3),
-        .producers = 1 + (uint32_t)prng_below(prng, 4),
-        .consumers = 1 + (uint32_t)prng_below(prng, 3),
-        .chaos_us = SECOND_US / 2 + prng_below(prng, 4 * SECOND_US),
-        .stop_every_us = prng_chance(prng, 1, 3) ? SECOND_US + prng_below(prng, 4 * SECOND_US) : 0,
-        .index_bytes = prng_chance(prng, 1, 2) ? 40 + 12 * (uint32_t)prng_below(prng, 20) : 1 << 16,
-        .index_interval_bytes = intervals[prng_below(prng, COUNT(intervals))],
-    };
+    struct plan plan = {0};
+    plan.shards = 1 + (unsigned)prng_below(prng, 4);
+    plan.flush = !prng_chance(prng, 1, 4);
+    plan.device_fails = prng_chance(prng, 1, 5);
+    plan.topics = 1 + (uint32_t)prng_below(prng, 3);
+    plan.producers = 1 + (uint32_t)prng_below(prng, 4);
+    plan.consumers = 1 + (uint32_t)prng_below(prng, 3);
+    plan.chaos_us = SECOND_US / 2 + prng_below(prng, 4 * SECOND_US);
+    bool stops = prng_chance(prng, 1, 3);
+    plan.stop_every_us = stops ? SECOND_US + prng_below(prng, 4 * SECOND_US) : 0;
+    bool rolls = prng_chance(prng, 1, 2);
+    plan.index_bytes = rolls ? 40 + 12 * (uint32_t)prng_below(prng, 20) : 1 << 16;
+    plan.index_interval_bytes = intervals[prng_below(prng, COUNT(intervals))];
+    return plan;
 }
 
 /* --- the broker's process --- */
@@ -339,6 +342,7 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
     s->node->on_crash = on_crash;
     s->node->context = s;
     history_init(&s->history, &mem);
+    size_t value_max = 20 + (size_t)prng_below(&prng, 2000);
     s->clients = (struct clients){.world = s->world,
                                   .history = &s->history,
                                   .broker = s->node,
@@ -346,7 +350,7 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
                                   .flush = s->plan.flush,
                                   .dedupes = true,
                                   .device_fails = s->plan.device_fails,
-                                  .value_max = 20 + (size_t)prng_below(&prng, 2000)};
+                                  .value_max = value_max};
     events_start(s);
     world_trace(s->world, "shards=%u flush=%d topics=%u producers=%u consumers=%u index=%u/%u",
                 s->plan.shards, s->plan.flush, s->plan.topics, s->plan.producers, s->plan.consumers,

@@ -488,15 +488,23 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
         faults.disk.sync_error = (uint32_t)prng_below(&prng, 5000) + 1;
         faults.disk.read_error = (uint32_t)prng_below(&prng, 500);
     }
+    /* One draw a statement: the order within an initialiser is the compiler's to choose. */
+    uint64_t segment = UINT64_C(1) << (10 + prng_below(&prng, 10));
+    segment = 1000 + prng_below(&prng, segment);
+    uint64_t index = UINT64_C(1) << prng_below(&prng, 9);
+    index = 24 + 12 * prng_below(&prng, index);
+    uint64_t interval = UINT64_C(1) << prng_below(&prng, 13);
+    interval = 1 + prng_below(&prng, interval);
+    uint64_t delete_delay_ms = prng_below(&prng, 1000);
     s->config = (struct log_config){
-        .segment_bytes = 1000 + (int64_t)prng_below(&prng, 1 << (10 + prng_below(&prng, 10))),
+        .segment_bytes = (int64_t)segment,
         .segment_ms = INT64_MAX,
-        .segment_index_bytes = 24 + 12 * (int64_t)prng_below(&prng, 1 << prng_below(&prng, 9)),
-        .index_interval_bytes = 1 + (int64_t)prng_below(&prng, 1 << prng_below(&prng, 13)),
+        .segment_index_bytes = (int64_t)index,
+        .index_interval_bytes = (int64_t)interval,
         .max_message_bytes = 1 << 20,
         .retention_bytes = -1,
         .retention_ms = -1,
-        .file_delete_delay_ms = (int64_t)prng_below(&prng, 1000),
+        .file_delete_delay_ms = (int64_t)delete_delay_ms,
         .compression_type = -1,
         .cleanup_policy = CLEANUP_DELETE,
     };
