@@ -71,9 +71,12 @@ STAGES = (
     Stage("sim", 240, "tests/sim", builds=BOTH, suite="sim", quick=True),
     Stage("differential", 70, "tests/differential", files="tests/differential/*.test",
           peers=True),
-    Stage("tools", 60, "tests/tools", files="tests/tools/*.test", quick=True, peers=True),
-    Stage("e2e", 100, "broker/main.c", files="tests/e2e/*.test", quick=True, peers=True),
-    Stage("compat", 70, "broker/main.c", files="tests/compat/*.test", quick=True, peers=True),
+    Stage("tools", 60, "tests/tools", files="tests/tools/*.test", quick=True, peers=True,
+          jobs=CORES),
+    Stage("e2e", 120, "broker/main.c", builds=BOTH, files="tests/e2e/*.test", quick=True,
+          peers=True, jobs=CORES),
+    Stage("compat", 70, "broker/main.c", builds=BOTH, files="tests/compat/*.test", quick=True,
+          peers=True, jobs=CORES),
     Stage("hostile", 40, "broker/main.c", builds=("asan",), files="tests/hostile/*.test"),
 )
 SANITIZER_OPTIONS = {
@@ -81,7 +84,9 @@ SANITIZER_OPTIONS = {
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "LSAN_OPTIONS": f"print_suppressions=0:suppressions={TOP / 'tests' / 'lib' / 'lsan.supp'}",
 }
-QUICK_MARK = "Runs in ./test quick"  # in the opening lines of a .test file
+# In the opening lines of a .test file:
+QUICK_MARK = "Runs in ./test quick"
+ASAN_MARK = "Runs on the sanitizer build too"  # where a stage has both builds
 SIM_SEEDS = {("release", False): 1000, ("asan", False): 100, ("release", True): 40}
 
 
@@ -211,12 +216,16 @@ def meson_programs(stage, build):
 def file_programs(stage, build, quick):
     for path in sorted(TOP.glob(stage.files)):
         if path.suffix == ".test":
-            if quick and QUICK_MARK not in path.read_text(errors="replace")[:600]:
+            opening = " ".join(path.read_text(errors="replace")[:800].replace("#", " ").split())
+            if quick and QUICK_MARK not in opening:
+                continue
+            if build == "asan" and len(stage.builds) > 1 and ASAN_MARK not in opening:
                 continue
             argv = [str(path)]
         else:
             argv = [sys.executable, str(path)]
-        yield Program(path.stem, argv, build)
+        name = f"{build}/{path.stem}" if len(stage.builds) > 1 else path.stem
+        yield Program(name, argv, build)
 
 
 def stage_programs(stage, quick):
