@@ -200,6 +200,15 @@ static enum status produce_receive(struct producer *p, int16_t version, struct o
     return ST_OK;
 }
 
+/* zstd is for those who speak version 7 (KIP-110). */
+static int16_t least_version(struct outgoing **outs, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t attributes = get_u16(outs[i]->batch.ptr + BATCH_AT_ATTRIBUTES);
+        if ((attributes & BATCH_ATTR_CODEC) == CODEC_ZSTD) return 7;
+    }
+    return 0;
+}
+
 /* One attempt for everything that is not resolved: as one request, or one for each, sent before the
  * first answer. */
 static enum status attempt(struct producer *p) {
@@ -210,7 +219,7 @@ static enum status attempt(struct producer *p) {
         if (!p->out[i].is_resolved) open[count++] = &p->out[i];
     }
     if (count == 0) return ST_OK;
-    int16_t version = actor_version(actor, API_PRODUCE, 3);
+    int16_t version = actor_version(actor, API_PRODUCE, least_version(open, count));
     uint32_t each = actor_chance(actor, 50) ? count : 1;
     enum status st = ST_OK;
     for (uint32_t i = 0; i < count && st == ST_OK; i += each)
