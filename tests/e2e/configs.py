@@ -7,7 +7,7 @@
 
 The broker's port, its controller's and its directory are replaced; klamm's own keys are left out,
 as is the order of keys, which is a hash map's in Kafka. tests/e2e/configs.kafka is what Apache
-Kafka 4.3.1 answered. Not asked: where klamm differs on purpose (README.md names it).
+Kafka 4.3.1 answered. Not asked: where klamm differs on purpose (docs/configuration.md).
 """
 import os
 import re
