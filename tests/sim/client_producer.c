@@ -206,7 +206,7 @@ static int16_t least_version(struct outgoing **outs, uint32_t count) {
         uint16_t attributes = get_u16(outs[i]->batch.ptr + BATCH_AT_ATTRIBUTES);
         if ((attributes & BATCH_ATTR_CODEC) == CODEC_ZSTD) return 7;
     }
-    return 0;
+    return 3; /* older ones are advertised for librdkafka's sake and not served */
 }
 
 /* One attempt for everything that is not resolved: as one request, or one for each, sent before the
