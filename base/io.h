@@ -150,9 +150,11 @@ struct io_later {
 };
 
 struct io_stats {
-    uint64_t turns, ops, ring_full, ring_overflows, messages_sent, messages_received,
-        messages_spilled;
+    uint64_t turns, ops, ring_full, ring_overflows;
+    /* Between shards, those to itself included; spilled: found a full mailbox. */
+    uint64_t messages_sent, messages_received, messages_spilled;
     uint64_t timers_fired, buffers_missing; /* receives that found no provided buffer */
+    uint64_t in_flight;                     /* operations under way now */
 };
 
 struct io_ops {

@@ -30,6 +30,8 @@ struct broker *broker_start(const struct broker_setup *setup);
 /** On shard 0, after on_started with ST_OK: closes the connections, writes what a clean start
  * needs, closes the logs. */
 void broker_stop(struct broker *broker);
+/** On shard 0: everything is served; not while starting and stopping. */
+bool broker_is_ready(const struct broker *broker);
 /** After on_stopped or a failed on_started, not from within them; when no io turns any more, or all
  * on this thread. */
 void broker_free(struct broker *broker);

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "base/logging.h"
 #include "broker/broker.h"
+#include "broker/http/http.h"
 #include "broker/reactor/reactor.h"
 
 #define CONFIG_FILE_BYTES_MAX (1 << 20)
@@ -42,7 +43,10 @@ struct process {
     uint32_t shard_count;
     struct config_set config;
     struct listeners listeners;
-    struct broker *broker; /* shard 0's thread makes it */
+    struct io_address http_address; /* family 0: none */
+    struct mem mem;                 /* of the main thread */
+    struct http *http;              /* NULL: none */
+    struct broker *broker;          /* shard 0's thread makes it */
     struct io_message stop_message;
 };
 
@@ -157,8 +161,10 @@ static bool configure(const struct arguments *args, struct process *process, str
     if (!good) return false;
     static char host[256];
     if (gethostname(host, sizeof host - 1) != 0) memcpy(host, "localhost", 10);
-    return listeners_read(&process->config, str_of(host), arena, &process->listeners, ret_error) ==
-           ST_OK;
+    if (listeners_read(&process->config, str_of(host), arena, &process->listeners, ret_error) !=
+        ST_OK)
+        return false;
+    return http_address_read(&process->config, arena, &process->http_address, ret_error) == ST_OK;
 }
 
 static void report_unused(const struct config_set *set) {
@@ -299,6 +305,23 @@ static int wait_for_end(struct process *process, const sigset_t *signals) {
     }
 }
 
+/* Taken before anything runs, so that a port in use stops the start. */
+static enum status open_http(struct process *process, uint64_t memory_limit_bytes, char *error,
+                             size_t error_bytes) {
+    if (process->http_address.family == 0) return ST_OK;
+    struct http_setup setup = {
+        .mem = &process->mem,
+        .address = process->http_address,
+        .reactors = process->reactors,
+        .broker = &process->broker,
+        .shard_count = process->shard_count,
+        .memory_limit_bytes = memory_limit_bytes,
+        .cpu_count = cpu_count(),
+    };
+    enum status st = http_open(&setup, &process->http, error, error_bytes);
+    return st == ST_OK ? http_start(process->http, error, error_bytes) : st;
+}
+
 static int serve(struct process *process) {
     const struct config *config = &process->config.values;
     char error[REACTOR_ERROR_BYTES] = "";
@@ -321,13 +344,17 @@ static int serve(struct process *process) {
     for (size_t i = 0; i < COUNT(list); i++) (void)sigaddset(&signals, list[i]);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by every thread */
     result.main_thread = pthread_self();
+    if (open_http(process, options.memory_limit_bytes, error, sizeof error) != ST_OK)
+        return fail(str_of(error));
     if (reactor_group_start(process->reactors, on_shard_start, process, error, sizeof error) !=
         ST_OK) {
         return fail(str_of(error));
     }
     int exit_status = wait_for_end(process, &signals);
+    http_stop(process->http);
     reactor_group_stop(process->reactors, STOP_GRACE_MS);
     broker_free(process->broker);
+    http_free(process->http);
     reactor_group_free(process->reactors);
     return exit_status;
 }

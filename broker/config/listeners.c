@@ -13,24 +13,28 @@ static struct str where(const struct config_set *set, struct str key, struct are
     return arena_printf(arena, "%s:%u: %.*s", set->file_name, setting->line, STR_ARG(key));
 }
 
-static bool parse_endpoint(struct str text, struct endpoint *ret_endpoint) {
-    const char *slashes = memmem(text.ptr, text.len, "://", 3);
-    if (slashes == NULL || slashes == text.ptr) return false;
-    struct str name = {text.ptr, (size_t)(slashes - text.ptr)};
-    struct str rest = {slashes + 3, text.len - name.len - 3};
-    const char *colon = memrchr(rest.ptr, ':', rest.len);
+static bool parse_host_port(struct str text, struct endpoint *endpoint) {
+    const char *colon = memrchr(text.ptr, ':', text.len);
     int64_t port = 0;
     if (colon == NULL) return false;
-    struct str host = {rest.ptr, (size_t)(colon - rest.ptr)};
-    if (!str_to_int64((struct str){colon + 1, rest.len - host.len - 1}, &port) || port < 0 ||
+    struct str host = {text.ptr, (size_t)(colon - text.ptr)};
+    if (!str_to_int64((struct str){colon + 1, text.len - host.len - 1}, &port) || port < 0 ||
         port > 65535)
         return false;
     if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
         host.ptr++;
         host.len -= 2;
     }
-    *ret_endpoint = (struct endpoint){.name = name, .host = host, .port = (uint16_t)port};
+    endpoint->host = host;
+    endpoint->port = (uint16_t)port;
     return true;
+}
+
+static bool parse_endpoint(struct str text, struct endpoint *endpoint) {
+    const char *slashes = memmem(text.ptr, text.len, "://", 3);
+    if (slashes == NULL || slashes == text.ptr) return false;
+    endpoint->name = (struct str){text.ptr, (size_t)(slashes - text.ptr)};
+    return parse_host_port((struct str){slashes + 3, text.len - endpoint->name.len - 3}, endpoint);
 }
 
 static bool is_any_address(struct str host) {
@@ -162,4 +166,24 @@ enum status listeners_read(const struct config_set *set, struct str host_name, s
     }
     *ret_listeners = found;
     return ST_OK;
+}
+
+enum status http_address_read(const struct config_set *set, struct arena *arena,
+                              struct io_address *ret_address, struct str *ret_error) {
+    struct str text = str_trim(set->values.klamm_http_listener);
+    struct endpoint endpoint;
+    *ret_address = (struct io_address){0};
+    if (text.len == 0) return ST_OK;
+    if (parse_host_port(text, &endpoint)) {
+        struct str host = endpoint.host;
+        if (host.len == 0) host = STR("0.0.0.0");
+        if (str_eq(host, STR("localhost"))) host = STR("127.0.0.1");
+        struct str terminated = arena_str(arena, host);
+        if (terminated.ptr != NULL && io_address_parse(terminated.ptr, endpoint.port, ret_address))
+            return ST_OK;
+    }
+    *ret_error = arena_printf(
+        arena, "%.*s: '%.*s' is not HOST:PORT with a numeric address or localhost, nor empty",
+        STR_ARG(where(set, STR("klamm.http.listener"), arena)), STR_ARG(text));
+    return ST_INVALID;
 }

@@ -17,7 +17,10 @@
 static void stop_using(struct fetch_part *part) {
     if (part->has_segment) log_read_release(&part->read);
     part->has_segment = false;
-    if (part->is_using) partition_unuse(part->partition);
+    if (part->is_using) {
+        part->partition->fetch_bytes += part->given_bytes;
+        partition_unuse(part->partition);
+    }
     part->is_using = false;
 }
 

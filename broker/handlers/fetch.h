@@ -21,6 +21,7 @@ struct fetch_part {
     struct log_read read;
     struct watermark_wait wait;
     struct file_range range;
+    uint64_t given_bytes; /* to the client */
     bool is_using, has_segment;
 };
 

@@ -24,7 +24,7 @@ static void fill_records(struct fetch *fetch) {
         if (take == 0) continue;
         is_first = false;
         left -= MIN(left, take);
-        part->range.bytes = take;
+        part->range.bytes = part->given_bytes = take;
         part->answer.records = (struct records){.external_bytes = take, .external = &part->range};
         metrics_add(&shard->metrics, METRIC_FETCH_BYTES, take);
     }

@@ -94,6 +94,8 @@ static void on_appended(struct log_append *append) {
     }
     part->out->base_offset = append->base_offset;
     part->out->log_start_offset = log_start_offset(p->log);
+    p->produce_bytes += append->batch_bytes;
+    p->produce_records += (uint64_t)append->record_count;
     metrics_add(&v->at->metrics, METRIC_PRODUCE_BYTES, append->batch_bytes);
     metrics_add(&v->at->metrics, METRIC_PRODUCE_RECORDS, (uint64_t)append->record_count);
     bool must_flush = v->at->broker->flush_before_ack;

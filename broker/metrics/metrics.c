@@ -1,53 +1,57 @@
-/* broker/metrics/metrics.c - the table and its text. */
+/* broker/metrics/metrics.c - counting. */
 #include "broker/metrics/metrics.h"
-#include <inttypes.h>
-#include "protocol/messages.h"
 
-const struct metric_row metric_table[METRIC_COUNT] = {
-    [METRIC_CONNECTIONS] = {"klamm_connections", "Client connections open.", false},
-    [METRIC_CONNECTIONS_OPENED] = {"klamm_connections_opened_total", "Client connections accepted.",
-                                   true},
-    [METRIC_CONNECTIONS_REFUSED] = {"klamm_connections_refused_total",
-                                    "Connections closed by a limit.", true},
-    [METRIC_REQUESTS_REFUSED] = {"klamm_requests_refused_total",
-                                 "Frames and requests that could not be read.", true},
-    [METRIC_BYTES_IN] = {"klamm_received_bytes_total", "Octets of requests received.", true},
-    [METRIC_BYTES_OUT] = {"klamm_sent_bytes_total", "Octets of answers sent.", true},
-    [METRIC_PARTITIONS] = {"klamm_partitions", "Partitions on this broker.", false},
-    [METRIC_PARTITIONS_OFFLINE] = {"klamm_partitions_offline",
-                                   "Partitions whose log cannot be used.", false},
-    [METRIC_PRODUCE_BYTES] = {"klamm_produced_bytes_total", "Octets of batches appended.", true},
-    [METRIC_PRODUCE_RECORDS] = {"klamm_produced_records_total", "Records appended.", true},
-    [METRIC_PRODUCE_FAILED] = {"klamm_produce_failed_total",
-                               "Partitions of produce requests refused.", true},
-    [METRIC_FETCH_BYTES] = {"klamm_fetched_bytes_total", "Octets of batches given to consumers.",
-                            true},
-    [METRIC_FETCH_FAILED] = {"klamm_fetch_failed_total", "Partitions of fetch requests refused.",
-                             true},
+const uint32_t latency_bounds_us[LATENCY_BUCKETS - 1] = {
+    100, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 1000000, 5000000,
 };
 
-static void print_head(struct strbuf *out, const char *name, const char *help, bool is_counter) {
-    strbuf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
-                  is_counter ? "counter" : "gauge");
+void metrics_count_latency(struct metrics *metrics, int16_t api_key, uint64_t took_us) {
+    if (api_key < 0 || api_key >= METRIC_API_KEYS) return;
+    struct api_metrics *api = &metrics->apis[api_key];
+    uint32_t bucket = 0;
+    while (bucket < LATENCY_BUCKETS - 1 && took_us > latency_bounds_us[bucket]) bucket++;
+    metrics_raise(&api->latency[bucket], 1);
+    metrics_raise(&api->latency_us, took_us);
 }
 
-void metrics_print(const struct metrics *const *shards, uint32_t shard_count, struct strbuf *out) {
-    for (unsigned id = 0; id < METRIC_COUNT; id++) {
-        int64_t sum = 0;
-        for (uint32_t i = 0; i < shard_count; i++)
-            sum += __atomic_load_n(&shards[i]->values[id], __ATOMIC_RELAXED);
-        print_head(out, metric_table[id].name, metric_table[id].help, metric_table[id].is_counter);
-        strbuf_printf(out, "%s %" PRId64 "\n", metric_table[id].name, sum);
-    }
-    print_head(out, "klamm_requests_total", "Requests by API.", true);
-    for (int16_t key = 0; key < METRIC_API_KEYS; key++) {
-        uint64_t sum = 0;
-        for (uint32_t i = 0; i < shard_count; i++) {
-            sum += __atomic_load_n(&shards[i]->requests[key], __ATOMIC_RELAXED);
+/* Readers take a slot for filled when its count is not 0, so the count is written last. */
+static void add_error(struct metrics *metrics, int16_t api_key, int16_t error, uint64_t amount) {
+    for (uint32_t i = 0; i < METRIC_ERROR_SLOTS; i++) {
+        struct error_metrics *slot = &metrics->errors[i];
+        if (slot->count == 0) {
+            slot->api_key = api_key;
+            slot->error = error;
+            __atomic_store_n(&slot->count, amount, __ATOMIC_RELEASE);
+            return;
         }
-        const struct api *api = api_find(key);
-        if (sum > 0 && api != NULL) {
-            strbuf_printf(out, "klamm_requests_total{api=\"%s\"} %" PRIu64 "\n", api->name, sum);
-        }
+        if (slot->api_key != api_key || slot->error != error) continue;
+        metrics_raise(&slot->count, amount);
+        return;
     }
+    metrics_raise(&metrics->other_errors, amount);
+}
+
+void metrics_count_error(struct metrics *metrics, int16_t api_key, int16_t error) {
+    add_error(metrics, api_key, error, 1);
+}
+
+static uint64_t load(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+
+void metrics_sum(struct metrics *sum, const struct metrics *shard) {
+    for (unsigned id = 0; id < METRIC_COUNT; id++)
+        sum->values[id] += __atomic_load_n(&shard->values[id], __ATOMIC_RELAXED);
+    for (unsigned key = 0; key < METRIC_API_KEYS; key++) {
+        const struct api_metrics *from = &shard->apis[key];
+        struct api_metrics *to = &sum->apis[key];
+        to->requests += load(&from->requests);
+        to->latency_us += load(&from->latency_us);
+        for (unsigned i = 0; i < LATENCY_BUCKETS; i++) to->latency[i] += load(&from->latency[i]);
+    }
+    for (unsigned i = 0; i < METRIC_ERROR_SLOTS; i++) {
+        const struct error_metrics *slot = &shard->errors[i];
+        uint64_t count = __atomic_load_n(&slot->count, __ATOMIC_ACQUIRE);
+        if (count == 0) break;
+        add_error(sum, slot->api_key, slot->error, count);
+    }
+    sum->other_errors += load(&shard->other_errors);
 }

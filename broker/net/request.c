@@ -17,10 +17,18 @@ static void log_refused(struct request *rq, const char *why) {
              LOG_TEXT(rq->header.client_id), why, swallowed);
 }
 
+static void end_without_answer(struct request *rq, bool close_connection) {
+    ASSERT(rq->state == REQUEST_RUNNING);
+    rq->no_answer = true;
+    rq->close_after = close_connection;
+    rq->state = REQUEST_DONE;
+    connection_request_done(rq->connection, rq);
+}
+
 static void refuse(struct request *rq, const char *why) {
     log_refused(rq, why);
     metrics_add(&rq->shard->metrics, METRIC_REQUESTS_REFUSED, 1);
-    request_abandon(rq, true);
+    end_without_answer(rq, true);
 }
 
 /* An ApiVersions of a version we do not know is answered in version 0, with an error, and the
@@ -94,8 +102,21 @@ static enum status encode(struct request *rq) {
                                         body_bytes + rq->cuts.external_bytes, rq->answer);
 }
 
+static void count_error(void *context, int16_t error) {
+    struct request *rq = context;
+    metrics_count_error(&rq->shard->metrics, rq->header.request_api_key, error);
+}
+
+static void count_latency(struct request *rq) {
+    struct shard *shard = rq->shard;
+    metrics_count_latency(&shard->metrics, rq->header.request_api_key,
+                          shard->io->now.mono_us - rq->started.mono_us);
+}
+
 void request_respond(struct request *rq) {
     ASSERT(rq->state == REQUEST_RUNNING);
+    error_paths_walk(&rq->shard->broker->error_paths[rq->api->key], rq->out, count_error, rq);
+    count_latency(rq);
     enum status st = encode(rq);
     if (st != ST_OK) {
         log_refused(rq, "the answer cannot be encoded");
@@ -106,11 +127,8 @@ void request_respond(struct request *rq) {
 }
 
 void request_abandon(struct request *rq, bool close_connection) {
-    ASSERT(rq->state == REQUEST_RUNNING);
-    rq->no_answer = true;
-    rq->close_after = close_connection;
-    rq->state = REQUEST_DONE;
-    connection_request_done(rq->connection, rq);
+    count_latency(rq);
+    end_without_answer(rq, close_connection);
 }
 
 void request_free(struct request *rq) {

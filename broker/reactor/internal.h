@@ -61,7 +61,6 @@ struct reactor {
     struct reactor_group *group;
     struct io_uring ring;
     struct mem mem;
-    uint64_t in_flight;        /* operations under way, ours (the event descriptor's) apart */
     struct descriptor **pages; /* by fd / DESCRIPTORS_PER_PAGE */
     uint32_t page_count;
     struct list laters;

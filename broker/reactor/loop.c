@@ -171,7 +171,7 @@ static bool stop_step(struct reactor *r) {
     if (atomic_load_explicit(&r->group->stopping, memory_order_acquire) == 0) return false;
     bool quiet = r->spilled_count == 0 && !messages_waiting(r) && list_is_empty(&r->laters);
     uint64_t now_us = reactor_clock_us();
-    if (r->in_flight == 0 && (quiet || now_us >= r->group->stop_at_us)) return true;
+    if (r->io.stats.in_flight == 0 && (quiet || now_us >= r->group->stop_at_us)) return true;
     if (r->stop_at_us == 0) r->stop_at_us = MAX(r->group->stop_at_us, (uint64_t)1);
     if (now_us >= r->stop_at_us) {
         cancel_everything(r);

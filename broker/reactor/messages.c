@@ -88,10 +88,12 @@ void messages_flush(struct reactor *r) {
     }
 }
 
-static void deliver_chain(struct reactor *r, struct io_message *message) {
+/* Those from outside were not sent by a shard either: what was sent and not received is under way.
+ */
+static void deliver_chain(struct reactor *r, struct io_message *message, bool from_shard) {
     while (message != NULL) {
         struct io_message *next = message->next;
-        r->io.stats.messages_received++;
+        r->io.stats.messages_received += from_shard;
         message->deliver(message, &r->io);
         message = next;
     }
@@ -117,8 +119,8 @@ static struct io_message *take_inbox(struct reactor *r) {
 void messages_deliver(struct reactor *r) {
     struct io_message *own = r->self_head;
     r->self_head = r->self_tail = NULL; /* what they post to this shard comes in the next turn */
-    deliver_chain(r, own);
-    deliver_chain(r, take_inbox(r));
+    deliver_chain(r, own, true);
+    deliver_chain(r, take_inbox(r), false);
     for (unsigned from = 0; from < r->io.shard_count; from++) {
         struct mailbox *box = mailbox_between(r->group, from, r->io.shard);
         for (int i = 0; i < LIMIT_MAILBOX_MESSAGES; i++) {

@@ -51,14 +51,14 @@ void op_begin(struct reactor *r, struct io_op *op, int fd,
         ASSERT(!d->closing); /* nothing is started on what is being closed */
         list_push_back(&d->ops, &op->link);
     }
-    r->in_flight++;
+    r->io.stats.in_flight++;
     r->io.stats.ops++;
 }
 
 void op_detach(struct reactor *r, struct io_op *op) {
     list_remove(&op->link);
-    ASSERT(r->in_flight > 0);
-    r->in_flight--;
+    ASSERT(r->io.stats.in_flight > 0);
+    r->io.stats.in_flight--;
 }
 
 void op_end(struct reactor *r, struct io_op *op, int64_t result) {

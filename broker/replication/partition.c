@@ -175,6 +175,7 @@ enum status partition_raise_start(struct job *job, struct partition *p, int64_t 
 enum status partition_leave(struct job *job, struct partition *p, bool delete_log) {
     struct shard *shard = p->shard;
     bool was_offline = p->state == PARTITION_OFFLINE;
+    if (was_offline) metrics_add(&shard->metrics, METRIC_PARTITIONS_OFFLINE, (uint64_t)-1);
     p->state = PARTITION_LEAVING;
     map_remove(&shard->partitions, &p->node);
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);

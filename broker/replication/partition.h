@@ -40,8 +40,10 @@ struct partition {
     struct io_timer sync_timer; /* set: what was appended last is not being synced yet */
     uint32_t use_count;         /* appends, reads and jobs that still need the log */
     struct job *drained;        /* wakes when use_count falls to 0 */
-    bool has_saved_start;       /* it may stand in log-start-offset-checkpoint */
-    uint64_t pool_bytes;        /* of this struct */
+    /* Since it was opened; fetched octets once they have left. */
+    uint64_t produce_bytes, produce_records, fetch_bytes;
+    bool has_saved_start; /* it may stand in log-start-offset-checkpoint */
+    uint64_t pool_bytes;  /* of this struct */
 };
 
 /** Opens (or creates) the log in the directory and puts the partition into the shard's map. What

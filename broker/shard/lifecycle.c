@@ -9,6 +9,7 @@
 #include "broker/metadata/apply.h"
 #include "broker/metadata/publisher.h"
 #include "broker/net/admission.h"
+#include "broker/net/api_table.h"
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
@@ -463,6 +464,20 @@ static void start_job(struct job *job, void *argument) {
     broker->setup.on_started(broker->setup.owner, st, message);
 }
 
+bool broker_is_ready(const struct broker *broker) {
+    return !broker->lifecycle->is_starting && !broker->lifecycle->is_stopping;
+}
+
+static void find_error_codes(struct broker *broker) {
+    struct error_paths *paths = arena_array(&broker->arena, API_KEY_COUNT, sizeof *paths);
+    ASSERT(paths != NULL);
+    for (uint32_t i = 0; i < served_count; i++) {
+        const struct api *api = served_apis[i].api;
+        paths[api->key] = error_paths_make(api->response, &broker->arena);
+    }
+    broker->error_paths = paths;
+}
+
 struct broker *broker_start(const struct broker_setup *setup) {
     struct io *io = setup->ios[0];
     struct broker *broker = MEM_NEW(io->mem, struct broker);
@@ -478,6 +493,7 @@ struct broker *broker_start(const struct broker_setup *setup) {
     ASSERT(broker->ports != NULL && broker->addresses != NULL);
     for (uint32_t i = 0; i < setup->listeners->count; i++)
         broker->ports[i] = setup->listeners->items[i].port;
+    find_error_codes(broker);
     broker->lifecycle = MEM_NEW(io->mem, struct lifecycle);
     broker->lifecycle->broker = broker;
     broker->lifecycle->is_starting = true;

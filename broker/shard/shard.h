@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "broker/broker.h"
+#include "broker/metrics/answer_errors.h"
 #include "broker/metrics/metrics.h"
 #include "broker/net/buffers.h"
 #include "broker/net/fetch_sessions.h"
@@ -53,6 +54,7 @@ struct broker {
     struct publisher *publisher;  /* shard 0: metadata log, decisions, images on their way */
     struct lifecycle *lifecycle;  /* shard 0: the start and the stop */
     struct admission *admission;  /* shard 0: who may connect */
+    const struct error_paths *error_paths; /* by API key; of the responses that are served */
 };
 
 /* One shard's word to shard 0 that a directory failed. */

@@ -59,7 +59,8 @@ print(*(s.getsockname()[1] for s in held))')
     broker_settings=("log.dirs=$broker_dir/data"
         "listeners=PLAINTEXT://127.0.0.1:$broker_port,CONTROLLER://127.0.0.1:$controller_port"
         "advertised.listeners=PLAINTEXT://$bootstrap,CONTROLLER://127.0.0.1:$controller_port"
-        "controller.quorum.bootstrap.servers=127.0.0.1:$controller_port" ${KLAMM_SETTINGS:-} "$@")
+        "controller.quorum.bootstrap.servers=127.0.0.1:$controller_port"
+        klamm.http.listener= ${KLAMM_SETTINGS:-} "$@")
     # The same configuration for Apache Kafka, which does not know klamm's own keys.
     { cat "$config"; printf '%s\n' "${broker_settings[@]}"; } |
         grep -v '^klamm\.' >"$broker_dir/server.properties"
