@@ -94,6 +94,12 @@ static bool begins_with(const char *name, const char *beginning) {
     return strncmp(name, beginning, strlen(beginning)) == 0;
 }
 
+/* What replacing a small file leaves when it is cut short: nobody's data. */
+static bool is_temporary(const char *name) {
+    size_t len = strlen(name);
+    return len > 4 && strcmp(name + len - 4, ".tmp") == 0;
+}
+
 /* The first entry that no formatting makes; known: how the names begin that it makes. */
 static enum status first_other(struct job *job, const char *path, const char *known,
                                const char *known_dir, struct arena *arena, struct str *ret_name) {
@@ -103,7 +109,7 @@ static enum status first_other(struct job *job, const char *path, const char *kn
     if (st != ST_OK) return st;
     for (uint32_t i = 0; i < listing.count; i++) {
         const char *name = listing.entries[i].name;
-        bool is_known = name[0] == '.' || strcmp(name, "lost+found") == 0 ||
+        bool is_known = name[0] == '.' || strcmp(name, "lost+found") == 0 || is_temporary(name) ||
                         begins_with(name, known) ||
                         (known_dir != NULL && strcmp(name, known_dir) == 0);
         if (is_known) continue;
