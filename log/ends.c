@@ -158,7 +158,7 @@ static enum status truncate_to(struct job *job, struct log *log, int64_t offset)
     log->log_start = MIN(log->log_start, offset);
     leader_epochs_cut_end(&log->epochs, offset);
     if (log->epochs.changed) st = log_write_epochs(job, log);
-    return st == ST_OK ? producers_load(job, log) : st;
+    return st == ST_OK ? producers_load(job, log, true) : st;
 }
 
 enum status log_truncate(struct job *job, struct log *log, int64_t offset) {

@@ -218,7 +218,7 @@ static enum status load(struct job *job, struct log *log, const struct log_open 
     if (st == ST_OK || st == ST_CORRUPT) st = open_segments(job, log);
     if (st == ST_OK) st = recover(job, log, open, trust_epochs);
     if (st == ST_OK) st = ensure_active(job, log, open);
-    if (st == ST_OK) st = producers_load(job, log);
+    if (st == ST_OK) st = producers_load(job, log, open->clean);
     if (st != ST_OK) return st;
     log_active(log)->jitter_ms = roll_draw_jitter(log);
     log->log_start = MAX(open->log_start, log->segments[0]->base_offset);

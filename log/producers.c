@@ -30,8 +30,19 @@ static enum status remove_snapshot(struct job *job, const struct log *log, int64
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Above it no snapshot is believed. */
+static int64_t believable_end(const struct log *log, bool clean) {
+    int64_t end = log->end;
+    for (uint32_t i = 0; !clean && i < log->segment_count; i++) {
+        const struct segment *segment = log->segments[i];
+        if (segment->hole_count > 0) return MIN(end, segment->holes[0].first_offset);
+    }
+    return end;
+}
+
 /* The offset that was loaded, or the log's start. */
-static enum status load_newest(struct job *job, struct log *log, int64_t *ret_from) {
+static enum status load_newest(struct job *job, struct log *log, bool clean, int64_t *ret_from) {
+    int64_t end = believable_end(log, clean);
     struct io_listing listing = {0};
     enum status st = job_list(job, log->path, &listing);
     *ret_from = log->segments[0]->base_offset;
@@ -40,7 +51,7 @@ static enum status load_newest(struct job *job, struct log *log, int64_t *ret_fr
         struct part_name name;
         if (!part_name_parse(str_of(listing.entries[i - 1].name), &name)) continue;
         if (name.part != PART_SNAPSHOT || name.suffix.len > 0) continue;
-        if (name.base_offset > log->end) {
+        if (name.base_offset > end) {
             st = remove_snapshot(job, log, name.base_offset);
         } else if (!found && name.base_offset >= *ret_from) {
             st = read_snapshot(job, log, name.base_offset);
@@ -82,11 +93,11 @@ static enum status replay_segment(struct job *job, struct log *log, struct scan 
     return ST_OK;
 }
 
-enum status producers_load(struct job *job, struct log *log) {
+enum status producers_load(struct job *job, struct log *log, bool clean) {
     int64_t from = 0;
     log->snapshot_offset = -1;
     producer_states_clear(&log->producers);
-    enum status st = load_newest(job, log, &from);
+    enum status st = load_newest(job, log, clean, &from);
     if (st != ST_OK || from >= log->end) return st;
     struct scan scan;
     st = scan_init(&scan, job);

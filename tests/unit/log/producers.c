@@ -115,3 +115,22 @@ Test(producers, truncation_forgets_what_was_cut) {
     check_state(&fx, 5, 5, "written again");
     fixture_release(&fx);
 }
+
+/* Found by simulation: a batch in a hole was answered as a repeat, because a snapshot told of it. */
+Test(producers, a_batch_that_lies_in_a_hole_is_not_said_to_be_there) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 7);
+    cr_assert_eq(fixture_close(&fx), ST_OK);
+    size_t bytes;
+    free(file_read(&fx, SEGMENT_0 ".log", &bytes));
+    /* offset 12: producer 1, sequence 6 */
+    file_flip(&fx, SEGMENT_0 ".log", bytes / 14 * 12 + BATCH_HEADER_BYTES);
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    cr_expect_not(file_exists(&fx, "00000000000000000014.snapshot"));
+    int64_t offset = -1;
+    cr_expect_eq(produce(&fx, 2, 6, &offset), PRODUCER_DUPLICATE, "behind the hole");
+    cr_expect_eq(produce(&fx, 1, 6, &offset), PRODUCER_APPEND, "lost: it is taken again");
+    fixture_release(&fx);
+}
