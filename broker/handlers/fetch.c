@@ -51,10 +51,15 @@ static void on_watermark(struct watermark_wait *wait, enum status st) {
     call_home(v);
 }
 
-/* Waits for the next record of every partition; false when one is there by now. */
+/* Waits for the next record of every partition; false when one is there by now, or when a partition
+ * that gave some went meanwhile: reading again finds out. */
 static bool arm(struct fetch_visit *v) {
     LIST_EACH(&v->parts, node) {
         struct fetch_part *part = CONTAINER_OF(node, struct fetch_part, link);
+        if (part->partition->state != PARTITION_ONLINE) {
+            disarm(v);
+            return false;
+        }
         part->wait = (struct watermark_wait){.offset = part->answer.high_watermark + 1,
                                              .over = on_watermark};
         if (partition_wait(part->partition, &part->wait)) continue;
