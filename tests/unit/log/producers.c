@@ -116,7 +116,7 @@ Test(producers, truncation_forgets_what_was_cut) {
     fixture_release(&fx);
 }
 
-/* Found by simulation: a batch in a hole was answered as a repeat, because a snapshot told of it. */
+/* Found by simulation: a batch in a hole was answered as a repeat, for a snapshot told of it. */
 Test(producers, a_batch_that_lies_in_a_hole_is_not_said_to_be_there) {
     struct fixture fx;
     fixture_init(&fx);
