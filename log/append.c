@@ -130,6 +130,8 @@ static void note_written(struct log *log, struct log_append *append) {
     recent_add(log, append, active->size_bytes);
     segment_note_batch(active, append->last_offset, append->max_timestamp_ms, append->batch_bytes,
                        log->config->index_interval_bytes);
+    active->touched_us = io_now(log->dir->io).mono_us;
+    active->appended_here = true;
     if (append->leader_epoch > log_latest_epoch(log)) {
         /* Kept in memory at least; the file is written by a roll or the close, and
          * recovery finds the epoch in the batch itself. */

@@ -19,6 +19,7 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
         .io = io,
         .jobs = jobs,
         .path = path,
+        .opened = io_now(io),
         .sync_limit = LOG_DIR_SYNC_LIMIT,
         .later.run = rounds_run,
     };

@@ -18,6 +18,7 @@ struct log_dir {
     struct jobs *jobs; /* borrowed: for rolling, deletion and lookups that need one */
     struct str path;   /* borrowed, absolute or as configured; terminated */
     struct io_disk disk;
+    struct now opened; /* when log_dir_init ran */
     bool offline;
     /** Said once, on this shard, after the first failed write or sync. */
     void (*on_failure)(struct log_dir *dir, enum status why);

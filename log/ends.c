@@ -53,22 +53,38 @@ enum status segments_remove(struct job *job, struct log *log, uint32_t first, ui
     return ST_OK;
 }
 
+/* By the job that has the log. Segments below the start go even when it does not move: a crash may
+ * have left them. */
+static enum status raise_start(struct job *job, struct log *log, int64_t new_start) {
+    uint32_t below = 0;
+    new_start = MAX(new_start, log->log_start);
+    while (below + 1 < log->segment_count && log->segments[below + 1]->base_offset <= new_start)
+        below++;
+    if (below == 0 && new_start == log->log_start) return ST_OK;
+    log->log_start = new_start;
+    enum status st = below > 0 ? segments_remove(job, log, 0, below) : ST_OK;
+    leader_epochs_cut_start(&log->epochs, new_start);
+    if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+    if (st != ST_OK) log_fail(log, st);
+    return st;
+}
+
 enum status log_raise_start(struct job *job, struct log *log, int64_t new_start) {
     log_hold(log);
     log_job_begin(job, log);
     enum status st = log_is_offline(log) ? ST_IO : new_start > log->durable_end ? ST_RANGE : ST_OK;
-    if (st == ST_OK && new_start > log->log_start) {
-        log->log_start = new_start;
-        uint32_t below = 0;
-        while (below + 1 < log->segment_count && log->segments[below + 1]->base_offset <= new_start)
-            below++;
-        if (below > 0) st = segments_remove(job, log, 0, below);
-        leader_epochs_cut_start(&log->epochs, new_start);
-        if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
-        if (st != ST_OK) log_fail(log, st);
-    }
+    if (st == ST_OK) st = raise_start(job, log, new_start);
     log_job_end(log);
     log_let_go(log);
+    return st;
+}
+
+enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset) {
+    log_job_begin(job, log);
+    int64_t there = log->segments[log_segment_of(log, base_offset)]->base_offset;
+    enum status st = log_is_offline(log) ? ST_IO : there > log->durable_end ? ST_RANGE : ST_OK;
+    if (st == ST_OK) st = raise_start(job, log, MIN(base_offset, there));
+    log_job_end(log);
     return st;
 }
 

@@ -86,6 +86,11 @@ static inline struct segment *log_active(const struct log *log) {
 uint32_t log_segment_of(const struct log *log, int64_t offset);
 /** Where the segment's offsets end: the next one's base, or the log's end. */
 int64_t log_segment_end(const struct log *log, uint32_t index);
+/** A share of the first segment above base offset `after`; NULL at the end. How jobs walk segments
+ * that may go meanwhile. */
+struct segment *log_next_segment(const struct log *log, int64_t after);
+/** Whether it is still one of the log's. */
+bool log_segment_is_there(const struct log *log, const struct segment *segment);
 /** Makes it the active one (taken). */
 void log_push_segment(struct log *log, struct segment *segment);
 
@@ -124,6 +129,9 @@ bool roll_index_is_near(const struct log *log, uint32_t more);
 /** Starts the job that makes a segment with this base offset the active one; log->rolling until
  * then. */
 void roll_start(struct log *log, int64_t base_offset);
+/** Begins a new segment at the log's end, unless that is above `end` by now, or something is queued
+ * or being written. For a job that does not have the log. */
+MUST_CHECK enum status log_roll_at(struct job *job, struct log *log, int64_t end);
 /** Creates the files of a new segment, durably. */
 MUST_CHECK enum status segment_create(struct job *job, struct log *log, int64_t base_offset,
                                       struct segment **ret_segment);
@@ -138,6 +146,9 @@ void index_write_start(struct log *log);
  * segments; the files go after file.delete.delay.ms. */
 MUST_CHECK enum status segments_remove(struct job *job, struct log *log, uint32_t first,
                                        uint32_t count);
+/** log_raise_start to the base of a segment that is there, or to less: segments that were counted on
+ * may not be the log's any more. */
+MUST_CHECK enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset);
 
 /* log.c */
 MUST_CHECK enum status log_write_epochs(struct job *job, struct log *log);

@@ -53,6 +53,19 @@ int64_t log_segment_end(const struct log *log, uint32_t index) {
     return index + 1 < log->segment_count ? log->segments[index + 1]->base_offset : log->end;
 }
 
+struct segment *log_next_segment(const struct log *log, int64_t after) {
+    for (uint32_t i = log_segment_of(log, MAX(after, 0)); i < log->segment_count; i++) {
+        if (log->segments[i]->base_offset <= after) continue;
+        segment_hold(log->segments[i]);
+        return log->segments[i];
+    }
+    return NULL;
+}
+
+bool log_segment_is_there(const struct log *log, const struct segment *segment) {
+    return log->segments[log_segment_of(log, segment->base_offset)] == segment;
+}
+
 void log_push_segment(struct log *log, struct segment *segment) {
     if (log->segment_count == log->segment_capacity) {
         uint32_t capacity = log->segment_capacity > 0 ? log->segment_capacity * 2 : 1;

@@ -94,20 +94,10 @@ static enum status start_offset(struct lookup *l, struct segment *segment, int64
     return ST_OK;
 }
 
-/* A share of the first segment above base offset `after`; NULL at the end. */
-static struct segment *next_segment(const struct log *log, int64_t after) {
-    for (uint32_t i = log_segment_of(log, MAX(after, 0)); i < log->segment_count; i++) {
-        if (log->segments[i]->base_offset <= after) continue;
-        segment_hold(log->segments[i]);
-        return log->segments[i];
-    }
-    return NULL;
-}
-
 static enum status find_at_least(struct lookup *l) {
     int64_t after = -1;
     struct segment *segment;
-    while ((segment = next_segment(l->log, after)) != NULL) {
+    while ((segment = log_next_segment(l->log, after)) != NULL) {
         after = segment->base_offset;
         enum status st = segment_load_max(l->job, l->log, segment);
         bool holds_it =
@@ -127,7 +117,7 @@ static enum status find_max(struct lookup *l) {
     int64_t after = -1;
     struct segment *segment, *best = NULL;
     enum status st = ST_OK;
-    while (st == ST_OK && (segment = next_segment(l->log, after)) != NULL) {
+    while (st == ST_OK && (segment = log_next_segment(l->log, after)) != NULL) {
         after = segment->base_offset;
         st = segment_load_max(l->job, l->log, segment);
         bool better = st == ST_OK && segment->max_timestamp_ms >= 0 &&

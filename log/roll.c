@@ -151,9 +151,8 @@ void index_write_start(struct log *log) {
 
 /* --- rolling --- */
 
-static void roll_job(struct job *job, void *argument) {
-    struct log *log = argument;
-    log_job_begin(job, log);
+/* By the job that has the log; log->rolling is set. */
+static void roll(struct job *job, struct log *log) {
     struct segment *old = log_active(log), *next = NULL;
     int64_t base_offset = log->roll_offset; /* the next roll may begin before this one ends */
     ASSERT(log_is_offline(log) || (base_offset == log->end && log->write == NULL));
@@ -173,8 +172,26 @@ static void roll_job(struct job *job, void *argument) {
     }
     if (next == NULL) log->rolling = false; /* else the next roll may wait for its turn already */
     if (st != ST_OK) log_fail(log, st);
+}
+
+static void roll_job(struct job *job, void *argument) {
+    struct log *log = argument;
+    log_job_begin(job, log);
+    roll(job, log);
     log_job_end(log);
     log_let_go(log);
+}
+
+enum status log_roll_at(struct job *job, struct log *log, int64_t end) {
+    log_job_begin(job, log);
+    bool is_idle = log->write == NULL && !log->rolling && list_is_empty(&log->queued);
+    if (!log_is_offline(log) && is_idle && log->end == end && log_active(log)->size_bytes > 0) {
+        log->rolling = true;
+        log->roll_offset = end;
+        roll(job, log);
+    }
+    log_job_end(log);
+    return log_is_offline(log) ? ST_IO : ST_OK;
 }
 
 void roll_start(struct log *log, int64_t base_offset) {

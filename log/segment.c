@@ -11,6 +11,7 @@ struct segment *segment_new(struct log_dir *dir, int64_t base_offset, int file) 
         .file = file,
         .shares = 1,
         .created_ms = io_now(dir->io).wall_ms,
+        .touched_us = io_now(dir->io).mono_us,
         .max_timestamp_ms = -1,
         .times.last.timestamp_ms = -1,
     };

@@ -30,7 +30,9 @@ struct segment {
     int64_t max_timestamp_offset;
     int64_t
         jitter_ms; /* subtracted from segment.ms, so that segments created together roll apart */
+    uint64_t touched_us; /* monotonic: when this process opened it or appended to it last */
     uint32_t bytes_since_entry;
+    bool appended_here;       /* by this process */
     bool max_known;           /* max_timestamp_* hold: always of the active segment */
     bool indexes_durable;     /* what a clean start would trust is on stable storage */
     bool loading;             /* a job reads the offset index */

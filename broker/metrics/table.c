@@ -141,6 +141,13 @@ const struct metric_row metric_table[METRIC_COUNT] = {
     [METRIC_REQUESTS] = {"klamm_requests_total", METRIC_COUNTER, FROM_API, 0, "",
                          "Requests that were read.",
                          "kafka.network:type=RequestMetrics,name=RequestsPerSec"},
+    [METRIC_RETENTION_BYTES] = {"klamm_retention_deleted_bytes_total", METRIC_COUNTER, FROM_SHARDS,
+                                0, "bytes",
+                                "Octets of the segments that retention deleted, by age or size.",
+                                NULL},
+    [METRIC_RETENTION_SEGMENTS] = {"klamm_retention_deleted_segments_total", METRIC_COUNTER,
+                                   FROM_SHARDS, 0, "",
+                                   "Segments that retention deleted, by age or size.", NULL},
     [METRIC_SCRAPE_COMPLETE] =
         {"klamm_scrape_complete", METRIC_GAUGE, FROM_GATHERED, 0, "",
          "1 when every shard answered in time; otherwise what only shards know is missing here.",

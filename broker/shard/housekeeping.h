@@ -1,7 +1,12 @@
-/* broker/shard/housekeeping.h - what a shard does from time to time for all its partitions. */
+/* broker/shard/housekeeping.h - what a shard does from time to time for all its partitions:
+ *
+ *   every producer.id.expiration.check.interval.ms   forgets idle producers
+ *   every log.retention.check.interval.ms            retention (log/retention.h), the first time
+ *                                                    soon after the start, as in Kafka */
 #pragma once
 #include "broker/shard/shard.h"
 
-/** Forgets idle producers every producer.id.expiration.check.interval.ms, until the shard stops. */
+/** Until the shard stops. */
 void housekeeping_start(struct shard *shard);
-void housekeeping_stop(struct shard *shard);
+/** Waits for what is under way. */
+void housekeeping_stop(struct job *job, struct shard *shard);

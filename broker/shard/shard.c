@@ -105,7 +105,7 @@ void shard_connection_gone(struct shard *shard) {
 
 void shard_close_connections(struct job *job, struct shard *shard) {
     shard->stopping = true;
-    housekeeping_stop(shard);
+    housekeeping_stop(job, shard);
     listeners_close(shard);
     LIST_EACH(&shard->connection_list, node)
     connection_close(CONTAINER_OF(node, struct connection, link));

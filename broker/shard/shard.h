@@ -93,7 +93,7 @@ struct shard {
     uint32_t connection_count;
     int64_t producer_id_expiration_ms; /* a setting that may change */
     struct io_timer idle_timer;        /* closes idle connections */
-    struct io_timer producer_timer;    /* forgets idle producers */
+    struct housekeeping *housekeeping; /* NULL: not started, or stopped */
     struct list listening;             /* struct acceptor of broker/net/listener.c */
     struct batch_scratch scratch;
     struct metrics metrics;

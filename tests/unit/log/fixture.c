@@ -115,6 +115,10 @@ static void raise_job(struct job *job, void *argument) {
     struct call *c = argument;
     c->st = log_raise_start(job, c->fx->log, c->a);
 }
+static void retain_job(struct job *job, void *argument) {
+    struct call *c = argument;
+    c->st = log_retain(job, c->fx->log, c->a, c->out);
+}
 static void epoch_job(struct job *job, void *argument) {
     struct call *c = argument;
     c->st = log_begin_epoch(c->fx->log, (int32_t)c->a);
@@ -136,6 +140,9 @@ enum status fixture_truncate(struct fixture *fx, int64_t offset) {
 }
 enum status fixture_raise_start(struct fixture *fx, int64_t offset) {
     return run(fx, raise_job, offset, 0, NULL);
+}
+enum status fixture_retain(struct fixture *fx, int64_t upper, struct retained *deleted) {
+    return run(fx, retain_job, upper, 0, deleted);
 }
 enum status fixture_begin_epoch(struct fixture *fx, int32_t epoch) {
     return run(fx, epoch_job, epoch, 0, NULL);

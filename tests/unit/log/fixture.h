@@ -2,6 +2,7 @@
  * test of log/ needs, with the job functions wrapped so that a test reads as straight code. */
 #pragma once
 #include "log/log.h"
+#include "log/retention.h"
 #include "protocol/batch_builder.h"
 #include "tests/lib/plain_io.h"
 
@@ -37,6 +38,7 @@ void fixture_kill(struct fixture *fx);
 enum status fixture_crash(struct fixture *fx, int64_t recovery_point);
 enum status fixture_truncate(struct fixture *fx, int64_t offset);
 enum status fixture_raise_start(struct fixture *fx, int64_t offset);
+enum status fixture_retain(struct fixture *fx, int64_t upper, struct retained *deleted);
 enum status fixture_begin_epoch(struct fixture *fx, int32_t epoch);
 enum status fixture_delete(struct fixture *fx);
 enum status fixture_find(struct fixture *fx, int64_t timestamp_ms, int64_t upper,
