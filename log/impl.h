@@ -146,8 +146,8 @@ void index_write_start(struct log *log);
  * segments; the files go after file.delete.delay.ms. */
 MUST_CHECK enum status segments_remove(struct job *job, struct log *log, uint32_t first,
                                        uint32_t count);
-/** log_raise_start to the base of a segment that is there, or to less: segments that were counted on
- * may not be the log's any more. */
+/** log_raise_start to the base of a segment that is there, or to less: segments that were counted
+ * on may not be the log's any more. */
 MUST_CHECK enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset);
 
 /* log.c */

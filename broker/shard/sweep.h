@@ -1,5 +1,5 @@
-/* broker/shard/sweep.h - a job that visits all partitions of a shard, one after the other, from time
- * to time: never two at once, and not in one go. What it does to a partition is the caller's.
+/* broker/shard/sweep.h - a job that visits all partitions of a shard, one after the other, from
+ * time to time: never two at once, and not in one go. What it does to a partition is the caller's.
  * Owner: the shard. */
 #pragma once
 #include "broker/shard/shard.h"
