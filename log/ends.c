@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/aborted.h"
 #include "log/holes.h"
 #include "log/producers.h"
 #include "log/removal.h"
@@ -140,6 +141,7 @@ static enum status cut_active(struct job *job, struct log *log, int64_t offset) 
     uint32_t relative_offset = (uint32_t)(offset - segment->base_offset);
     if (st == ST_OK) st = cut_index(job, log, segment, PART_INDEX, relative_offset);
     if (st == ST_OK) st = cut_index(job, log, segment, PART_TIME_INDEX, relative_offset);
+    if (st == ST_OK) st = aborted_cut(job, log, segment, offset);
     if (st == ST_OK) st = job_truncate(job, segment->file, position);
     if (st == ST_OK) st = job_sync(job, segment->file, IO_ALL);
     if (st == ST_OK) {

@@ -20,6 +20,7 @@
 #include "log/config.h"
 #include "log/dir.h"
 #include "log/producer_state.h"
+#include "log/txn_index.h"
 #include "protocol/batch.h"
 
 struct log;
@@ -171,6 +172,13 @@ MUST_CHECK enum status log_find_timestamp(struct job *job, struct log *log, int6
 /** The record with the largest timestamp (ListOffsets -3), below upper_offset. */
 MUST_CHECK enum status log_find_max_timestamp(struct job *job, struct log *log,
                                               int64_t upper_offset, struct log_found *ret_found);
+
+/** The aborted transactions that have a record in [first, upper), in the order of their markers, as
+ * TransactionIndex.collectAbortedTxns finds them: for a cleaner, which walks whole segments. The
+ * caller releases the list (aborted_txns_release with the job's mem). ST_CORRUPT: an index cannot
+ * be read, so nothing is known. */
+MUST_CHECK enum status log_find_aborted(struct job *job, struct log *log, int64_t first,
+                                        int64_t upper, struct aborted_txns *ret_list);
 
 /* --- changing the ends --- */
 

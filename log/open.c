@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/aborted.h"
 #include "log/holes.h"
 #include "log/impl.h"
 #include "log/partition_metadata.h"
@@ -117,6 +118,18 @@ static bool lists(const struct io_listing *listing, int64_t base_offset, enum se
     return false;
 }
 
+/* As LogSegment.sanityCheck; one that cannot be right makes recovery write it again. */
+static enum status check_txn_index(struct job *job, struct log *log, struct segment *segment) {
+    uint8_t *entries = NULL;
+    uint32_t count = 0;
+    segment->txns.tail.file_count = INDEX_COUNT_UNKNOWN;
+    enum status st = aborted_read_file(job, log, segment, &entries, &count);
+    mem_free(job_mem(job), entries, (size_t)count * TXN_INDEX_ENTRY_BYTES);
+    if (st != ST_CORRUPT) return st;
+    segment->indexes_durable = false;
+    return ST_OK;
+}
+
 static enum status open_segments(struct job *job, struct log *log) {
     struct io_listing listing = {0};
     enum status st = job_list(job, log->path, &listing);
@@ -133,6 +146,10 @@ static enum status open_segments(struct job *job, struct log *log) {
         if (!lists(&listing, name.base_offset, PART_INDEX) ||
             !lists(&listing, name.base_offset, PART_TIME_INDEX)) {
             segment->indexes_durable = false; /* missing: rebuilt below */
+        }
+        if (lists(&listing, name.base_offset, PART_TXN_INDEX)) {
+            st = check_txn_index(job, log, segment);
+            if (st != ST_OK) break;
         }
         if (lists(&listing, name.base_offset, PART_HOLES)) {
             st = holes_read(job, log, segment);

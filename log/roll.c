@@ -81,10 +81,13 @@ enum status segment_create(struct job *job, struct log *log, int64_t base_offset
 static void free_tails(struct segment *segment) {
     struct mem *mem = segment->dir->io->mem;
     uint32_t offsets = segment->offsets.tail.file_count, times = segment->times.tail.file_count;
+    uint32_t txns = segment->txns.tail.file_count;
     index_tail_clear(&segment->offsets.tail, mem, OFFSET_INDEX_ENTRY_BYTES);
     index_tail_clear(&segment->times.tail, mem, TIME_INDEX_ENTRY_BYTES);
+    index_tail_clear(&segment->txns.tail, mem, TXN_INDEX_ENTRY_BYTES);
     segment->offsets.tail.file_count = offsets;
     segment->times.tail.file_count = times;
+    segment->txns.tail.file_count = txns;
 }
 
 /* Appends what the tail holds. The octets are copied first: appends may move the array while the
@@ -121,6 +124,12 @@ enum status segment_write_indexes(struct job *job, struct log *log, struct segme
     if (st == ST_OK) {
         st = write_tail(job, log, segment, PART_TIME_INDEX, &segment->times.tail,
                         TIME_INDEX_ENTRY_BYTES, sync);
+    }
+    if (st == ST_OK && !txn_index_is_empty(&segment->txns)) {
+        st = write_tail(job, log, segment, PART_TXN_INDEX, &segment->txns.tail,
+                        TXN_INDEX_ENTRY_BYTES, sync);
+        /* Its name is as young as its first entry. */
+        if (st == ST_OK && sync) st = job_dir_sync(job, log->path);
     }
     if (st == ST_OK && sync) {
         segment->indexes_durable = true;

@@ -29,6 +29,7 @@ void segment_let_go(struct segment *segment) {
     segment_index_drop(segment);
     index_tail_clear(&segment->offsets.tail, mem, OFFSET_INDEX_ENTRY_BYTES);
     index_tail_clear(&segment->times.tail, mem, TIME_INDEX_ENTRY_BYTES);
+    index_tail_clear(&segment->txns.tail, mem, TXN_INDEX_ENTRY_BYTES);
     segment_set_holes(segment, NULL, 0);
     (void)io_close(segment->dir->io, NULL,
                    segment->file); /* what had to be durable was synced before */

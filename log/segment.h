@@ -1,4 +1,4 @@
-/* log/segment.h - one file of record batches, named after its base offset, with its two indexes.
+/* log/segment.h - one file of record batches, named after its base offset, with its indexes.
  * A segment is shared: the log holds it, and so does every reader that was handed its descriptor;
  * the last one closes the file, so a file that is deleted or a log that is closed is never pulled
  * from under a sender. The files belong to the log's jobs; nothing here does I/O except closing.
@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "log/offset_index.h"
 #include "log/time_index.h"
+#include "log/txn_index.h"
 
 struct log_dir;
 
@@ -40,6 +41,7 @@ struct segment {
     struct list load_waiters; /* reads that wait for it */
     struct offset_index offsets;
     struct time_index times;
+    struct txn_index txns;
     struct hole *holes; /* sorted */
     uint32_t hole_count;
 };

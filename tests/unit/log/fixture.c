@@ -132,6 +132,11 @@ static void find_max_job(struct job *job, void *argument) {
     c->st = log_find_max_timestamp(job, c->fx->log, c->a, c->out);
 }
 
+static void aborted_job(struct job *job, void *argument) {
+    struct call *c = argument;
+    c->st = log_find_aborted(job, c->fx->log, c->a, c->b, c->out);
+}
+
 enum status fixture_open(struct fixture *fx) { return run(fx, open_job, 0, 0, NULL); }
 enum status fixture_close(struct fixture *fx) { return run(fx, close_job, 0, 0, NULL); }
 enum status fixture_delete(struct fixture *fx) { return run(fx, delete_job, 0, 0, NULL); }
@@ -153,6 +158,11 @@ enum status fixture_find(struct fixture *fx, int64_t timestamp_ms, int64_t upper
 }
 enum status fixture_find_max(struct fixture *fx, int64_t upper, struct log_found *found) {
     return run(fx, find_max_job, upper, 0, found);
+}
+
+enum status fixture_aborted(struct fixture *fx, int64_t first, int64_t upper,
+                            struct aborted_txns *list) {
+    return run(fx, aborted_job, first, upper, list);
 }
 
 void fixture_kill(struct fixture *fx) {

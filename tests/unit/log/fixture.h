@@ -45,6 +45,9 @@ enum status fixture_find(struct fixture *fx, int64_t timestamp_ms, int64_t upper
                          struct log_found *found);
 enum status fixture_find_max(struct fixture *fx, int64_t upper, struct log_found *found);
 
+enum status fixture_aborted(struct fixture *fx, int64_t first, int64_t upper,
+                            struct aborted_txns *list);
+
 /** Prepares one batch of `records` records whose values make up about value_bytes each. */
 void append_prepare(struct fixture *fx, struct test_append *a, int32_t records, size_t value_bytes,
                     int64_t timestamp_ms);

@@ -1,0 +1,159 @@
+/* log/aborted.c - transaction indexes as files, and what overlaps a range of the log. Source:
+ * TransactionIndex, LocalLog.collectAbortedTransactions. */
+#include "log/aborted.h"
+#include "base/assert.h"
+#include "base/logging.h"
+
+#define FILE_BYTES_MAX ((size_t)256 << 20)
+
+static enum status count_entries(struct job *job, const char *path, uint32_t *ret_count) {
+    struct io_stat stat;
+    enum status st = job_stat(job, path, &stat);
+    if (st != ST_OK) return st;
+    if (stat.size_bytes > FILE_BYTES_MAX || stat.size_bytes % TXN_INDEX_ENTRY_BYTES != 0)
+        return ST_CORRUPT;
+    *ret_count = (uint32_t)(stat.size_bytes / TXN_INDEX_ENTRY_BYTES);
+    return ST_OK;
+}
+
+static enum status read_entries(struct job *job, const char *path, uint32_t count,
+                                uint8_t **ret_entries) {
+    size_t len = (size_t)count * TXN_INDEX_ENTRY_BYTES;
+    uint8_t *entries = mem_alloc(job_mem(job), len);
+    if (entries == NULL) return ST_NOMEM;
+    int fd = -1;
+    enum status st = job_open(job, path, IO_READ, 0, &fd);
+    if (st == ST_OK) {
+        st = job_read(job, fd, entries, len, 0);
+        job_close(job, fd);
+    }
+    if (st == ST_OK) {
+        *ret_entries = entries;
+        return ST_OK;
+    }
+    mem_free(job_mem(job), entries, len);
+    return st == ST_SHORT ? ST_CORRUPT : st;
+}
+
+enum status aborted_read_file(struct job *job, const struct log *log, struct segment *segment,
+                              uint8_t **ret_entries, uint32_t *ret_count) {
+    struct index_tail *tail = &segment->txns.tail;
+    uint32_t count = tail->file_count;
+    *ret_entries = NULL;
+    *ret_count = 0;
+    if (count == 0) return ST_OK;
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, PART_TXN_INDEX, "");
+    enum status st = ST_OK;
+    if (count == INDEX_COUNT_UNKNOWN) st = count_entries(job, path.text, &count);
+    if (st == ST_OK && count > 0) st = read_entries(job, path.text, count, ret_entries);
+    if (st == ST_OK && !txn_index_is_sane(*ret_entries, count, segment->base_offset)) {
+        mem_free(job_mem(job), *ret_entries, (size_t)count * TXN_INDEX_ENTRY_BYTES);
+        *ret_entries = NULL;
+        st = ST_CORRUPT;
+    }
+    if (st == ST_CORRUPT) LOG_ERROR("log", "not a transaction index: file=%s", path.text);
+    if (st != ST_OK) return st;
+    if (tail->file_count == INDEX_COUNT_UNKNOWN) tail->file_count = count;
+    *ret_count = count;
+    return ST_OK;
+}
+
+enum status aborted_read(struct job *job, const struct log *log, struct segment *segment,
+                         uint8_t **ret_entries, uint32_t *ret_count) {
+    const struct index_tail *tail = &segment->txns.tail;
+    struct mem *mem = job_mem(job);
+    for (;;) {
+        uint32_t in_file = 0;
+        enum status st = aborted_read_file(job, log, segment, ret_entries, &in_file);
+        if (st != ST_OK) return st;
+        size_t len = (size_t)in_file * TXN_INDEX_ENTRY_BYTES;
+        if (tail->file_count == in_file) {
+            size_t more = (size_t)tail->count * TXN_INDEX_ENTRY_BYTES;
+            *ret_count = in_file + tail->count;
+            if (more == 0) return ST_OK;
+            uint8_t *all = mem_resize(mem, *ret_entries, len, len + more);
+            if (all != NULL) {
+                memcpy(all + len, tail->entries, more);
+                *ret_entries = all;
+                return ST_OK;
+            }
+            st = ST_NOMEM;
+        }
+        mem_free(mem, *ret_entries, len);
+        *ret_entries = NULL;
+        if (st != ST_OK) return st;
+        /* The tail went into the file meanwhile: read it again. */
+    }
+}
+
+enum status aborted_cut(struct job *job, const struct log *log, struct segment *segment,
+                        int64_t offset) {
+    struct index_tail *tail = &segment->txns.tail;
+    uint8_t *entries = NULL;
+    uint32_t count = 0;
+    ASSERT(tail->count == 0);
+    enum status st = aborted_read_file(job, log, segment, &entries, &count);
+    if (st != ST_OK || count == 0) return st;
+    uint32_t keep = txn_index_count_below(entries, count, offset);
+    mem_free(job_mem(job), entries, (size_t)count * TXN_INDEX_ENTRY_BYTES);
+    if (keep == count) return ST_OK;
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, PART_TXN_INDEX, "");
+    int fd = -1;
+    st = job_open(job, path.text, IO_WRITE, 0, &fd);
+    if (st != ST_OK) return st;
+    st = job_truncate(job, fd, (uint64_t)keep * TXN_INDEX_ENTRY_BYTES);
+    if (st == ST_OK) st = job_sync(job, fd, IO_ALL);
+    job_close(job, fd);
+    if (st == ST_OK) tail->file_count = keep;
+    return st;
+}
+
+enum status aborted_reset(struct job *job, const struct log *log, struct segment *segment) {
+    struct log_path path;
+    segment_index_drop(segment);
+    index_tail_clear(&segment->txns.tail, job_mem(job), TXN_INDEX_ENTRY_BYTES);
+    log_path_of_part(&path, log->path, segment->base_offset, PART_TXN_INDEX, "");
+    enum status st = job_unlink(job, path.text);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+/* --- across segments --- */
+
+static enum status collect(struct job *job, struct log *log, struct segment *segment, int64_t first,
+                           int64_t upper, struct aborted_txns *list, bool *ret_is_complete) {
+    uint8_t *entries = NULL;
+    uint32_t count = 0;
+    *ret_is_complete = false;
+    if (txn_index_is_empty(&segment->txns)) return ST_OK;
+    enum status st = aborted_read(job, log, segment, &entries, &count);
+    if (st != ST_OK) return st;
+    st = txn_index_collect(entries, count, first, upper, list, job_mem(job), ret_is_complete);
+    mem_free(job_mem(job), entries, (size_t)count * TXN_INDEX_ENTRY_BYTES);
+    return st;
+}
+
+enum status log_find_aborted(struct job *job, struct log *log, int64_t first, int64_t upper,
+                             struct aborted_txns *ret_list) {
+    *ret_list = (struct aborted_txns){0};
+    if (log_is_offline(log)) return ST_IO;
+    enum status st = ST_OK;
+    bool is_complete = false;
+    log_hold(log);
+    int64_t from = first; /* segments may come and go while a file is read */
+    for (;;) {
+        uint32_t index = log_segment_of(log, from);
+        struct segment *segment = log->segments[index];
+        int64_t next = log_segment_end(log, index);
+        bool is_last = index + 1 == log->segment_count;
+        segment_hold(segment);
+        st = collect(job, log, segment, first, upper, ret_list, &is_complete);
+        segment_let_go(segment);
+        if (st != ST_OK || is_complete || is_last) break;
+        from = next;
+    }
+    log_let_go(log);
+    if (st != ST_OK) aborted_txns_release(ret_list, job_mem(job));
+    return st;
+}
