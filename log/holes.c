@@ -5,7 +5,8 @@
 
 #define HOLES_FILE_BYTES_MAX ((size_t)1 << 20)
 
-static enum status parse(struct mem *mem, struct str text, struct segment *segment) {
+enum status holes_parse(struct mem *mem, struct str text, struct hole **ret_holes,
+                        uint32_t *ret_count) {
     struct lines lines;
     uint32_t count = 0;
     enum status st = lines_begin(&lines, text, &count);
@@ -26,12 +27,13 @@ static enum status parse(struct mem *mem, struct str text, struct segment *segme
         end = holes[i].end_position;
     }
     if (st == ST_OK) st = lines_end(&lines);
-    if (st == ST_OK) {
-        segment_set_holes(segment, holes, count);
-    } else {
+    if (st != ST_OK) {
         mem_free(mem, holes, count * sizeof *holes);
+        return st;
     }
-    return st;
+    *ret_holes = holes;
+    *ret_count = count;
+    return ST_OK;
 }
 
 enum status holes_read(struct job *job, const struct log *log, struct segment *segment) {
@@ -43,8 +45,11 @@ enum status holes_read(struct job *job, const struct log *log, struct segment *s
     enum status st = job_read_file(job, path.text, HOLES_FILE_BYTES_MAX, &text, &len);
     if (st == ST_NOT_FOUND) return ST_OK;
     if (st != ST_OK) return st;
-    st = parse(job_mem(job), (struct str){text, len}, segment);
+    struct hole *holes = NULL;
+    uint32_t count = 0;
+    st = holes_parse(job_mem(job), (struct str){text, len}, &holes, &count);
     mem_free(job_mem(job), text, len + 1);
+    if (st == ST_OK && count > 0) segment_set_holes(segment, holes, count);
     return st;
 }
 

@@ -5,6 +5,9 @@
 #pragma once
 #include "log/impl.h"
 
+/** The holes of such a text, from mem (*ret_count of them; NULL when there are none). ST_CORRUPT. */
+MUST_CHECK enum status holes_parse(struct mem *mem, struct str text, struct hole **ret_holes,
+                                   uint32_t *ret_count);
 /** Sets the segment's holes from the file, none when it is missing. ST_CORRUPT: not such a text. */
 MUST_CHECK enum status holes_read(struct job *job, const struct log *log, struct segment *segment);
 /** Makes the file say what the segment's holes are, durably; removes it when there are none. */

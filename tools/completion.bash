@@ -21,4 +21,5 @@ for _klamm_tool in broker-api-versions cluster configs console-consumer console-
     delete-records dump-log get-offsets log-dirs producer-perf-test storage topics verifiable-producer; do
     complete -o default -F _klamm_complete "kafka-$_klamm_tool" "kafka-$_klamm_tool.sh"
 done
+complete -o default -F _klamm_complete klamm-scrub
 unset _klamm_tool

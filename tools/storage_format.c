@@ -1,26 +1,20 @@
 /* tools/storage_format.c - kafka-storage format: controller/format.h on a ring of its own. */
-#include <semaphore.h>
 #include <stdio.h>
 #include <unistd.h>
 #include "base/assert.h"
 #include "base/limits.h"
 #include "broker/config/listeners.h"
-#include "broker/reactor/reactor.h"
 #include "controller/format.h"
+#include "tools/ring_job.h"
 #include "tools/storage.h"
 
 #define CONFIG_BYTES_MAX (1 << 20)
-#define STOP_GRACE_MS 1000
 
-/* Made by the main thread, used by the shard's until `done` is posted, then by the main thread
- * again. */
 struct run {
     struct format_plan plan;
     struct arena *arena;
-    struct jobs jobs;
     enum status status;
     struct str message;
-    sem_t done;
 };
 
 /* One directory and its parents. ST_EXISTS: something else has its name. */
@@ -54,13 +48,6 @@ static void format_job(struct job *job, void *argument) {
     }
     if (run->status == ST_OK)
         run->status = format_standalone(job, &run->plan, run->arena, &run->message);
-    (void)sem_post(&run->done); /* a valid semaphore below its maximum */
-}
-
-static void on_start(struct io *io, void *argument) {
-    struct run *run = argument;
-    jobs_init(&run->jobs, io, 1);
-    job_start(&run->jobs, format_job, run);
 }
 
 static void list_dirs(const struct config *config, struct arena *arena, struct format_plan *plan) {
@@ -113,19 +100,7 @@ int storage_format(struct arena *arena, const struct storage_format *what) {
     run.plan.cluster_id = str_of(what->cluster_id);
     run.plan.ignore_formatted = what->ignore_formatted;
 
-    char error[REACTOR_ERROR_BYTES] = "";
-    struct reactor_group *group;
-    const struct reactor_options options = {.shard_count = 1};
-    if (sem_init(&run.done, 0, 0) < 0) cli_exit("no semaphore");
-    if (reactor_group_new(&options, &group, error, sizeof error) != ST_OK) cli_exit("%s", error);
-    if (reactor_group_start(group, on_start, &run, error, sizeof error) != ST_OK)
-        cli_exit("%s", error);
-    while (sem_wait(&run.done) < 0) {
-    } /* a signal came in between */
-    reactor_group_stop(group, STOP_GRACE_MS);
-    jobs_release(&run.jobs);
-    reactor_group_free(group);
-    (void)sem_destroy(&run.done); /* nobody waits on it */
+    ring_job_run(format_job, &run);
     if (run.status == ST_OK) {
         printf("%.*s", STR_ARG(run.message));
         return 0;

@@ -16,6 +16,7 @@
 #include "broker/shard/live.h"
 #include "broker/shard/log_starts.h"
 #include "broker/shard/housekeeping.h"
+#include "broker/shard/scrubbers.h"
 #include "controller/format.h"
 
 /* One step that every shard takes, in a job of its own; shard 0 waits for all. */
@@ -312,6 +313,7 @@ static void step_accept(struct job *job, struct shard *shard, struct step *step)
     listeners_accept(shard);
     listeners_watch_idle(shard);
     housekeeping_start(shard);
+    scrubbers_start(shard);
 }
 
 static enum status start(struct job *job, struct lifecycle *life, struct str *ret_message) {

@@ -6,6 +6,7 @@
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/housekeeping.h"
+#include "broker/shard/scrubbers.h"
 
 #define KEPT_REQUESTS 128 /* free ones that a shard keeps, with the first chunk of their arenas */
 #define KEPT_CONNECTIONS 32
@@ -130,6 +131,7 @@ static void note_closed(struct shard *shard, struct partition *partition) {
 }
 
 void shard_close_partitions(struct job *job, struct shard *shard) {
+    scrubbers_wait(job, shard);
     shard->closed_capacity = (uint32_t)shard->partitions.count;
     shard->closed = mem_need(shard->mem, shard->closed_capacity * sizeof *shard->closed);
     for (struct map_node *node; (node = map_next(&shard->partitions, NULL)) != NULL;) {

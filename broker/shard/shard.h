@@ -101,6 +101,8 @@ struct shard {
     struct closed_partition *closed; /* at the stop */
     uint32_t closed_count, closed_capacity;
     bool stopping;
+    uint32_t scrubber_count;                   /* of broker/shard/scrubbers.h, at work */
+    struct job *scrubbers_ended;               /* wakes when they have ended */
     struct job *closing;                       /* waits for the last connection to go */
     int64_t next_producer_id, end_producer_id; /* what is left of this shard's block of ids */
     struct list producer_id_waiters; /* struct id_wait of broker/handlers/init_producer_id.c */

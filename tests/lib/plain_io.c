@@ -368,5 +368,11 @@ static void run_job(struct job *job, void *argument) {
 void plain_io_run(struct plain_io *plain, job_fn *fn, void *argument) {
     struct run run = {.fn = fn, .argument = argument};
     job_start(&plain->jobs, run_job, &run);
-    while (!run.ended) ASSERT(plain_io_turn(plain));
+    while (!run.ended) {
+        if (plain_io_turn(plain)) continue;
+        uint64_t next_us = timers_next_us(&plain->io.timers);
+        ASSERT(next_us != UINT64_MAX);
+        plain->io.now.wall_ms += (int64_t)((next_us - plain->io.now.mono_us) / 1000);
+        plain->io.now.mono_us = next_us;
+    }
 }

@@ -61,5 +61,6 @@ void plain_io_release(struct plain_io *plain);
 bool plain_io_turn(struct plain_io *plain);
 /** Turns until there is nothing to do. */
 void plain_io_settle(struct plain_io *plain);
-/** Runs fn(job, argument) as a job and turns until it ended. */
+/** Runs fn(job, argument) as a job and turns until it ended; while it sleeps the clock jumps to the
+ *  next timer. */
 void plain_io_run(struct plain_io *plain, job_fn *fn, void *argument);
