@@ -5,7 +5,7 @@
 #pragma once
 #include "log/impl.h"
 
-/** The holes of such a text, from mem (*ret_count of them; NULL when there are none). ST_CORRUPT. */
+/** The holes of such a text, *ret_count of them, from mem; NULL when it has none. ST_CORRUPT. */
 MUST_CHECK enum status holes_parse(struct mem *mem, struct str text, struct hole **ret_holes,
                                    uint32_t *ret_count);
 /** Sets the segment's holes from the file, none when it is missing. ST_CORRUPT: not such a text. */
