@@ -266,7 +266,8 @@ def run_stage(stage, quick, only, seed_base):
 
 def fetch_peers():
     """What the world brings to test against, where its own prerequisites are there; each once."""
-    for peer, what in (("kafka", "Apache Kafka"), ("python", "Python clients")):
+    for peer, what in (("kafka", "Apache Kafka"), ("python", "Python clients"),
+                       ("go", "Go clients"), ("node", "Node.js clients")):
         program = TOP / "tests" / "peer" / peer
         with contextlib.suppress(subprocess.TimeoutExpired):
             made = subprocess.run([program, "install"], stdout=subprocess.DEVNULL, timeout=240,
