@@ -125,7 +125,8 @@ struct io_receiver {
     void (*on_data)(struct io_receiver *receiver, const uint8_t *data, size_t len);
     /** The octets asked for by io_recv_direct are in their buffer. */
     void (*on_direct)(struct io_receiver *receiver);
-    /** The last call: 0 the peer closed, -ECANCELED io_recv_stop, or another negative errno.
+    /** The last call: 0 the peer closed, -ECANCELED io_recv_stop or io_recv_detach, or another
+     *  negative errno.
      *  Afterwards neither the receiver nor a direct buffer is used by the implementation. */
     void (*on_end)(struct io_receiver *receiver, int64_t result);
     struct io_op op; /* the implementation's */
@@ -189,6 +190,7 @@ struct io_ops {
     void (*recv_pause)(struct io *, struct io_receiver *);
     void (*recv_resume)(struct io *, struct io_receiver *);
     void (*recv_stop)(struct io *, struct io_receiver *);
+    void (*recv_detach)(struct io *, struct io_receiver *);
     bool (*send)(struct io *, struct io_op *, int fd, const struct iovec *iov, int iov_count);
     bool (*send_file)(struct io *, struct io_op *, int fd, int file, uint64_t offset, uint64_t len);
     bool (*resolve)(struct io *, struct io_op *, const char *host, uint16_t port,
@@ -333,6 +335,13 @@ static inline void io_recv_resume(struct io *io, struct io_receiver *receiver) {
 /** Ends receiving: no on_data or on_direct any more; on_end follows, later. */
 static inline void io_recv_stop(struct io *io, struct io_receiver *receiver) {
     io->ops->recv_stop(io, receiver);
+}
+/** Ends receiving and loses nothing, so that receiving may start anew, on another shard even:
+ *  on_data still brings what had been taken from the stream, then on_end follows, later. Not while
+ *  a direct read is wanted; one that is asked for meanwhile is dropped. Resumes a paused receiver
+ *  only to end it. */
+static inline void io_recv_detach(struct io *io, struct io_receiver *receiver) {
+    io->ops->recv_detach(io, receiver);
 }
 /** Sends everything or fails; at most one send or send_file at a time on a descriptor. */
 static inline bool io_send(struct io *io, struct io_op *op, int fd, const struct iovec *iov,

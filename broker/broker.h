@@ -22,6 +22,7 @@ struct broker_setup {
      * every log is closed. status says whether the stop was clean. */
     void (*on_stopped)(void *owner, enum status st);
     void *owner;
+    uint32_t move_after; /* requests before a connection moves (broker/net/move.h); 0: MOVE_AFTER */
 };
 
 /** On shard 0. Formats (klamm.auto.format), recovers, leads the metadata log, registers, opens the

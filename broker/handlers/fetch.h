@@ -67,5 +67,8 @@ void fetch_start(struct fetch *fetch);
 /** What was read goes into rq->out, within the limits of the request; parts of a session that have
  * no news are left out. false: no memory. */
 bool fetch_put_answer(struct fetch *fetch);
-/** Gives the session back and responds (or abandons the request). */
+/** Begins a session of everything that is answered, on a shard that its visit is at; without room
+ * for it the answer says so by id 0. */
+void fetch_begin_session(struct fetch *fetch, struct shard *at);
+/** Begins a session or gives it back, and responds (or abandons the request). */
 void fetch_finish(struct fetch *fetch, bool has_answer);

@@ -90,13 +90,11 @@ static void put_part(struct answer *answer, struct fetch_part *part) {
     answer->last = part;
 }
 
-/* A session of everything that was answered; without room for it the answer says so by id 0. */
-static void begin_session(struct fetch *fetch) {
-    struct shard *shard = fetch->rq->shard;
-    struct fetch_sessions *cache = &shard->fetch_sessions;
+void fetch_begin_session(struct fetch *fetch, struct shard *at) {
+    struct fetch_sessions *cache = &at->fetch_sessions;
     struct fetch_response *out = fetch->rq->out;
     struct fetch_session *session = fetch_session_new(cache, fetch_by_ids(fetch->rq),
-                                                      fetch->part_count, shard->io->now.mono_us);
+                                                      fetch->part_count, at->io->now.mono_us);
     if (session == NULL) return;
     bool has_room = true;
     for (int pass = 0; pass < 2; pass++) { /* in the order of the answer */
@@ -133,6 +131,5 @@ bool fetch_put_answer(struct fetch *fetch) {
         if (fetch->parts[i].visit != NULL) put_part(&answer, &fetch->parts[i]);
     for (uint32_t i = 0; i < fetch->part_count; i++)
         if (fetch->parts[i].visit == NULL) put_part(&answer, &fetch->parts[i]);
-    if (fetch->begins_session) begin_session(fetch);
     return true;
 }

@@ -49,8 +49,10 @@ static void add_part(struct fetch *fetch, struct str topic_name, struct uuid top
         answer->error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
         return;
     }
-    part->visit = &fetch->visits[shard_of_partition(shard->broker, topic->id, wish->index)];
+    uint32_t owner = shard_of_partition(shard->broker, topic->id, wish->index);
+    part->visit = &fetch->visits[owner];
     part->visit->fetch = fetch;
+    fetch->rq->shards |= (uint64_t)1 << owner;
     fetch->served_count++;
     list_push_back(&part->visit->parts, &part->link);
 }
@@ -154,6 +156,11 @@ static void visit_take(struct visit *visit, struct shard *at) {
     visit_return(visit);
 }
 
+static void visit_begin(struct visit *visit, struct shard *at) {
+    fetch_begin_session(CONTAINER_OF(visit, struct fetch, session_visit), at);
+    visit_return(visit);
+}
+
 static void visit_give_back(struct visit *visit, struct shard *at) {
     struct fetch *fetch = CONTAINER_OF(visit, struct fetch, session_visit);
     fetch_session_give_back(&at->fetch_sessions, fetch->session);
@@ -184,22 +191,35 @@ static void dropped(struct visit *visit) {
     request_abandon(CONTAINER_OF(visit, struct fetch, session_visit)->rq, true);
 }
 
+static void go_to(struct fetch *fetch, uint32_t target,
+                  void (*work)(struct visit *visit, struct shard *at),
+                  void (*returned)(struct visit *visit)) {
+    fetch->session_visit = (struct visit){
+        .home = fetch->rq->shard, .target = target, .work = work, .returned = returned};
+    visit_go(&fetch->session_visit);
+}
+
 static void go(struct fetch *fetch, int32_t session_id,
                void (*work)(struct visit *visit, struct shard *at),
                void (*returned)(struct visit *visit)) {
-    struct shard *home = fetch->rq->shard;
+    const struct shard *home = fetch->rq->shard;
     int32_t target = fetch_session_shard(session_id, home->broker->shard_count);
-    fetch->session_visit = (struct visit){
-        .home = home,
-        .target = target >= 0 ? (uint32_t)target : home->index, /* where it is not found either */
-        .work = work,
-        .returned = returned};
-    visit_go(&fetch->session_visit);
+    /* An id that no session has is not found at home either. */
+    go_to(fetch, target >= 0 ? (uint32_t)target : home->index, work, returned);
+}
+
+/* A session of one shard's partitions begins there: its connection will move there, too. */
+static uint32_t shard_of_session(const struct fetch *fetch) {
+    uint64_t shards = fetch->rq->shards;
+    bool is_one = shards != 0 && (shards & (shards - 1)) == 0;
+    return is_one ? (uint32_t)__builtin_ctzll(shards) : fetch->rq->shard->index;
 }
 
 void fetch_finish(struct fetch *fetch, bool has_answer) {
     if (fetch->session != NULL) {
         go(fetch, fetch->session->id, visit_give_back, has_answer ? answered : dropped);
+    } else if (has_answer && fetch->begins_session) {
+        go_to(fetch, shard_of_session(fetch), visit_begin, answered);
     } else if (has_answer) {
         request_respond(fetch->rq);
     } else {

@@ -377,6 +377,7 @@ static bool add_topic(struct produce *produce, const struct produce_request_topi
             .visit = v, .in = data, .out = answer, .topic_id = topic->id, .topic = name};
         list_push_back(&v->parts, &parts[i].link);
         v->open_count++;
+        rq->shards |= (uint64_t)1 << shard;
     }
     return true;
 }

@@ -43,6 +43,11 @@ const struct metric_row metric_table[METRIC_COUNT] = {
     [METRIC_CONNECTIONS] = {"klamm_connections", METRIC_GAUGE, FROM_SHARDS, 0, "",
                             "Client connections open.",
                             "kafka.server:type=socket-server-metrics,attribute=connection-count"},
+    [METRIC_CONNECTIONS_MOVED] = {"klamm_connections_moved_total", METRIC_COUNTER, FROM_SHARDS, 0,
+                                  "",
+                                  "Client connections handed over to the shard that their requests "
+                                  "are for.",
+                                  NULL},
     [METRIC_CONNECTIONS_OPENED] =
         {"klamm_connections_opened_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
          "Client connections accepted.",

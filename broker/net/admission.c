@@ -135,6 +135,17 @@ void admission_leave(struct admitted *place) {
     visit_go(&place->visit);
 }
 
+struct admitted *admission_take_over(struct shard *shard, const struct admitted *from) {
+    struct admitted *place = MEM_NEW(shard->mem, struct admitted);
+    *place = *from;
+    place->visit.home = shard;
+    return place;
+}
+
+void admission_forget(struct shard *shard, struct admitted *place) {
+    MEM_FREE(shard->mem, place);
+}
+
 static void turn_away(struct shard *shard, struct admitted *place) {
     uint32_t swallowed = 0;
     metrics_add(&shard->metrics, METRIC_CONNECTIONS_REFUSED, 1);

@@ -23,3 +23,8 @@ void admission_ask(struct shard *shard, int fd, const struct io_address *peer,
                    uint32_t listener_index);
 /** The connection is gone. On its shard; taken. */
 void admission_leave(struct admitted *place);
+/** The place of a connection that came from another shard, as one of this shard's. */
+struct admitted *admission_take_over(struct shard *shard, const struct admitted *from);
+/** Another shard has taken the place over, or gives it up again: nothing is counted. On its shard;
+ * taken. */
+void admission_forget(struct shard *shard, struct admitted *place);

@@ -1,5 +1,6 @@
 /* broker/net/connection.c - frames in, answers out, both in order. */
 #include "broker/net/connection.h"
+#include <errno.h>
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/logging.h"
@@ -15,18 +16,22 @@ static void touch(struct connection *c) {
 
 /* --- closing --- */
 
-/* Only at the end of a turn, so that no caller up the stack still holds the connection. */
-static void free_if_gone(struct connection *c) {
-    if (c->fd >= 0 || !c->receive_ended || c->is_sending || c->request_count > 0) return;
+static void connection_free(struct connection *c) {
     struct shard *shard = c->shard;
     buffer_put(&shard->buffers, c->frame);
     buffer_put(&shard->buffers, c->held);
     list_remove(&c->link);
     shard->connection_count--;
     metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
-    admission_leave(c->place);
     pool_put(&shard->connections, c);
     shard_connection_gone(shard);
+}
+
+/* Only at the end of a turn, so that no caller up the stack still holds the connection. */
+static void free_if_gone(struct connection *c) {
+    if (c->fd >= 0 || !c->receive_ended || c->is_sending || c->request_count > 0) return;
+    admission_leave(c->place);
+    connection_free(c);
 }
 
 static void on_closed(struct io_op *op) {
@@ -37,6 +42,10 @@ static void on_closed(struct io_op *op) {
 
 void connection_close(struct connection *c) {
     if (c->is_closing) return;
+    if (c->move.state == MOVE_AWAY) {
+        c->wants_close = true;
+        return;
+    }
     c->is_closing = true;
     if (!c->receive_ended) io_recv_stop(c->shard->io, &c->receiver);
     /* What runs still needs its request; what is finished or has not started goes now. */
@@ -152,7 +161,9 @@ static bool take_sent(struct connection *c) {
     for (; c->send_count > 0; c->send_count--) {
         struct request *rq = CONTAINER_OF(c->requests.next, struct request, link);
         bool close_after = rq->close_after;
+        uint64_t shards = rq->shards;
         connection_forget(c, rq);
+        move_note(c, shards);
         if (close_after) {
             connection_close(c);
             return false;
@@ -168,6 +179,7 @@ static void send_all(struct connection *c) {
         if (!take_sent(c)) return;
     }
     if (!c->is_closing) proceed(c);
+    if (!c->is_closing) move_consider(c);
 }
 
 static void on_sent(struct io_op *op) {
@@ -356,12 +368,14 @@ static void proceed(struct connection *c) {
 static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
     touch(c);
-    size_t taken = c->held == NULL ? take_octets(c, data, len) : 0;
+    bool must_hold = c->held != NULL || c->move.state != MOVE_NOT;
+    size_t taken = must_hold ? 0 : take_octets(c, data, len);
     if (c->is_closing) return;
     if (taken < len && !hold(c, data + taken, len - taken)) {
         refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
         return;
     }
+    if (c->move.state != MOVE_NOT) return; /* the new shard takes them */
     bool wants_more = c->held == NULL && c->frame != NULL;
     if (wants_more && c->frame_bytes - c->frame->len >= FRAME_DIRECT_BYTES) {
         io_recv_direct(c->shard->io, receiver, c->frame->data + c->frame->len, frame_room(c));
@@ -385,20 +399,19 @@ static void on_direct(struct io_receiver *receiver) {
 
 static void on_end(struct io_receiver *receiver, int64_t result) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
-    (void)result; /* the peer went, or we stopped: either way the connection is over */
-    c->receive_ended = true;
+    if (c->move.state == MOVE_DETACHING && !c->is_closing && result == -ECANCELED) {
+        move_go(c);
+        return;
+    }
+    c->receive_ended = true; /* the peer went, or we stopped: either way the connection is over */
     connection_close(c);
     io_later(c->shard->io, &c->flush);
 }
 
-void connection_open(struct shard *shard, int fd, const struct io_address *peer,
-                     uint32_t listener_index, struct admitted *place) {
+static struct connection *connection_new(struct shard *shard, int fd, const struct io_address *peer,
+                                         uint32_t listener_index, struct admitted *place) {
     struct connection *c = pool_get(&shard->connections);
-    if (c == NULL) {
-        admission_leave(place);
-        (void)io_close(shard->io, NULL, fd); /* nobody waits */
-        return;
-    }
+    if (c == NULL) return NULL;
     *c = (struct connection){
         .shard = shard,
         .fd = fd,
@@ -415,6 +428,55 @@ void connection_open(struct shard *shard, int fd, const struct io_address *peer,
     c->active_us = shard->io->now.mono_us;
     shard->connection_count++;
     metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
+    return c;
+}
+
+void connection_open(struct shard *shard, int fd, const struct io_address *peer,
+                     uint32_t listener_index, struct admitted *place) {
+    struct connection *c = connection_new(shard, fd, peer, listener_index, place);
+    if (c == NULL) {
+        admission_leave(place);
+        (void)io_close(shard->io, NULL, fd); /* nobody waits */
+        return;
+    }
+    uint32_t move_after = shard->broker->setup.move_after;
+    move_init(c, move_after > 0 ? move_after : MOVE_AFTER);
     metrics_add(&shard->metrics, METRIC_CONNECTIONS_OPENED, 1);
     io_recv_start(shard->io, &c->receiver, fd);
+}
+
+bool connection_take_over(struct shard *shard, const struct connection *from) {
+    struct buffer *held = NULL;
+    if (from->held != NULL) {
+        held = buffer_get(&shard->buffers, from->held->len);
+        if (held == NULL) return false;
+        memcpy(held->data, from->held->data, from->held->len);
+        held->len = from->held->len;
+    }
+    struct admitted *place = admission_take_over(shard, from->place);
+    struct connection *c =
+        connection_new(shard, from->fd, &from->peer, from->listener_index, place);
+    if (c == NULL) {
+        buffer_put(&shard->buffers, held);
+        admission_forget(shard, place);
+        return false;
+    }
+    move_init(c, MIN(from->move.wanted * 2, MOVE_AFTER_MAX));
+    c->held = held;
+    connection_go_on(c);
+    return true;
+}
+
+void connection_given_away(struct connection *c) {
+    admission_forget(c->shard, c->place);
+    connection_free(c);
+}
+
+void connection_go_on(struct connection *c) {
+    io_recv_start(c->shard->io, &c->receiver, c->fd);
+    if (c->wants_close) {
+        connection_close(c);
+    } else {
+        proceed(c);
+    }
 }

@@ -1,5 +1,5 @@
 /* broker/net/connection.h - one client connection: octets in, frames, requests in order, answers in
- * order. Owner: the shard that accepted it, for life.
+ * order. Owner: the shard that accepted it, until it moves to another (broker/net/move.h).
  *
  * Requests: a frame is a 4-octet length and that many octets. Produce requests overlap (their
  * appends happen in order of arrival), everything else starts when the one before is answered. At
@@ -11,6 +11,7 @@
  * connection with one rate-limited log line. */
 #pragma once
 #include "broker/net/admission.h"
+#include "broker/net/move.h"
 #include "broker/net/request.h"
 
 #define CONNECTION_BYTES_MAX (8u << 20) /* of frames waiting or running, before reading stops */
@@ -49,7 +50,9 @@ struct connection {
     uint32_t cut_index;  /* next cut of `sending` */
     size_t sent_bytes;   /* of sending->answer before that cut */
     uint32_t send_count; /* requests that the send under way completes */
-    bool is_sending, is_paused, receive_ended, is_closing, wants_close;
+    struct move move;
+    bool is_sending, is_paused, receive_ended, is_closing;
+    bool wants_close; /* once it is home from a move that failed */
 };
 
 /** Takes the descriptor and the place among the connections. */
@@ -59,5 +62,12 @@ void connection_open(struct shard *shard, int fd, const struct io_address *peer,
 void connection_close(struct connection *connection);
 /** The request is DONE (or abandoned); sends what is next in order. */
 void connection_request_done(struct connection *connection, struct request *rq);
+/** On another shard, while `from` is away from its own: a connection of this one goes on where that
+ * stopped. false: it cannot. */
+bool connection_take_over(struct shard *shard, const struct connection *from);
+/** Another shard has it: forgets it. */
+void connection_given_away(struct connection *connection);
+/** Home again: receives on, or closes. */
+void connection_go_on(struct connection *connection);
 /** Takes a request out of its connection, its answer sent or dropped. */
 void connection_forget(struct connection *connection, struct request *rq);

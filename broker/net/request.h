@@ -40,6 +40,7 @@ struct request {
     const struct api *api; /* of protocol/messages.h */
     struct request_header header;
     enum request_state state;
+    uint64_t shards; /* bit by shard: whose partitions it is about; 0: no partition's */
     struct now started;
     struct arena arena;
     void *in;  /* the API's request struct, arena */

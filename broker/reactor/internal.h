@@ -149,6 +149,8 @@ void op_detach(struct reactor *r, struct io_op *op);
 void op_end(struct reactor *r, struct io_op *op, int64_t result);
 /** An on_cqe that ends with what the kernel said. */
 void op_simple_cqe(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags);
+/** A parked op gets a completion. */
+void op_unpark(struct reactor *r, struct io_op *op);
 /** Gives up: a parked op gets a completion; one in the kernel must be cancelled there besides. */
 void op_kick(struct reactor *r, struct io_op *op);
 /** Asks the kernel to cancel op. */
@@ -219,6 +221,7 @@ void reactor_recv_direct(struct io *, struct io_receiver *, uint8_t *buf, size_t
 void reactor_recv_pause(struct io *, struct io_receiver *);
 void reactor_recv_resume(struct io *, struct io_receiver *);
 void reactor_recv_stop(struct io *, struct io_receiver *);
+void reactor_recv_detach(struct io *, struct io_receiver *);
 /** Maps and registers the provided buffers; 0 or a negative errno. */
 int receive_buffers_make(struct reactor *r);
 void receive_buffers_release(struct reactor *r);

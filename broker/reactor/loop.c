@@ -254,6 +254,7 @@ const struct io_ops reactor_ops = {
     .recv_pause = reactor_recv_pause,
     .recv_resume = reactor_recv_resume,
     .recv_stop = reactor_recv_stop,
+    .recv_detach = reactor_recv_detach,
     .send = reactor_send,
     .send_file = reactor_send_file,
     .resolve = reactor_resolve,

@@ -74,12 +74,16 @@ void op_simple_cqe(struct reactor *r, struct io_op *op, int32_t result, uint32_t
     op_end(r, op, result);
 }
 
-void op_kick(struct reactor *r, struct io_op *op) {
+void op_unpark(struct reactor *r, struct io_op *op) {
     struct op_head *head = op_head(op);
-    head->flags |= OP_CANCELLED;
     if ((head->flags & OP_PARKED) == 0) return;
     head->flags &= ~(uint32_t)OP_PARKED;
     io_uring_prep_nop(reactor_op_sqe(r, op)); /* completes later, never within the caller */
+}
+
+void op_kick(struct reactor *r, struct io_op *op) {
+    op_head(op)->flags |= OP_CANCELLED;
+    op_unpark(r, op);
 }
 
 void op_cancel_in_kernel(struct reactor *r, struct io_op *op) {

@@ -25,6 +25,7 @@ struct recv_op {
     bool large_frames;   /* not multishot */
     bool cancelling;     /* the armed one is asked to end */
     bool in_callback;    /* what changes is settled when it returns */
+    bool detaching;      /* nothing more is armed: it ends when what is armed has ended */
 };
 OP_STATE_FITS(struct recv_op);
 
@@ -106,7 +107,7 @@ static void end(struct reactor *r, struct io_receiver *receiver, int64_t result)
 }
 
 static bool armed_must_end(const struct io_receiver *receiver, const struct recv_op *s) {
-    if ((s->head.flags & OP_CANCELLED) != 0) return true;
+    if (s->detaching || (s->head.flags & OP_CANCELLED) != 0) return true;
     if (s->armed == ARMED_DIRECT)
         return false; /* what a direct read waits for has a buffer: it is finished */
     return receiver->paused || receiver->direct != NULL;
@@ -121,7 +122,7 @@ static void settle(struct reactor *r, struct io_receiver *receiver, bool may_end
         if (!armed_must_end(receiver, s) || s->cancelling) return;
         s->cancelling = true;
         op_cancel_in_kernel(r, &receiver->op);
-    } else if (op_is_cancelled(&receiver->op)) {
+    } else if (s->detaching || op_is_cancelled(&receiver->op)) {
         if (may_end) end(r, receiver, -ECANCELED);
     } else if (receiver->paused) {
         s->head.flags |= OP_PARKED;
@@ -236,5 +237,15 @@ void reactor_recv_stop(struct io *io, struct io_receiver *receiver) {
     struct reactor *r = reactor_of(io);
     if (op_is_cancelled(&receiver->op)) return;
     op_kick(r, &receiver->op);
+    settle(r, receiver, false);
+}
+
+void reactor_recv_detach(struct io *io, struct io_receiver *receiver) {
+    struct reactor *r = reactor_of(io);
+    struct recv_op *s = recv_op(receiver);
+    if (s->detaching || op_is_cancelled(&receiver->op)) return;
+    ASSERT(receiver->direct == NULL);
+    s->detaching = true;
+    op_unpark(r, &receiver->op);
     settle(r, receiver, false);
 }

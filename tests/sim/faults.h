@@ -32,6 +32,7 @@
     X(NET_SILENCE, "net-silence")           /* half open: nothing arrives any more, no end */      \
     X(NET_REFUSED, "net-refused")           /* connect refused by chance */                        \
     X(NET_ACCEPT_ERROR, "net-accept-error") /* -EMFILE given to on_accept */                       \
+    X(NET_OTHER_SHARD, "net-other-shard")   /* a connection is received from by another shard */   \
     X(CLOCK_STEP, "clock-step")             /* the wall clock steps, either way */                 \
     X(SHARD_STALL, "shard-stall")           /* a turn comes milliseconds late */                   \
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \

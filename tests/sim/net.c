@@ -213,6 +213,8 @@ static void receive_data(struct socket *socket, struct io_receiver *receiver) {
 static void receive_end(struct socket *socket, int64_t result) {
     struct io_receiver *receiver = socket->receiver;
     socket->receiver = NULL;
+    socket->is_detaching = false;
+    list_remove(&socket->readable.link); /* who goes on receiving may be another shard */
     receiver->direct = NULL;
     receiver->direct_len = 0;
     world_mix(socket->world, (uint64_t)result);
@@ -228,6 +230,7 @@ static void readable(struct task *task) {
     struct io_receiver *receiver = socket->receiver;
     if (receiver == NULL) return;
     if (socket->is_stopping) {
+        if (socket->is_detaching && prng_chance(&world->prng, 1, 2)) receive_data(socket, receiver);
         receive_end(socket,
                     pipe->is_reset && prng_chance(&world->prng, 1, 2) ? -ECONNRESET : -ECANCELED);
         return;
@@ -270,6 +273,7 @@ void net_recv_start(struct io *base, struct io_receiver *receiver, int fd) {
     if (!seam_begin(io)) return;
     struct socket *socket = socket_at(io, fd);
     ASSERT(socket != NULL && socket->receiver == NULL);
+    if (socket->io != NULL && socket->io != io) world_count(io->world, FAULT_NET_OTHER_SHARD);
     socket->io = io;
     socket->receiver = receiver;
     socket->is_stopping = false;
@@ -317,6 +321,17 @@ void net_recv_stop(struct io *base, struct io_receiver *receiver) {
     struct socket *socket = socket_of(receiver);
     if (socket == NULL) return;
     socket->is_stopping = true;
+    socket->is_detaching = false;
+    wake_reader(socket);
+}
+
+void net_recv_detach(struct io *base, struct io_receiver *receiver) {
+    struct sim_io *io = seam_of(base);
+    if (!seam_begin(io)) return;
+    struct socket *socket = socket_of(receiver);
+    if (socket == NULL || socket->is_stopping) return;
+    ASSERT(receiver->direct == NULL);
+    socket->is_stopping = socket->is_detaching = true;
     wake_reader(socket);
 }
 
@@ -515,6 +530,7 @@ bool net_close_socket(struct sim_op *close, struct descriptor *at) {
     }
     socket->closing = close;
     socket->is_stopping = true;
+    socket->is_detaching = false;
     wake_reader(socket);
     return false;
 }

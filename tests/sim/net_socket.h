@@ -31,6 +31,7 @@ struct socket {
     struct event room;
     struct list pending_link; /* in listener->pending until it was accepted */
     bool is_stopping;         /* on_end is next */
+    bool is_detaching;        /* on_data may come before it */
     bool late_allowed;        /* just paused */
     bool is_closed;           /* no process holds it */
     bool is_lost;             /* its node's power went */

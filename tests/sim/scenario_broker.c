@@ -24,6 +24,7 @@ struct plan {
     uint64_t chaos_us;
     uint64_t stop_every_us;                     /* clean stops; 0: none */
     uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
+    uint32_t move_after;                        /* requests, before a connection moves */
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -60,6 +61,7 @@ static struct plan plan_draw(struct prng *prng) {
     bool rolls = prng_chance(prng, 1, 2);
     plan.index_bytes = rolls ? 40 + 12 * (uint32_t)prng_below(prng, 20) : 1 << 16;
     plan.index_interval_bytes = intervals[prng_below(prng, COUNT(intervals))];
+    plan.move_after = 1 + (uint32_t)prng_below(prng, 4);
     return plan;
 }
 
@@ -130,7 +132,8 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                                    .io_count = io_count,
                                    .on_started = on_started,
                                    .on_stopped = on_stopped,
-                                   .owner = s};
+                                   .owner = s,
+                                   .move_after = s->plan.move_after};
     s->phase = STARTING;
     s->broker = broker_start(setup);
 }
@@ -338,6 +341,7 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
     }
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
+    s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1;
     s->node = node_add(s->world, "broker", true);
     s->node->on_crash = on_crash;
     s->node->context = s;

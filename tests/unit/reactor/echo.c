@@ -27,7 +27,7 @@ struct connection {
     struct list frames; /* to be sent back */
     size_t frame_count;
     struct iovec iov[2];
-    bool sending, ended;
+    bool sending, ended, detaching;
 };
 
 static void close_when_done(struct connection *c);
@@ -103,7 +103,7 @@ static void frame_complete(struct connection *c) {
 }
 
 static void want_more(struct connection *c) {
-    if (c->header_len < 4) return;
+    if (c->header_len < 4 || c->detaching) return;
     size_t rest = c->incoming->len - c->incoming_len;
     if (rest == 0) return;
     struct echo *echo = c->echo;
@@ -141,12 +141,19 @@ static void take(struct connection *c, const uint8_t *data, size_t len) {
     }
 }
 
+static void maybe_detach(struct connection *c) {
+    if (c->receiver.direct != NULL || !prng_chance(&c->echo->prng, 1, 3)) return;
+    c->detaching = true;
+    io_recv_detach(c->echo->io, &c->receiver);
+}
+
 static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
     cr_expect_gt(len, 0);
     c->echo->data_count++;
     take(c, data, len);
     want_more(c);
+    if (c->echo->detaches) maybe_detach(c);
 }
 
 static void on_direct(struct io_receiver *receiver) {
@@ -158,6 +165,13 @@ static void on_direct(struct io_receiver *receiver) {
 static void on_end(struct io_receiver *receiver, int64_t result) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
     cr_expect(!c->ended, "on_end comes once");
+    if (c->detaching && result == -ECANCELED) {
+        c->detaching = false;
+        c->echo->detach_count++;
+        io_recv_start(c->echo->io, receiver, c->fd);
+        if (c->frame_count >= FRAMES_MAX) io_recv_pause(c->echo->io, receiver);
+        return;
+    }
     c->ended = true;
     c->echo->last_end = result;
     close_when_done(c);

@@ -11,10 +11,11 @@ struct echo {
     uint16_t port;
     size_t direct_over; /* the rest of a frame beyond this many octets is received directly */
     bool by_data_too;   /* asks for direct reads of 1 octet and more at random, by seed */
+    bool detaches;      /* ends receiving at random and starts anew */
     struct prng prng;
     int live_count;   /* connections */
     int64_t last_end; /* what the last connection's on_end said */
-    uint64_t direct_count, data_count, pause_count;
+    uint64_t direct_count, data_count, pause_count, detach_count;
     void (*on_quiet)(struct echo *echo); /* the last connection is closed; may be NULL */
     bool closing;
     struct io_op close_op;

@@ -12,7 +12,7 @@ struct traffic {
     size_t frame_count, frame_bytes_max;
     size_t piece_bytes_max; /* of one send call; 0: whole frames */
     size_t direct_over;
-    bool random_direct;
+    bool random_direct, detaches;
     int client_count;
     uint32_t buffer_bytes, buffer_count;
 };
@@ -101,7 +101,9 @@ static void sleep_us(struct job *job, uint64_t us) {
 
 static void run_traffic(struct job *job, void *argument) {
     const struct traffic *t = argument;
-    struct echo echo = {.direct_over = t->direct_over, .by_data_too = t->random_direct};
+    struct echo echo = {.direct_over = t->direct_over,
+                        .by_data_too = t->random_direct,
+                        .detaches = t->detaches};
     prng_seed(&echo.prng, t->seed);
     echo_start(&echo, job_io(job));
     struct clients clients = {.count = t->client_count};
@@ -121,21 +123,25 @@ static void run_traffic(struct job *job, void *argument) {
     if (t->random_direct || t->frame_bytes_max > t->direct_over) {
         cr_expect_gt(echo.direct_count, 0, "%s: nothing was received directly", t->name);
     }
+    cr_expect_eq(echo.detach_count > 0, t->detaches, "%s: started anew %d times", t->name,
+                 (int)echo.detach_count);
     struct io_op close_op = {.done = listener_closed};
     echo_stop(&echo, &close_op);
     sleep_us(job, 2000);
 }
 
 static const struct traffic traffics[] = {
-    {"tiny frames", 1, 4000, 100, 0, 1 << 30, false, 2, 0, 0},
-    {"tiny frames in small pieces", 2, 2000, 100, 7, 1 << 30, false, 1, 0, 0},
-    {"frames in single octets", 3, 100, 60, 1, 1 << 30, false, 1, 0, 0},
-    {"large frames", 4, 60, 300000, 0, 4096, false, 3, 0, 0},
-    {"frames of 8 MB", 5, 8, 8 << 20, 0, 4096, false, 1, 0, 0},
-    {"large frames without direct reads", 6, 60, 300000, 0, 1 << 30, false, 2, 0, 0},
-    {"large frames in odd pieces", 7, 60, 200000, 5000, 4096, false, 2, 0, 0},
-    {"four buffers of 64 octets", 8, 300, 20000, 0, 1 << 30, false, 3, 64, 4},
-    {"four buffers of 64 octets, direct at 100", 9, 300, 20000, 3000, 100, false, 3, 64, 4},
+    {"tiny frames", 1, 4000, 100, 0, 1 << 30, false, false, 2, 0, 0},
+    {"tiny frames in small pieces", 2, 2000, 100, 7, 1 << 30, false, false, 1, 0, 0},
+    {"frames in single octets", 3, 100, 60, 1, 1 << 30, false, false, 1, 0, 0},
+    {"large frames", 4, 60, 300000, 0, 4096, false, false, 3, 0, 0},
+    {"frames of 8 MB", 5, 8, 8 << 20, 0, 4096, false, false, 1, 0, 0},
+    {"large frames without direct reads", 6, 60, 300000, 0, 1 << 30, false, false, 2, 0, 0},
+    {"large frames in odd pieces", 7, 60, 200000, 5000, 4096, false, false, 2, 0, 0},
+    {"tiny frames, started anew", 10, 2000, 100, 0, 1 << 30, false, true, 2, 0, 0},
+    {"large frames, started anew", 11, 60, 300000, 0, 4096, false, true, 2, 0, 0},
+    {"four buffers of 64 octets", 8, 300, 20000, 0, 1 << 30, false, false, 3, 64, 4},
+    {"four buffers of 64 octets, direct at 100", 9, 300, 20000, 3000, 100, false, false, 3, 64, 4},
 };
 
 Test(receive, frames_come_back_octet_for_octet, .timeout = 300) {
@@ -156,6 +162,7 @@ Test(receive, ways_change_at_random_places_without_losing_an_octet, .timeout = 3
                             1 + (seed * 997) % 9000,
                             1 << 30,
                             true,
+                            seed % 4 < 2,
                             2,
                             0,
                             0};
