@@ -77,6 +77,7 @@ enum io_entry_kind { IO_FILE, IO_DIR, IO_OTHER };
 struct io_entry {
     char *name; /* terminated; within the list's memory */
     enum io_entry_kind kind;
+    uint64_t size_bytes; /* of a file */
 };
 
 struct io_listing {
@@ -263,7 +264,8 @@ static inline bool io_mkdir(struct io *io, struct io_op *op, const char *path, u
 static inline bool io_rmdir(struct io *io, struct io_op *op, const char *path) {
     return io->ops->rmdir(io, op, path);
 }
-/** Names in a directory without "." and ".."; free with io_listing_free(io->mem). */
+/** Names in a directory without "." and "..", and the sizes of files; free with
+ *  io_listing_free(io->mem). */
 static inline bool io_list(struct io *io, struct io_op *op, const char *path,
                            struct io_listing *ret_listing) {
     return io->ops->list(io, op, path, ret_listing);

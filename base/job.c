@@ -1,6 +1,7 @@
 /* base/job.c - fibers on ucontext, one stack each, and the awaited forms of the seam's
  * operations. */
 #include "base/job.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <ucontext.h>
@@ -35,6 +36,9 @@
 #else
 #define STACK_BYTES LIMIT_JOB_STACK_BYTES
 #endif
+
+#define DESCRIPTOR_TRIES 8u /* 1, 2, 4 ... ms apart */
+#define ENDLESS UINT32_MAX
 
 enum job_state { JOB_IDLE, JOB_WAITING, JOB_RUNNING, JOB_SUSPENDED };
 
@@ -190,9 +194,32 @@ void job_sleep_until(struct job *job, uint64_t at_us) {
 
 void job_yield(struct job *job) { job_sleep_until(job, 0); }
 
+/* After an operation that may have found no descriptor: whether it is to be tried again. */
+static bool waits_for_descriptor(struct job *job, int64_t result, uint32_t *tries,
+                                 uint32_t tries_max) {
+    struct jobs *jobs = job->jobs;
+    if (result != -EMFILE && result != -ENFILE) {
+        jobs->is_out_of_descriptors = false;
+        return false;
+    }
+    if (jobs->on_no_descriptor != NULL) jobs->on_no_descriptor(jobs);
+    if (tries_max != ENDLESS && *tries >= (jobs->is_out_of_descriptors ? 1 : tries_max)) {
+        jobs->is_out_of_descriptors = true;
+        return false;
+    }
+    uint64_t pause_us = UINT64_C(1000) << MIN(*tries, DESCRIPTOR_TRIES);
+    (*tries)++;
+    job_sleep_until(job, job_io(job)->now.mono_us + pause_us);
+    return true;
+}
+
 enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode,
                      int *ret_fd) {
-    int64_t fd = job_wait(job, io_open(job_io(job), &job->op, path, flags, mode));
+    int64_t fd = -1;
+    uint32_t tries = 0;
+    do {
+        fd = job_wait(job, io_open(job_io(job), &job->op, path, flags, mode));
+    } while (waits_for_descriptor(job, fd, &tries, DESCRIPTOR_TRIES));
     if (fd < 0) return status_from_errno(fd);
     *ret_fd = (int)fd;
     return ST_OK;
@@ -238,7 +265,12 @@ enum status job_rmdir(struct job *job, const char *path) {
     return status_from_errno(job_wait(job, io_rmdir(job_io(job), &job->op, path)));
 }
 enum status job_list(struct job *job, const char *path, struct io_listing *ret_listing) {
-    return status_from_errno(job_wait(job, io_list(job_io(job), &job->op, path, ret_listing)));
+    int64_t result = 0;
+    uint32_t tries = 0;
+    do {
+        result = job_wait(job, io_list(job_io(job), &job->op, path, ret_listing));
+    } while (waits_for_descriptor(job, result, &tries, DESCRIPTOR_TRIES));
+    return status_from_errno(result);
 }
 enum status job_stat(struct job *job, const char *path, struct io_stat *ret_stat) {
     return status_from_errno(job_wait(job, io_stat(job_io(job), &job->op, path, ret_stat)));
@@ -247,7 +279,12 @@ enum status job_lock(struct job *job, int fd) {
     return status_from_errno(job_wait(job, io_lock(job_io(job), &job->op, fd)));
 }
 enum status job_dir_sync(struct job *job, const char *path) {
-    return status_from_errno(job_wait(job, io_dir_sync(job_io(job), &job->op, path)));
+    int64_t result = 0;
+    uint32_t tries = 0;
+    do {
+        result = job_wait(job, io_dir_sync(job_io(job), &job->op, path));
+    } while (waits_for_descriptor(job, result, &tries, ENDLESS));
+    return status_from_errno(result);
 }
 void job_close(struct job *job, int fd) {
     (void)job_wait(job, io_close(job_io(job), &job->op, fd));

@@ -16,6 +16,9 @@ struct jobs {
     struct list idle;    /* finished jobs with their stacks */
     uint32_t running_count;
     uint32_t limit_count; /* at once; LIMIT_JOBS, fewer where a key says so */
+    /** A job found no free descriptor: the owner closes what it can spare. NULL: it has nothing. */
+    void (*on_no_descriptor)(struct jobs *jobs);
+    bool is_out_of_descriptors; /* jobs waited for one in vain: the next ones are told at once */
 };
 
 typedef void job_fn(struct job *job, void *argument);
@@ -44,7 +47,8 @@ void job_suspend(struct job *job);
 void job_wake(struct job *job);
 
 /* The seam's operations, awaited. Same meaning and results; a status where there is no number to
- * give. */
+ * give. Those that need a descriptor (open, list, dir_sync) wait for one for a while; dir_sync for
+ * as long as it takes, since nobody can go on without it. ST_NOMEM: there is still none. */
 MUST_CHECK enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode,
                                 int *ret_fd);
 /** Exactly len octets: ST_SHORT when the file ends before. */

@@ -14,6 +14,7 @@ struct broker_setup {
     const struct listeners *listeners;
     struct io **ios; /* ios[0] is the shard that broker_start is called on */
     uint32_t io_count;
+    uint64_t descriptor_limit; /* of the process; 0: not known */
     /** Once, on shard 0. ST_OK: every listener is open and everything is served. Otherwise the
      * reason is one line that names what is wrong, nothing is running, and broker_free may be
      * called. */

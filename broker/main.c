@@ -46,6 +46,7 @@ struct process {
     struct io_address http_address; /* family 0: none */
     struct mem mem;                 /* of the main thread */
     struct http *http;              /* NULL: none */
+    uint64_t descriptor_limit;
     struct broker *broker;          /* shard 0's thread makes it */
     struct io_message stop_message;
 };
@@ -203,12 +204,24 @@ static uint32_t cpu_count(void) {
     return MAX(1u, MIN(count, (uint32_t)LIMIT_SHARDS));
 }
 
-static void raise_file_limit(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        LOG_WARN("broker", "event=nofile-not-raised errno=%d", errno);
+#define DESCRIPTORS_FEW 16384 /* fewer are worth a word: partitions and connections take one each */
+
+/* To the hard limit; how many this process may open from now on. */
+static uint64_t raise_descriptor_limit(void) {
+    struct rlimit limit = {.rlim_cur = DESCRIPTORS_FEW};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        rlim_t before = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            LOG_WARN("broker", "event=nofile-not-raised errno=%d", errno);
+            limit.rlim_cur = before;
+        }
+    }
+    if (limit.rlim_cur < DESCRIPTORS_FEW)
+        LOG_WARN("broker", "event=nofile-low limit=%llu advice=\"raise the hard limit (ulimit -Hn, "
+                           "LimitNOFILE=) to partitions + connections + 1000\"",
+                 (unsigned long long)limit.rlim_cur);
+    return limit.rlim_cur;
 }
 
 static uint64_t memory_limit(const struct config *config) {
@@ -269,6 +282,7 @@ static void on_shard_start(struct io *io, void *argument) {
         .listeners = &process->listeners,
         .ios = process->ios,
         .io_count = process->shard_count,
+        .descriptor_limit = process->descriptor_limit,
         .on_started = on_started,
         .on_stopped = on_stopped,
         .owner = process,
@@ -377,7 +391,7 @@ static int run(int argc, char **argv, struct arena *arena) {
     (void)mallopt(M_ARENA_MAX, LIMIT_SHARDS);
     (void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
     (void)mallopt(M_TRIM_THRESHOLD, 8 << 20);
-    raise_file_limit();
+    process.descriptor_limit = raise_descriptor_limit();
     report_unused(&process.config);
     report_variables();
     return serve(&process);

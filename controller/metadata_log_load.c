@@ -10,6 +10,7 @@
 
 #define TOPIC "__cluster_metadata"
 #define READ_BYTES ((uint32_t)1 << 20)
+enum { READ_TRIES = 40, READ_PAUSE_US = 20000 };
 #define ARENA_CHUNK_BYTES ((size_t)16 << 10)
 #define BOOTSTRAP_CHUNK_BYTES ((size_t)4 << 10)
 #define QUORUM_STATE_MODE 0644u
@@ -178,6 +179,7 @@ static enum status replay_log(struct loading *l) {
     int64_t offset = l->snapshot.end_offset, end = log_end(log->log);
     struct str problem = STR_NULL;
     enum status st = ST_OK;
+    uint32_t tries = 0;
     while (offset < end && st == ST_OK) {
         struct reading reading = {.job = l->job};
         reading.read = (struct log_read){.done = read_done,
@@ -189,6 +191,11 @@ static enum status replay_log(struct loading *l) {
         reading.is_waiting = true;
         while (!reading.is_done) job_suspend(l->job);
         st = reading.read.status;
+        if (st == ST_NOMEM && tries++ < READ_TRIES) { /* no descriptor for an older segment */
+            job_sleep_until(l->job, job_io(l->job)->now.mono_us + READ_PAUSE_US);
+            st = ST_OK;
+            continue;
+        }
         if (st == ST_OK) st = replay_read(l, &reading.read, &offset, &problem);
         log_read_release(&reading.read);
     }

@@ -21,11 +21,13 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
         .path = path,
         .opened = io_now(io),
         .sync_limit = LOG_DIR_SYNC_LIMIT,
+        .idle_file_limit = LOG_DIR_IDLE_FILES,
         .later.run = rounds_run,
     };
     list_init(&dir->dirty);
     list_init(&dir->idle_writes);
     list_init(&dir->loaded_indexes);
+    list_init(&dir->idle_files);
     list_init(&dir->removals);
     pool_init(&dir->scans, io->mem, SCAN_BUFFER_BYTES, SCAN_BUFFERS_KEPT);
 }
@@ -34,7 +36,7 @@ void log_dir_release(struct job *job, struct log_dir *dir) {
     removals_end(job, dir);
     while (dir->log_count > 0) job_yield(job);
     ASSERT(list_is_empty(&dir->dirty) && dir->syncs_in_flight == 0 &&
-           list_is_empty(&dir->loaded_indexes));
+           list_is_empty(&dir->loaded_indexes) && list_is_empty(&dir->idle_files));
     list_remove(&dir->later.link);
     for (struct list *node; (node = list_pop_front(&dir->idle_writes)) != NULL;) {
         struct append_write *write = CONTAINER_OF(node, struct append_write, link);

@@ -12,6 +12,9 @@
 /* Offset indexes of older segments that stay in memory after a lookup, per directory and shard. */
 #define LOG_DIR_INDEX_BYTES ((size_t)8 << 20)
 #define LOG_DIR_SYNC_LIMIT 4 /* syncs in flight at once, unless the owner says otherwise */
+/* Files of inactive segments that stay open though nobody uses them, per directory and shard,
+ * unless the owner says otherwise. */
+#define LOG_DIR_IDLE_FILES 256u
 
 struct log_dir {
     struct io *io;     /* borrowed */
@@ -33,6 +36,8 @@ struct log_dir {
     struct pool scans;          /* buffers in which reads look for batch headers */
     struct list loaded_indexes; /* least recently used first */
     size_t loaded_index_bytes;
+    struct list idle_files; /* of segments, least recently used first */
+    uint32_t idle_file_count, idle_file_limit;
     uint32_t log_count;   /* that are open, or abandoned with something still under way */
     struct list removals; /* files that wait for file.delete.delay.ms */
     uint32_t removals_running;
@@ -44,6 +49,8 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
  * for them. Removals that still wait are given up (the next start finds and removes what they
  * meant); ones at work are waited for. */
 void log_dir_release(struct job *job, struct log_dir *dir);
+/** Descriptors ran out: closes those that nobody uses now, and keeps fewer from now on. */
+void log_dir_spare_files(struct log_dir *dir);
 
 /* meta.properties, version 1. */
 struct meta_properties {

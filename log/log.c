@@ -4,6 +4,7 @@
 #include "base/logging.h"
 #include "log/impl.h"
 #include "log/rounds.h"
+#include "log/segment_file.h"
 
 struct str log_topic(const struct log *log) {
     return log->topic;
@@ -78,6 +79,8 @@ void log_push_segment(struct log *log, struct segment *segment) {
     }
     if (log->segment_count > 0) log->sealed_bytes += log_active(log)->size_bytes;
     log->segments[log->segment_count++] = segment;
+    if (log->segment_count > 1)
+        segment_files_settle(log, log->segments[log->segment_count - 2]->base_offset);
     recent_clear(log);
 }
 

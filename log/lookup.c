@@ -2,7 +2,7 @@
  * record. Source: UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp,
  * FileRecords.searchForTimestamp. */
 #include "base/assert.h"
-#include "log/impl.h"
+#include "log/segment_file.h"
 #include "log/segment_job.h"
 #include "protocol/record_iter.h"
 
@@ -55,7 +55,9 @@ static enum status search_batch(struct lookup *l, struct segment *segment, uint6
 /* Walks the segment's batches from the one that holds `offset`. */
 static enum status search_segment(struct lookup *l, struct segment *segment, int64_t offset) {
     uint64_t at = 0;
-    enum status st = segment_find_position(l->job, l->log, segment, &l->scan, offset, &at);
+    enum status st = segment_file_use_wait(l->job, l->log, segment);
+    if (st != ST_OK) return st;
+    st = segment_find_position(l->job, l->log, segment, &l->scan, offset, &at);
     while (st == ST_OK && at < segment->size_bytes) {
         const struct hole *hole = segment_hole_at(segment, at);
         if (hole != NULL) {
@@ -72,6 +74,7 @@ static enum status search_segment(struct lookup *l, struct segment *segment, int
             st = search_batch(l, segment, at, &view);
         at += view.batch_bytes;
     }
+    segment_file_unuse(segment);
     return st == ST_EXISTS ? ST_OK : st;
 }
 

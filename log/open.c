@@ -13,6 +13,7 @@
 #include "log/producers.h"
 #include "log/recovery.h"
 #include "log/rounds.h"
+#include "log/segment_file.h"
 #include "log/segment_job.h"
 #include "log/strays.h"
 
@@ -47,11 +48,10 @@ static enum status new_log(const struct log_open *open, struct log **ret_log) {
     return ST_OK;
 }
 
-/* The directory, made durable when it is new. */
-static enum status find_directory(struct job *job, const struct log_open *open, struct log *log) {
-    struct io_stat stat;
-    enum status st = job_stat(job, log->path, &stat);
-    if (st == ST_OK) return stat.kind == IO_DIR ? ST_OK : ST_CORRUPT;
+/* What is in the directory, which is made, durably, when it is new. */
+static enum status list_directory(struct job *job, const struct log_open *open, struct log *log,
+                                  struct io_listing *ret_listing) {
+    enum status st = job_list(job, log->path, ret_listing);
     if (st != ST_NOT_FOUND || !open->create) return st;
     st = job_mkdir(job, log->path, LOG_DIRECTORY_MODE);
     return st == ST_OK ? job_dir_sync(job, open->dir->path.ptr) : st;
@@ -79,21 +79,14 @@ static enum status read_epochs(struct job *job, struct log *log) {
 
 /* --- segments found --- */
 
-static enum status open_segment(struct job *job, struct log *log, int64_t base_offset) {
-    struct log_path path;
-    log_path_of_part(&path, log->path, base_offset, PART_LOG, "");
-    struct io_stat stat;
-    enum status st = job_stat(job, path.text, &stat);
-    if (st != ST_OK) return st;
-    if (stat.size_bytes > INT32_MAX) { /* positions are int32 in the index */
-        LOG_ERROR("log", "segment is larger than 2^31 - 1 octets: file=%s", path.text);
+static enum status add_segment(struct log *log, int64_t base_offset, uint64_t size_bytes) {
+    if (size_bytes > INT32_MAX) { /* positions are int32 in the index */
+        LOG_ERROR("log", "segment is larger than 2^31 - 1 octets: log=%s base=%" PRId64, log->path,
+                  base_offset);
         return ST_CORRUPT;
     }
-    int fd = -1;
-    st = job_open(job, path.text, IO_READ | IO_WRITE, 0, &fd);
-    if (st != ST_OK) return st;
-    struct segment *segment = segment_new(log->dir, base_offset, fd);
-    segment->size_bytes = stat.size_bytes;
+    struct segment *segment = segment_new(log->dir, base_offset, -1);
+    segment->size_bytes = size_bytes;
     segment->indexes_durable = true;
     segment->offsets.tail.file_count = INDEX_COUNT_UNKNOWN;
     segment->times.tail.file_count = INDEX_COUNT_UNKNOWN;
@@ -130,37 +123,33 @@ static enum status check_txn_index(struct job *job, struct log *log, struct segm
     return ST_OK;
 }
 
-static enum status open_segments(struct job *job, struct log *log) {
-    struct io_listing listing = {0};
-    enum status st = job_list(job, log->path, &listing);
-    if (st != ST_OK) return st;
-    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
+static enum status add_segments(struct job *job, struct log *log,
+                                const struct io_listing *listing) {
+    for (uint32_t i = 0; i < listing->count; i++) {
+        const struct io_entry *entry = &listing->entries[i];
         struct part_name name;
-        if (listing.entries[i].kind == IO_DIR ||
-            !part_name_parse(str_of(listing.entries[i].name), &name))
-            continue;
+        if (entry->kind == IO_DIR || !part_name_parse(str_of(entry->name), &name)) continue;
         if (name.part != PART_LOG || name.suffix.len > 0) continue;
-        st = open_segment(job, log, name.base_offset);
-        if (st != ST_OK) break;
+        enum status st = add_segment(log, name.base_offset, entry->size_bytes);
+        if (st != ST_OK) return st;
         struct segment *segment = log_active(log);
-        if (!lists(&listing, name.base_offset, PART_INDEX) ||
-            !lists(&listing, name.base_offset, PART_TIME_INDEX)) {
+        if (!lists(listing, name.base_offset, PART_INDEX) ||
+            !lists(listing, name.base_offset, PART_TIME_INDEX)) {
             segment->indexes_durable = false; /* missing: rebuilt below */
         }
-        if (lists(&listing, name.base_offset, PART_TXN_INDEX)) {
+        if (lists(listing, name.base_offset, PART_TXN_INDEX)) {
             st = check_txn_index(job, log, segment);
-            if (st != ST_OK) break;
+            if (st != ST_OK) return st;
         }
-        if (lists(&listing, name.base_offset, PART_HOLES)) {
-            st = holes_read(job, log, segment);
-            if (st == ST_CORRUPT) {
-                segment->indexes_durable = false; /* walked again, which finds them again */
-                st = ST_OK;
-            }
+        if (!lists(listing, name.base_offset, PART_HOLES)) continue;
+        st = holes_read(job, log, segment);
+        if (st == ST_CORRUPT) {
+            segment->indexes_durable = false; /* walked again, which finds them again */
+        } else if (st != ST_OK) {
+            return st;
         }
     }
-    io_listing_free(job_mem(job), &listing);
-    return st;
+    return ST_OK;
 }
 
 /* --- recovery decides --- */
@@ -181,6 +170,8 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
         bool below = !last && log->segments[i + 1]->base_offset <= open->recovery_point;
         if (segment->indexes_durable && trust_epochs && (below || clean)) {
             if (!last) continue;
+            st = segment_file_keep(job, log, segment);
+            if (st != ST_OK) break;
             st = segment_walk_end(job, log, segment, &recovery.scan, &log->end);
             if (st != ST_CORRUPT) break;
         }
@@ -214,7 +205,7 @@ static enum status ensure_active(struct job *job, struct log *log, const struct 
         bool ends_in_hole =
             active->hole_count > 0 && active->size_bytes > 0 &&
             active->holes[active->hole_count - 1].end_position == active->size_bytes;
-        if (!ends_in_hole) return ST_OK;
+        if (!ends_in_hole) return segment_file_keep(job, log, log_active(log));
         base = log->end;
     } else {
         log->end = base;
@@ -225,15 +216,22 @@ static enum status ensure_active(struct job *job, struct log *log, const struct 
     return st;
 }
 
-static enum status load(struct job *job, struct log *log, const struct log_open *open) {
-    enum status st = find_directory(job, open, log);
-    if (st == ST_OK) st = strays_put_in_order(job, log);
+static enum status load_found(struct job *job, struct log *log, const struct log_open *open,
+                              struct io_listing *listing) {
+    enum status st = strays_put_in_order(job, log, listing);
     if (st == ST_OK) st = partition_metadata_check(job, log->path, open->topic_id);
     if (st != ST_OK) return st;
     st = read_epochs(job, log);
     bool trust_epochs = st == ST_OK;
-    if (st == ST_OK || st == ST_CORRUPT) st = open_segments(job, log);
-    if (st == ST_OK) st = recover(job, log, open, trust_epochs);
+    if (st == ST_OK || st == ST_CORRUPT) st = add_segments(job, log, listing);
+    return st == ST_OK ? recover(job, log, open, trust_epochs) : st;
+}
+
+static enum status load(struct job *job, struct log *log, const struct log_open *open) {
+    struct io_listing listing = {0};
+    enum status st = list_directory(job, open, log, &listing);
+    if (st == ST_OK) st = load_found(job, log, open, &listing);
+    io_listing_free(job_mem(job), &listing);
     if (st == ST_OK) st = ensure_active(job, log, open);
     if (st == ST_OK) st = producers_load(job, log, open->clean);
     if (st != ST_OK) return st;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "base/logging.h"
 #include "log/scan.h"
+#include "log/segment_file.h"
 
 #define SNAPSHOT_BYTES_MAX ((size_t)64 << 20)
 
@@ -102,7 +103,11 @@ enum status producers_load(struct job *job, struct log *log, bool clean) {
     struct scan scan;
     st = scan_init(&scan, job);
     for (uint32_t i = log_segment_of(log, from); st == ST_OK && i < log->segment_count; i++) {
-        st = replay_segment(job, log, &scan, log->segments[i], from);
+        struct segment *segment = log->segments[i];
+        st = segment_file_use_wait(job, log, segment);
+        if (st != ST_OK) break;
+        st = replay_segment(job, log, &scan, segment, from);
+        segment_file_unuse(segment);
     }
     scan_release(&scan);
     return st;

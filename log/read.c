@@ -2,12 +2,13 @@
  * At the tail the place is known from memory. Otherwise: the offset index says from where to look,
  * the headers of a few batches are read (at once, from the page cache), and the upper bound is
  * found in the same way. An index entry is believed only when the batch that it leads to is the one
- * it speaks of; if not, the search starts at the segment's first batch. Everything is a loop over
- * `advance` that stops where an operation is under way. Source: LocalLog.read, LogSegment.read,
+ * it speaks of; if not, the search starts at the segment's first batch. The file of a segment that
+ * is not open is opened first. Everything is a loop over `advance` that stops where an operation is
+ * under way. Source: LocalLog.read, LogSegment.read,
  * FileRecords.searchForOffsetWithSize. */
 #include "base/assert.h"
 #include "base/logging.h"
-#include "log/impl.h"
+#include "log/segment_file.h"
 #include "log/segment_job.h"
 
 #define SCAN_BYTES ((size_t)8 << 10) /* headers and what lies between them, at a time */
@@ -24,12 +25,13 @@ struct read_state {
     uint64_t found_at;  /* where the first batch starts */
     int64_t found_base; /* its base offset */
     int64_t wanted;     /* looked for in this segment: offset, or the segment's base behind a gap */
-    struct list link;   /* waits for the segment's index */
+    struct segment_file_wait file_wait; /* its link also waits for the segment's index */
     uint32_t buffer_len;
     uint32_t found_bytes;
     uint32_t reads;
     uint32_t entry_offset; /* relative; of the index entry that led to `at` */
     enum read_phase phase;
+    bool has_file; /* the segment's file is in use */
     bool by_entry; /* `at` came from an index entry and was not looked at yet */
     bool jumped;   /* the index was asked for the upper bound */
 };
@@ -45,6 +47,13 @@ static struct log_read *read_of(struct read_state *state) {
 
 enum step { STEP_ON, STEP_WAIT, STEP_END };
 
+static void drop_segment(struct read_state *s) {
+    if (s->has_file) segment_file_unuse(s->segment);
+    s->has_file = false;
+    segment_let_go(s->segment);
+    s->segment = NULL;
+}
+
 static enum step end(struct log_read *read, enum status st) {
     struct read_state *s = state_of(read);
     struct log *log = read->log;
@@ -53,12 +62,12 @@ static enum step end(struct log_read *read, enum status st) {
     s->buffer = NULL;
     if (s->segment == NULL) return STEP_END;
     if (st == ST_OK && read->bytes > 0) {
-        read->segment = s->segment; /* the share is the caller's now */
+        read->segment = s->segment; /* the share is the caller's now, the use of the file, too */
+        s->segment = NULL;
     } else {
         read->bytes = 0;
-        segment_let_go(s->segment);
+        drop_segment(s);
     }
-    s->segment = NULL;
     return STEP_END;
 }
 
@@ -132,7 +141,7 @@ static void index_load_job(struct job *job, void *argument) {
     segment_let_go(segment); /* the reads have shares of their own */
     log_let_go(load.log);
     for (struct list *node; (node = list_pop_front(&waiters)) != NULL;) {
-        struct read_state *s = CONTAINER_OF(node, struct read_state, link);
+        struct read_state *s = CONTAINER_OF(node, struct read_state, file_wait.link);
         struct log_read *read = read_of(s);
         if (st == ST_OK) {
             drive(read);
@@ -155,7 +164,7 @@ static enum step load_index(struct log_read *read) {
         job_start(read->log->dir->jobs, index_load_job, load);
     }
     if (segment->loading) {
-        list_push_back(&segment->load_waiters, &s->link);
+        list_push_back(&segment->load_waiters, &s->file_wait.link);
         return STEP_WAIT;
     }
     /* It ended at once. */
@@ -201,11 +210,34 @@ static bool is_gone(struct log_read *read) {
     struct read_state *s = state_of(read);
     if (read->log->segments[log_segment_of(read->log, s->segment->base_offset)] == s->segment)
         return false;
-    segment_let_go(s->segment);
-    s->segment = NULL;
+    drop_segment(s);
     s->wanted = read->offset;
     s->phase = PHASE_PLACE;
     return true;
+}
+
+/* The file is open, or not: one that went from under its name is going with its segment. */
+static enum step took_file(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    enum status st = s->file_wait.status;
+    s->has_file = st == ST_OK;
+    if (st == ST_OK || (st == ST_NOT_FOUND && is_gone(read))) return STEP_ON;
+    return end(read, read->offset < read->log->log_start ? ST_RANGE : st);
+}
+
+static void file_opened(struct segment_file_wait *wait) {
+    struct log_read *read = read_of(CONTAINER_OF(wait, struct read_state, file_wait));
+    if (took_file(read) == STEP_END) {
+        finish(read);
+    } else {
+        drive(read);
+    }
+}
+
+static enum step want_file(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    s->file_wait.opened = file_opened;
+    return segment_file_use(read->log, s->segment, &s->file_wait) ? took_file(read) : STEP_WAIT;
 }
 
 static void skip_hole(struct read_state *s) {
@@ -226,6 +258,7 @@ static enum step place(struct log_read *read) {
     }
     struct segment *segment = s->segment;
     if (segment_hole_of(segment, s->wanted) != NULL) return end(read, ST_CORRUPT);
+    if (!s->has_file) return want_file(read);
     const struct recent_batch *recent =
         segment == log_active(log) ? recent_find(log, s->wanted) : NULL;
     if (recent != NULL) {
@@ -255,8 +288,7 @@ static enum step find_first(struct log_read *read) {
     if (s->at >= s->segment->size_bytes) {
         uint32_t index = log_segment_of(log, s->segment->base_offset);
         if (index + 1 >= log->segment_count) return end(read, ST_OK); /* nothing there */
-        segment_let_go(s->segment);
-        s->segment = NULL;
+        drop_segment(s);
         s->wanted = MAX(s->wanted, log->segments[index + 1]->base_offset);
         s->phase = PHASE_PLACE;
         return STEP_ON;
@@ -396,7 +428,10 @@ bool log_read_start(struct log *log, struct log_read *read) {
 }
 
 void log_read_release(struct log_read *read) {
-    if (read->segment != NULL) segment_let_go(read->segment);
+    if (read->segment != NULL) {
+        segment_file_unuse(read->segment);
+        segment_let_go(read->segment);
+    }
     read->segment = NULL;
     read->bytes = 0;
 }

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "log/holes.h"
+#include "log/segment_file.h"
 
 #define SEARCH_BUDGET_BYTES ((uint64_t)64 << 20)
 #define TAIL_WRITE_COUNT 4096u /* index entries that are held before they go into the file */
@@ -164,17 +165,19 @@ static enum status search_behind(struct recovery *r, struct segment *segment, ui
 /* Whether any segment after `index` holds a valid batch; *ret_index says which. */
 static enum status search_later_segments(struct recovery *r, uint32_t index, uint32_t *ret_index) {
     for (uint32_t i = index + 1; i < r->log->segment_count; i++) {
-        const struct segment *segment = r->log->segments[i];
+        struct segment *segment = r->log->segments[i];
         struct io_stat stat;
         struct log_path path;
         log_path_of_part(&path, r->log->path, segment->base_offset, PART_LOG, "");
         enum status st = job_stat(r->job, path.text, &stat);
+        if (st == ST_OK) st = segment_file_use_wait(r->job, r->log, segment);
         if (st != ST_OK) return st;
         uint64_t position = 0;
         struct batch_view view;
         scan_file(&r->scan, segment->file, stat.size_bytes);
         r->search_budget = SEARCH_BUDGET_BYTES + 8 * stat.size_bytes;
         st = search_file(r, 0, segment->base_offset, &position, &view);
+        segment_file_unuse(segment);
         *ret_index = i;
         if (st != ST_NOT_FOUND) return st;
     }
@@ -318,7 +321,7 @@ static enum status sync_segment(struct recovery *r, struct segment *segment) {
     return st == ST_OK ? job_dir_sync(r->job, r->log->path) : st;
 }
 
-enum status recovery_segment(struct recovery *r, uint32_t index, bool sync) {
+static enum status recover_segment(struct recovery *r, uint32_t index, bool sync) {
     struct log *log = r->log;
     struct segment *segment = log->segments[index];
     struct log_path path;
@@ -345,5 +348,14 @@ enum status recovery_segment(struct recovery *r, uint32_t index, bool sync) {
     st = holes_write(r->job, log, segment);
     if (st == ST_OK) st = segment_write_indexes(r->job, log, segment, sync);
     if (st == ST_OK && sync) st = sync_segment(r, segment);
+    return st;
+}
+
+enum status recovery_segment(struct recovery *r, uint32_t index, bool sync) {
+    struct segment *segment = r->log->segments[index]; /* it stays, whatever goes behind it */
+    enum status st = segment_file_use_wait(r->job, r->log, segment);
+    if (st != ST_OK) return st;
+    st = recover_segment(r, index, sync);
+    segment_file_unuse(segment);
     return st;
 }

@@ -144,7 +144,7 @@ static void index_write_job(struct job *job, void *argument) {
     log_job_begin(job, log);
     if (!log_is_offline(log)) {
         enum status st = segment_write_indexes(job, log, log_active(log), false);
-        if (st != ST_OK) log_fail(log, st);
+        if (st != ST_OK && st != ST_NOMEM) log_fail(log, st); /* the entries stay in memory */
     }
     log->index_writing = false;
     log_job_end(log);
@@ -160,12 +160,45 @@ void index_write_start(struct log *log) {
 
 /* --- rolling --- */
 
+enum { SCARCITY_PAUSE_US = 50000 };
+
+/* After a step that found no memory or no descriptor: whether to try it again. No device is broken,
+ * so the log stays online, and what queued waits. */
+static bool is_scarce(struct job *job, const struct log *log, enum status st) {
+    if (st != ST_NOMEM || log_is_offline(log)) return false;
+    job_sleep_until(job, io_now(log->dir->io).mono_us + SCARCITY_PAUSE_US);
+    return !log_is_offline(log);
+}
+
+static enum status create_next(struct job *job, struct log *log, int64_t base_offset,
+                               struct segment **ret_next) {
+    enum status st = ST_IO;
+    do {
+        if (!log_is_offline(log)) st = segment_create(job, log, base_offset, ret_next);
+    } while (is_scarce(job, log, st));
+    return st;
+}
+
+/* What a start needs in order not to look at the old segment's batches. Epochs first: indexes that
+ * are durable say that it need not. */
+static enum status complete_old(struct job *job, struct log *log, struct segment *old,
+                                int64_t end_offset) {
+    enum status st = ST_OK;
+    do {
+        if (log->epochs.changed) st = log_write_epochs(job, log);
+        if (st == ST_OK && !old->indexes_durable)
+            st = segment_write_indexes(job, log, old, true);
+        if (st == ST_OK) st = producers_save(job, log, end_offset);
+    } while (is_scarce(job, log, st));
+    return st;
+}
+
 /* By the job that has the log; log->rolling is set. */
 static void roll(struct job *job, struct log *log) {
     struct segment *old = log_active(log), *next = NULL;
     int64_t base_offset = log->roll_offset; /* the next roll may begin before this one ends */
     ASSERT(log_is_offline(log) || (base_offset == log->end && log->write == NULL));
-    enum status st = log_is_offline(log) ? ST_IO : segment_create(job, log, base_offset, &next);
+    enum status st = create_next(job, log, base_offset, &next);
     if (st == ST_OK) {
         segment_hold(old);
         segment_note_end(old);
@@ -173,10 +206,7 @@ static void roll(struct job *job, struct log *log) {
         log_push_segment(log, next);
         log->rolling = false;
         io_later(log->dir->io, &log->pump);
-        /* Epochs first: once the indexes are durable, a start need not look at these batches. */
-        if (log->epochs.changed) st = log_write_epochs(job, log);
-        if (st == ST_OK) st = segment_write_indexes(job, log, old, true);
-        if (st == ST_OK) st = producers_save(job, log, base_offset);
+        st = complete_old(job, log, old, base_offset);
         segment_let_go(old);
     }
     if (next == NULL) log->rolling = false; /* else the next roll may wait for its turn already */

@@ -1,7 +1,7 @@
 /* log/rounds.c - which log is synced when. */
 #include "log/rounds.h"
 #include "base/assert.h"
-#include "log/impl.h"
+#include "log/segment_file.h"
 
 static void sync_done(struct io_op *op);
 
@@ -45,7 +45,9 @@ static void finish(struct log *log) {
         log_fail(log, result < 0 ? status_from_errno(result) : ST_IO);
     } else {
         dir->synced_logs++;
+        int64_t before = log->durable_end;
         log->durable_end = log->sync_target;
+        segment_files_settle(log, before);
         rounds_want(log);
         if (!log->abandoned) log->owner->on_durable(log->owner);
     }

@@ -2,6 +2,7 @@
 #include "log/segment.h"
 #include "base/assert.h"
 #include "log/dir.h"
+#include "log/segment_file.h"
 
 struct segment *segment_new(struct log_dir *dir, int64_t base_offset, int file) {
     struct segment *segment = MEM_NEW(dir->io->mem, struct segment);
@@ -9,6 +10,8 @@ struct segment *segment_new(struct log_dir *dir, int64_t base_offset, int file) 
         .dir = dir,
         .base_offset = base_offset,
         .file = file,
+        .file_uses = file >= 0,
+        .file_kept = file >= 0,
         .shares = 1,
         .created_ms = io_now(dir->io).wall_ms,
         .touched_us = io_now(dir->io).mono_us,
@@ -16,6 +19,7 @@ struct segment *segment_new(struct log_dir *dir, int64_t base_offset, int file) 
         .times.last.timestamp_ms = -1,
     };
     list_init(&segment->load_waiters);
+    list_init(&segment->file_waiters);
     return segment;
 }
 
@@ -25,14 +29,14 @@ void segment_let_go(struct segment *segment) {
     ASSERT(segment->shares > 0);
     if (--segment->shares > 0) return;
     struct mem *mem = segment->dir->io->mem;
-    ASSERT(list_is_empty(&segment->load_waiters));
+    ASSERT(list_is_empty(&segment->load_waiters) && list_is_empty(&segment->file_waiters));
+    ASSERT(segment->file_uses == segment->file_kept);
     segment_index_drop(segment);
     index_tail_clear(&segment->offsets.tail, mem, OFFSET_INDEX_ENTRY_BYTES);
     index_tail_clear(&segment->times.tail, mem, TIME_INDEX_ENTRY_BYTES);
     index_tail_clear(&segment->txns.tail, mem, TXN_INDEX_ENTRY_BYTES);
     segment_set_holes(segment, NULL, 0);
-    (void)io_close(segment->dir->io, NULL,
-                   segment->file); /* what had to be durable was synced before */
+    segment_file_close(segment);
     MEM_FREE(mem, segment);
 }
 

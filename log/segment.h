@@ -2,6 +2,7 @@
  * A segment is shared: the log holds it, and so does every reader that was handed its descriptor;
  * the last one closes the file, so a file that is deleted or a log that is closed is never pulled
  * from under a sender. The files belong to the log's jobs; nothing here does I/O except closing.
+ * Which files are open when: log/segment_file.h.
  * Source: org.apache.kafka.storage.internals.log.LogSegment. */
 #pragma once
 #include "base/io.h"
@@ -21,7 +22,8 @@ struct segment {
     struct log_dir *dir; /* borrowed; outlives every holder */
     int64_t base_offset;
     uint64_t size_bytes; /* of whole batches in the file (and of holes) */
-    int file;
+    int file;           /* -1: not open now, see log/segment_file.h */
+    uint32_t file_uses; /* of the open file, or waiting for it */
     uint32_t shares;
     int64_t
         created_ms; /* wall clock when it was created or opened: for segments without timestamps */
@@ -36,9 +38,13 @@ struct segment {
     bool appended_here;       /* by this process */
     bool max_known;           /* max_timestamp_* hold: always of the active segment */
     bool indexes_durable;     /* what a clean start would trust is on stable storage */
+    bool file_kept;           /* the log itself uses the file */
+    bool opening;             /* the file is being opened */
     bool loading;             /* a job reads the offset index */
     enum status load_status;  /* of the last time */
     struct list load_waiters; /* reads that wait for it */
+    struct list file_waiters; /* struct segment_file_wait */
+    struct list idle_file;    /* in the directory's list: open and nobody uses it */
     struct offset_index offsets;
     struct time_index times;
     struct txn_index txns;
@@ -46,7 +52,8 @@ struct segment {
     uint32_t hole_count;
 };
 
-/** `file` is taken. One share is the caller's. */
+/** `file` is taken, and in use by the log that the segment is made for (file_kept); -1: it is
+ * opened when it is needed. One share is the caller's. */
 struct segment *segment_new(struct log_dir *dir, int64_t base_offset, int file);
 void segment_hold(struct segment *segment);
 void segment_let_go(struct segment *segment);

@@ -41,6 +41,7 @@ enum status segment_read_index(struct job *job, const char *dir, int64_t base_of
         return ST_OK;
     }
     mem_free(job_mem(job), entries, len);
+    if (st == ST_NOT_FOUND) return ST_OK; /* its segment is going */
     if (st != ST_OK && st != ST_SHORT) return st;
     LOG_WARN("log", "not an index, searching without it: file=%s", path.text);
     return ST_OK;

@@ -9,13 +9,14 @@
 MUST_CHECK enum status segment_read_index(struct job *job, const char *dir, int64_t base_offset,
                                           enum segment_part part, uint8_t **ret_entries,
                                           uint32_t *ret_count);
-/** Where the first batch starts whose last offset is >= `offset`; size_bytes when there is none. */
+/** Where the first batch starts whose last offset is >= `offset`; size_bytes when there is none.
+ * The segment's file is in use. */
 MUST_CHECK enum status segment_find_position(struct job *job, const struct log *log,
                                              struct segment *segment, struct scan *scan,
                                              int64_t offset, uint64_t *ret_position);
 /** Walks from the last index entry to the end: sets the indexes' counts, the timestamps, and says
- * where the offsets end. For a segment without entries in memory. ST_CORRUPT: indexes or batches
- * are not what a clean stop leaves. */
+ * where the offsets end. For a segment without entries in memory, its file in use. ST_CORRUPT:
+ * indexes or batches are not what a clean stop leaves. */
 MUST_CHECK enum status segment_walk_end(struct job *job, const struct log *log,
                                         struct segment *segment, struct scan *scan,
                                         int64_t *ret_end);

@@ -141,19 +141,21 @@ static enum status remove_orphans(struct job *job, struct log *log,
     return ST_OK;
 }
 
-enum status strays_put_in_order(struct job *job, struct log *log) {
-    struct swapped swapped = {.cleaned_min = INT64_MAX, .low = INT64_MAX, .high = INT64_MIN};
-    struct io_listing listing = {0};
-    struct mem *mem = job_mem(job);
-    enum status st = job_list(job, log->path, &listing);
-    if (st != ST_OK) return st;
-    st = remove_rubbish(job, log, &listing, &swapped);
-    if (st == ST_OK) st = swap_in(job, log, &listing, &swapped);
-    io_listing_free(mem, &listing);
-    if (st != ST_OK) return st;
-    st = job_list(job, log->path, &listing);
-    if (st != ST_OK) return st;
-    st = remove_orphans(job, log, &listing);
-    io_listing_free(mem, &listing);
-    return st;
+static bool is_rubbish(const struct io_entry *entry) {
+    return has_suffix(entry->name, SUFFIX_DELETED) || has_suffix(entry->name, SUFFIX_CLEANED) ||
+           has_suffix(entry->name, SUFFIX_SWAP);
+}
+
+enum status strays_put_in_order(struct job *job, struct log *log, struct io_listing *listing) {
+    uint32_t rubbish = 0;
+    for (uint32_t i = 0; i < listing->count; i++) rubbish += is_rubbish(&listing->entries[i]);
+    if (rubbish > 0) {
+        struct swapped swapped = {.cleaned_min = INT64_MAX, .low = INT64_MAX, .high = INT64_MIN};
+        enum status st = remove_rubbish(job, log, listing, &swapped);
+        if (st == ST_OK) st = swap_in(job, log, listing, &swapped);
+        io_listing_free(job_mem(job), listing);
+        if (st == ST_OK) st = job_list(job, log->path, listing);
+        if (st != ST_OK) return st;
+    }
+    return remove_orphans(job, log, listing);
 }

@@ -11,4 +11,7 @@
 #pragma once
 #include "log/impl.h"
 
-MUST_CHECK enum status strays_put_in_order(struct job *job, struct log *log);
+/** `listing` is the partition's directory as it was found, and as it is afterwards (but for removed
+ * indexes, which it may still name). */
+MUST_CHECK enum status strays_put_in_order(struct job *job, struct log *log,
+                                           struct io_listing *listing);

@@ -144,7 +144,13 @@ bool reactor_lock(struct io *io, struct io_op *op, int fd) {
 
 /* --- listing a directory --- */
 
-/* Names one after another, each with its kind before it, while the directory is read. */
+/* What stands before each name while the directory is read. */
+struct name_head {
+    uint64_t size_bytes;
+    enum io_entry_kind kind;
+};
+
+/* Names one after another, each with its head before it. */
 struct names {
     struct mem mem; /* of the worker; the finished block is handed over */
     char *data;
@@ -152,8 +158,8 @@ struct names {
     uint32_t count;
 };
 
-static bool names_add(struct names *names, enum io_entry_kind kind, const char *name) {
-    size_t need = strlen(name) + 2;
+static bool names_add(struct names *names, const struct name_head *head, const char *name) {
+    size_t name_bytes = strlen(name) + 1, need = sizeof *head + name_bytes;
     if (names->capacity - names->len < need) {
         size_t capacity = MAX(names->capacity * 2, names->len + MAX(need, (size_t)4096));
         char *data = mem_resize(&names->mem, names->data, names->capacity, capacity);
@@ -161,20 +167,21 @@ static bool names_add(struct names *names, enum io_entry_kind kind, const char *
         names->data = data;
         names->capacity = capacity;
     }
-    names->data[names->len] = (char)kind;
-    memcpy(names->data + names->len + 1, name, need - 1);
+    memcpy(names->data + names->len, head, sizeof *head);
+    memcpy(names->data + names->len + sizeof *head, name, name_bytes);
     names->len += need;
     names->count++;
     return true;
 }
 
-static enum io_entry_kind entry_kind(DIR *dir, const struct dirent *entry) {
-    if (entry->d_type == DT_REG) return IO_FILE;
-    if (entry->d_type == DT_DIR) return IO_DIR;
-    if (entry->d_type != DT_UNKNOWN) return IO_OTHER;
-    struct stat s; /* a file system that does not say */
-    if (fstatat(dirfd(dir), entry->d_name, &s, AT_SYMLINK_NOFOLLOW) != 0) return IO_OTHER;
-    return S_ISREG(s.st_mode) ? IO_FILE : S_ISDIR(s.st_mode) ? IO_DIR : IO_OTHER;
+static struct name_head look_at(DIR *dir, const struct dirent *entry) {
+    struct name_head head = {.kind = entry->d_type == DT_DIR ? IO_DIR : IO_OTHER};
+    if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN) return head;
+    struct stat s; /* unknown: a file system that does not say */
+    if (fstatat(dirfd(dir), entry->d_name, &s, AT_SYMLINK_NOFOLLOW) != 0) return head;
+    if (S_ISDIR(s.st_mode)) head.kind = IO_DIR;
+    if (!S_ISREG(s.st_mode)) return head;
+    return (struct name_head){.size_bytes = (uint64_t)s.st_size, .kind = IO_FILE};
 }
 
 static int read_names(const char *path, struct names *names) {
@@ -189,7 +196,8 @@ static int read_names(const char *path, struct names *names) {
             break;
         }
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
-        if (!names_add(names, entry_kind(dir, entry), entry->d_name)) {
+        struct name_head head = look_at(dir, entry);
+        if (!names_add(names, &head, entry->d_name)) {
             result = -ENOMEM;
             break;
         }
@@ -209,8 +217,12 @@ static int make_listing(struct names *names, struct io_listing *ret) {
     char *text = (char *)(entries + names->count);
     if (names->len > 0) memcpy(text, names->data, names->len);
     for (uint32_t i = 0; i < names->count; i++) {
-        entries[i] = (struct io_entry){.name = text + 1, .kind = (enum io_entry_kind)text[0]};
-        text += strlen(text + 1) + 2;
+        struct name_head head;
+        memcpy(&head, text, sizeof head);
+        text += sizeof head;
+        entries[i] =
+            (struct io_entry){.name = text, .kind = head.kind, .size_bytes = head.size_bytes};
+        text += strlen(text) + 1;
     }
     if (names->count > 1) qsort(entries, names->count, sizeof *entries, by_name);
     mem_uncharge(&names->mem, bytes); /* the shard charges it: see list_finished */

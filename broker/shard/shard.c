@@ -18,6 +18,11 @@ static void tell_failure(struct io_message *message, struct io *at) {
     broker_dir_failed(failure->broker, failure->dir_index, failure->why);
 }
 
+static void on_no_descriptor(struct jobs *jobs) {
+    struct shard *shard = CONTAINER_OF(jobs, struct shard, jobs);
+    for (uint32_t i = 0; i < shard->broker->dir_count; i++) log_dir_spare_files(&shard->dirs[i]);
+}
+
 static void on_dir_failure(struct log_dir *dir, enum status why) {
     struct shard *shard = dir->owner;
     uint32_t index = (uint32_t)(dir - shard->dirs);
@@ -29,6 +34,14 @@ static void on_dir_failure(struct log_dir *dir, enum status why) {
     io_post(shard->io, 0, &failure->message);
 }
 
+/* An eighth of the process's descriptors at most may stay open unused. */
+static uint32_t idle_file_limit(const struct broker *broker) {
+    uint64_t limit = broker->setup.descriptor_limit;
+    if (limit == 0) return LOG_DIR_IDLE_FILES;
+    limit = limit / 8 / ((uint64_t)broker->shard_count * broker->dir_count);
+    return (uint32_t)MAX(MIN(limit, LOG_DIR_IDLE_FILES), 4u);
+}
+
 struct shard *shard_new(struct broker *broker, struct io *io) {
     struct mem *mem = io->mem;
     struct shard *shard = MEM_NEW(mem, struct shard);
@@ -37,12 +50,14 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
     shard->mem = mem;
     shard->index = io->shard;
     jobs_init(&shard->jobs, io, LIMIT_JOBS);
+    shard->jobs.on_no_descriptor = on_no_descriptor;
     shard->dirs = mem_need(mem, broker->dir_count * sizeof *shard->dirs);
     shard->dir_failures = mem_need(mem, broker->dir_count * sizeof *shard->dir_failures);
     for (uint32_t i = 0; i < broker->dir_count; i++) {
         log_dir_init(&shard->dirs[i], io, &shard->jobs, broker->dirs[i].path);
         shard->dirs[i].owner = shard;
         shard->dirs[i].on_failure = on_dir_failure;
+        shard->dirs[i].idle_file_limit = idle_file_limit(broker);
     }
     list_init(&shard->images);
     map_init(&shard->partitions, mem);

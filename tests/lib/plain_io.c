@@ -132,7 +132,10 @@ static int64_t do_list(struct mem *mem, const struct closure *c) {
         if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
             kind = S_ISREG(st.st_mode) ? IO_FILE : S_ISDIR(st.st_mode) ? IO_DIR : IO_OTHER;
         }
-        out->entries[out->count++] = (struct io_entry){.name = text, .kind = kind};
+        out->entries[out->count++] =
+            (struct io_entry){.name = text,
+                              .kind = kind,
+                              .size_bytes = kind == IO_FILE ? (uint64_t)st.st_size : 0};
         size_t n = strlen(e->d_name) + 1;
         memcpy(text, e->d_name, n);
         text += n;

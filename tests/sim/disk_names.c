@@ -249,8 +249,10 @@ int64_t disk_list(struct disk *disk, const char *path, struct mem *mem,
         struct name *name = CONTAINER_OF(node, struct name, link);
         size_t len = strlen(name->text) + 1;
         memcpy(text, name->text, len);
-        entries[at++] =
-            (struct io_entry){.name = text, .kind = name->inode->is_directory ? IO_DIR : IO_FILE};
+        bool is_file = !name->inode->is_directory;
+        entries[at++] = (struct io_entry){.name = text,
+                                          .kind = is_file ? IO_FILE : IO_DIR,
+                                          .size_bytes = is_file ? name->inode->size_bytes : 0};
         text += len;
     }
     *ret_listing = (struct io_listing){.entries = entries, .count = count, .bytes = bytes};

@@ -36,6 +36,7 @@ struct sim_faults faults_swarm(struct prng *prng) {
     struct sim_faults f = faults_none();
     f.disk.op_us = spread(prng, 2000);
     f.disk.sync_us = spread(prng, 20000);
+    f.disk.no_file = some(prng, 100000);
     f.disk.slow = some(prng, 10000);
     f.disk.slow_us = spread(prng, 500000);
     f.disk.hung = some(prng, 200);
@@ -88,6 +89,7 @@ void faults_mark_enabled(const struct sim_faults *f, struct fault_counts *counts
         [FAULT_DISK_READ_ERROR] = f->disk.read_error != 0,
         [FAULT_DISK_WRITE_ERROR] = f->disk.write_error != 0,
         [FAULT_DISK_SYNC_ERROR] = f->disk.sync_error != 0,
+        [FAULT_DISK_NO_FILE] = f->disk.no_file != 0,
         [FAULT_DISK_FULL] = f->disk.capacity_bytes != 0,
         [FAULT_DISK_SLOW] = f->disk.slow != 0,
         [FAULT_DISK_HUNG] = f->disk.hung != 0,

@@ -141,6 +141,10 @@ static bool read_up_to(struct log_process *p, struct job *job, struct history_re
             if (st == ST_OK) batches_read(p, reader, (struct bytes){buffer, len}, upper);
             log_read_release(&r.read);
         }
+        if (st == ST_NOMEM) { /* no descriptor for the segment's file: a reader tries again */
+            job_sleep_until(job, p->io->now.mono_us + 1000);
+            continue;
+        }
         bool is_gap = st == ST_OK && reader->next_offset == before;
         if (st == ST_CORRUPT || is_gap) {
             history_damaged(&p->scenario->history, reader);

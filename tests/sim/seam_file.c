@@ -66,6 +66,7 @@ static struct sim_op *file_op(struct sim_io *io, struct io_op *op, enum op_kind 
 
 static int64_t open_execute(struct sim_op *op) {
     struct node *node = op->io->node;
+    if (fault(op, FAULT_DISK_NO_FILE, faults_of(op)->no_file)) return -EMFILE;
     int fd = fd_new(node);
     if (fd < 0) return fd;
     struct disk_file *file = NULL;

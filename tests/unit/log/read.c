@@ -1,9 +1,12 @@
 /* tests/unit/log/read.c - from offsets to file ranges: every offset, bounds, upper offsets,
- * segments that are held. Each with reads that end at once and with reads that end later. */
+ * segments that are held, files that are open. Each with reads that end at once and with reads that
+ * end later. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
+#include "log/impl.h"
 #include "tests/unit/log/fixture.h"
 
 enum { BATCHES = 200, RECORDS = 3 };
@@ -245,5 +248,71 @@ Test(read, an_idle_log_costs_little) {
     fx.log = NULL;
     cr_expect_lt((before - fx.plain.mem.used_bytes) / LOGS, 2048, "%zu octets each",
                  (before - fx.plain.mem.used_bytes) / LOGS);
+    fixture_release(&fx);
+}
+
+/* --- which files are open --- */
+
+static uint32_t open_files(const struct fixture *fx) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fx->log->segment_count; i++) count += fx->log->segments[i]->file >= 0;
+    return count;
+}
+
+Test(read, opens_only_the_active_segment_at_the_start_and_others_when_they_are_read) {
+    struct fixture fx;
+    make_log(&fx, true);
+    cr_expect_eq(open_files(&fx), 1);
+    struct log_read read;
+    fixture_read(&fx, &read, 0, log_end(fx.log), 1000, true);
+    cr_assert_eq(read.status, ST_OK);
+    cr_expect_eq(open_files(&fx), 2);
+    log_read_release(&read);
+    cr_expect_eq(open_files(&fx), 2, "an idle file stays within the bound");
+    enum status st;
+    cr_expect_eq(fixture_consume(&fx, 0, &st), log_end(fx.log));
+    cr_expect_eq(open_files(&fx), log_segment_count(fx.log));
+    log_dir_spare_files(&fx.dir);
+    cr_expect_eq(open_files(&fx), 1);
+    cr_expect_eq(fixture_consume(&fx, 0, &st), log_end(fx.log), "and all is read again");
+    fixture_release(&fx);
+}
+
+Test(read, keeps_no_more_idle_files_open_than_the_directorys_bound) {
+    struct fixture fx;
+    make_log(&fx, true);
+    fx.dir.idle_file_limit = 1;
+    struct log_read first, second;
+    fixture_read(&fx, &first, 0, log_end(fx.log), 1000, true);
+    fixture_read(&fx, &second, log_first_base_offset(fx.log), log_end(fx.log), 1000, true);
+    cr_expect_eq(first.file, second.file, "one descriptor for all readers of a segment");
+    log_read_release(&second);
+    enum status st;
+    cr_expect_eq(fixture_consume(&fx, 0, &st), log_end(fx.log));
+    cr_expect_leq(open_files(&fx), 3);
+    uint8_t header[BATCH_HEADER_BYTES];
+    cr_expect_eq(pread(first.file, header, sizeof header, (off_t)first.position), sizeof header,
+                 "a file in use is never closed");
+    log_read_release(&first);
+    cr_expect_leq(open_files(&fx), 2);
+    fixture_release(&fx);
+}
+
+Test(read, that_finds_no_free_descriptor_is_refused_and_the_log_stays_online) {
+    struct fixture fx;
+    make_log(&fx, true);
+    struct rlimit before, none;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct log_read read;
+    fixture_read(&fx, &read, 0, log_end(fx.log), 1000, true);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_expect_eq(read.status, ST_NOMEM);
+    cr_expect_not(log_is_offline(fx.log));
+    fixture_read(&fx, &read, 0, log_end(fx.log), 1000, true);
+    cr_expect_eq(read.status, ST_OK);
+    log_read_release(&read);
     fixture_release(&fx);
 }
