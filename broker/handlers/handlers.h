@@ -8,6 +8,13 @@ void handle_produce(struct request *rq);                   /* 0 */
 void handle_fetch(struct request *rq);                     /* 1 */
 void handle_list_offsets(struct request *rq);              /* 2 */
 void handle_metadata(struct request *rq);                  /* 3 */
+void handle_offset_commit(struct request *rq);             /* 8 */
+void handle_offset_fetch(struct request *rq);              /* 9 */
+void handle_find_coordinator(struct request *rq);          /* 10 */
+void handle_join_group(struct request *rq);                /* 11 */
+void handle_heartbeat(struct request *rq);                 /* 12 */
+void handle_leave_group(struct request *rq);               /* 13 */
+void handle_sync_group(struct request *rq);                /* 14 */
 void handle_api_versions(struct request *rq);              /* 18 */
 void handle_create_topics(struct request *rq);             /* 19 */
 void handle_delete_topics(struct request *rq);             /* 20 */
@@ -19,6 +26,7 @@ void handle_alter_configs(struct request *rq);             /* 33 */
 void handle_describe_log_dirs(struct request *rq);         /* 35 */
 void handle_create_partitions(struct request *rq);         /* 37 */
 void handle_incremental_alter_configs(struct request *rq); /* 44 */
+void handle_offset_delete(struct request *rq);             /* 47 */
 void handle_describe_cluster(struct request *rq);          /* 60 */
 void handle_unregister_broker(struct request *rq);         /* 64 */
 void handle_list_config_resources(struct request *rq);     /* 74 */

@@ -345,6 +345,9 @@ static int16_t early_problem(const struct produce *produce, const struct topic_i
     }
     if (data->index < 0 || data->index >= topic->partition_count)
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    /* Kafka lets its own admin client write there, too. */
+    if (topic_is_internal(topic->name) && !str_eq(rq->header.client_id, STR("__admin_client")))
+        return KAFKA_INVALID_TOPIC_EXCEPTION;
     if (is_early_zstd(rq, data)) return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
     return produce->acks < -1 || produce->acks > 1 ? KAFKA_INVALID_REQUIRED_ACKS : KAFKA_NONE;
 }

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/logging.h"
 #include "broker/config/settings.h"
+#include "broker/group/service.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/live.h"
 
@@ -131,6 +132,7 @@ void shard_open_partitions(struct job *job, struct shard *shard) {
 }
 
 static void delete_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
+    group_service_leave(shard, topic->id);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct partition *partition = shard_partition(shard, topic->id, i);
         if (partition == NULL) continue;
@@ -191,6 +193,7 @@ static void apply_images(struct job *job, void *argument) {
             if (topic != NULL) open_topic(job, shard, topic);
         }
         apply_configs(shard, change);
+        group_service_take_image(shard, change->topics_deleted, change->topics_deleted_count);
         list_remove(&delivery->link);
         delivery->message.deliver = delivery->applied;
         io_post(shard->io, 0, &delivery->message);

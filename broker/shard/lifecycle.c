@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "base/logging.h"
+#include "broker/group/service.h"
 #include "broker/metadata/apply.h"
 #include "broker/metadata/publisher.h"
 #include "broker/net/admission.h"
@@ -310,6 +311,7 @@ static void step_listen(struct job *job, struct shard *shard, struct step *step)
 static void step_accept(struct job *job, struct shard *shard, struct step *step) {
     (void)job;
     (void)step;
+    group_service_take_image(shard, NULL, 0); /* what no change of metadata has brought yet */
     listeners_accept(shard);
     listeners_watch_idle(shard);
     housekeeping_start(shard);

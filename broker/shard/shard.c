@@ -2,6 +2,7 @@
 #include "broker/shard/shard.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "broker/group/service.h"
 #include "broker/net/connection.h"
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
@@ -73,6 +74,7 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
     list_init(&shard->listening);
     list_init(&shard->producer_id_waiters);
     batch_scratch_init(&shard->scratch, mem);
+    shard->groups = group_service_new(shard);
     return shard;
 }
 
@@ -95,6 +97,7 @@ static void release_requests(struct shard *shard) {
 void shard_free(struct shard *shard) {
     ASSERT(shard->partitions.count == 0 && shard->connection_count == 0);
     struct mem *mem = shard->mem;
+    group_service_free(shard->groups);
     for (uint32_t i = 0; i < shard->closed_count; i++) {
         mem_free(mem, (void *)(uintptr_t)shard->closed[i].topic.ptr,
                  shard->closed[i].topic.len + 1);
@@ -123,6 +126,7 @@ void shard_close_connections(struct job *job, struct shard *shard) {
     shard->stopping = true;
     housekeeping_stop(job, shard);
     listeners_close(shard);
+    group_service_stop(shard); /* what waits there belongs to connections */
     LIST_EACH(&shard->connection_list, node)
     connection_close(CONTAINER_OF(node, struct connection, link));
     if (shard->connection_count == 0) return;

@@ -21,6 +21,7 @@
 struct shard;
 struct partition;
 struct publisher;
+struct group_service;
 
 /* A log directory of the process, the same for every shard. */
 struct broker_dir {
@@ -105,6 +106,7 @@ struct shard {
     struct job *scrubbers_ended;               /* wakes when they have ended */
     struct job *closing;                       /* waits for the last connection to go */
     int64_t next_producer_id, end_producer_id; /* what is left of this shard's block of ids */
+    struct group_service *groups; /* the coordinators of this shard: broker/group/service.h */
     struct list producer_id_waiters; /* struct id_wait of broker/handlers/init_producer_id.c */
 };
 

@@ -1,0 +1,170 @@
+/* broker/handlers/find_coordinator.c - API 10: which broker leads the partition of
+ * `__consumer_offsets` that a group lives in. The topic is created when it is first asked for;
+ * unlike Kafka, which answers COORDINATOR_NOT_AVAILABLE meanwhile, the answer waits for it. Of
+ * transactions and share groups there are no coordinators yet. Source:
+ * kafka.server.KafkaApis.handleFindCoordinatorRequest, AutoTopicCreationManager. */
+#include "base/logging.h"
+#include "broker/handlers/cluster.h"
+#include "broker/handlers/forward.h"
+#include "broker/handlers/groups.h"
+#include "broker/handlers/handlers.h"
+
+enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, KEY_SHARE = 2 };
+#define CONFIG_COUNT 3
+
+struct creation {
+    struct forward forward;
+    struct create_topics_request request;
+    struct create_topics_request_creatable_topic topic;
+    struct create_topics_request_creatable_topic_config configs[CONFIG_COUNT];
+};
+
+/* --- the answer --- */
+
+struct found {
+    int16_t error;
+    int32_t node_id;
+    struct leader_address address;
+};
+
+static struct found find(struct request *rq, struct str group_id) {
+    struct found found = {.error = KAFKA_COORDINATOR_NOT_AVAILABLE,
+                          .node_id = -1,
+                          .address = {.host = STR(""), .port = -1}};
+    const struct topic_image *topic = offsets_topic(rq->shard);
+    if (topic == NULL) return found;
+    int32_t leader = topic->partitions[group_partition(group_id, topic->partition_count)].leader;
+    struct leader_address address;
+    if (leader < 0 || !leader_address_of(rq, leader, &address)) return found;
+    return (struct found){.error = KAFKA_NONE, .node_id = leader, .address = address};
+}
+
+static const char *error_text(int16_t error) {
+    switch (error) {
+    case KAFKA_NONE: return "NONE";
+    case KAFKA_COORDINATOR_NOT_AVAILABLE: return "The coordinator is not available.";
+    default:
+        return "This most likely occurs because of a request being malformed by the client "
+               "library or the message was sent to an incompatible broker. See the broker logs "
+               "for more details.";
+    }
+}
+
+static void respond_one(struct request *rq, struct str key, int16_t problem) {
+    struct find_coordinator_response *out = rq->out;
+    struct found found = find(rq, key);
+    if (problem != KAFKA_NONE)
+        found = (struct found){
+            .error = problem, .node_id = -1, .address = {.host = STR(""), .port = -1}};
+    out->error_code = found.error;
+    out->error_message = str_of(error_text(found.error));
+    out->node_id = found.node_id;
+    out->host = found.address.host;
+    out->port = found.address.port;
+    request_respond(rq);
+}
+
+static void respond_all(struct request *rq, int16_t problem) {
+    const struct find_coordinator_request *in = rq->in;
+    struct find_coordinator_response *out = rq->out;
+    int32_t count = MAX(in->coordinator_keys_count, 0);
+    out->coordinators = find_coordinator_response_coordinator_array(&rq->arena, count);
+    if (out->coordinators == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    out->coordinators_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        struct find_coordinator_response_coordinator *answer = &out->coordinators[i];
+        struct found found = find(rq, in->coordinator_keys[i]);
+        answer->key = in->coordinator_keys[i];
+        answer->error_code = problem != KAFKA_NONE ? problem : found.error;
+        answer->node_id = problem != KAFKA_NONE ? -1 : found.node_id;
+        answer->host = problem != KAFKA_NONE ? STR("") : found.address.host;
+        answer->port = problem != KAFKA_NONE ? -1 : found.address.port;
+    }
+    request_respond(rq);
+}
+
+static void respond(struct request *rq, int16_t problem) {
+    const struct find_coordinator_request *in = rq->in;
+    if (rq->header.request_api_version < 4) {
+        respond_one(rq, in->key, problem);
+    } else {
+        respond_all(rq, problem);
+    }
+}
+
+/* --- the topic --- */
+
+static void decide(struct forward *forward, const struct controller_context *ctx,
+                   struct decision *decision) {
+    struct creation *creation = CONTAINER_OF(forward, struct creation, forward);
+    struct create_topics_response *answer =
+        ARENA_NEW(&decision->arena, struct create_topics_response);
+    if (answer == NULL) return;
+    create_topics_response_defaults(answer);
+    controller_create_topics(ctx, &creation->request, apis[API_CREATE_TOPICS].max_version, answer,
+                             &decision->records);
+    forward->answer = answer;
+}
+
+static void finish(struct forward *forward, enum status st) {
+    const struct create_topics_response *answer = forward->answer;
+    bool is_refused = st == ST_OK && answer != NULL && answer->topics_count == 1 &&
+                      answer->topics[0].error_code != KAFKA_NONE &&
+                      answer->topics[0].error_code != KAFKA_TOPIC_ALREADY_EXISTS;
+    if (is_refused) {
+        LOG_WARN("groups", "event=offsets-topic-refused why=%s",
+                 LOG_TEXT(answer->topics[0].error_message));
+    }
+    respond(forward->rq, KAFKA_NONE); /* without the topic: COORDINATOR_NOT_AVAILABLE */
+}
+
+static void set_config(struct creation *creation, const char *name, struct str value) {
+    struct create_topics_request_creatable_topic_config *config =
+        &creation->configs[creation->topic.configs_count++];
+    create_topics_request_creatable_topic_config_defaults(config);
+    config->name = str_of(name);
+    config->value = value;
+}
+
+static void create_topic(struct request *rq) {
+    const struct config *config = rq->shard->broker->config;
+    struct creation *creation = ARENA_NEW(&rq->arena, struct creation);
+    struct str segment_bytes =
+        arena_printf(&rq->arena, "%lld", (long long)config->offsets_topic_segment_bytes);
+    if (creation == NULL || segment_bytes.ptr == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    create_topics_request_defaults(&creation->request);
+    create_topics_request_creatable_topic_defaults(&creation->topic);
+    creation->request.topics = &creation->topic;
+    creation->request.topics_count = 1;
+    creation->topic.name = OFFSETS_TOPIC;
+    creation->topic.num_partitions = (int32_t)config->offsets_topic_num_partitions;
+    creation->topic.replication_factor = (int16_t)config->offsets_topic_replication_factor;
+    creation->topic.configs = creation->configs;
+    set_config(creation, "cleanup.policy", STR("compact"));
+    set_config(creation, "compression.type", STR("producer"));
+    set_config(creation, "segment.bytes", segment_bytes);
+    creation->forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
+    forward_decision(&creation->forward);
+}
+
+void handle_find_coordinator(struct request *rq) {
+    const struct find_coordinator_request *in = rq->in;
+    int16_t version = rq->header.request_api_version;
+    bool is_known = in->key_type == KEY_GROUP || in->key_type == KEY_TRANSACTION ||
+                    (in->key_type == KEY_SHARE && version >= 6);
+    if (!is_known) {
+        respond(rq, KAFKA_INVALID_REQUEST);
+    } else if (in->key_type != KEY_GROUP) {
+        respond(rq, KAFKA_COORDINATOR_NOT_AVAILABLE);
+    } else if (offsets_topic(rq->shard) == NULL) {
+        create_topic(rq);
+    } else {
+        respond(rq, KAFKA_NONE);
+    }
+}
