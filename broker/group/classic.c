@@ -106,6 +106,50 @@ static enum expiry_base expiry_base(const struct group *group, int64_t *ret_stat
     return knows && g->state == CLASSIC_STABLE ? EXPIRE_FROM_COMMIT : EXPIRE_NEVER;
 }
 
+static const char *state_name(const struct group *group) {
+    return classic_state_name(classic_of(group)->state);
+}
+
+static struct str protocol_type(const struct group *group) {
+    const struct classic *g = classic_of(group);
+    return g->protocol_type.ptr != NULL ? g->protocol_type : STR("");
+}
+
+static bool describe_member(const struct classic *g, const struct classic_member *m,
+                            struct describe_groups_response_described_group_member *out,
+                            struct arena *arena) {
+    bool is_stable = g->state == CLASSIC_STABLE;
+    out->member_id = arena_str(arena, m->id);
+    out->group_instance_id = arena_str(arena, m->instance_id);
+    out->client_id = arena_str(arena, m->client_id);
+    out->client_host = arena_str(arena, m->client_host);
+    struct bytes metadata = is_stable ? classic_metadata(m, g->protocol) : BYTES_NULL;
+    if (metadata.ptr != NULL) out->member_metadata = arena_bytes(arena, metadata);
+    if (m->assignment.ptr != NULL) out->member_assignment = arena_bytes(arena, m->assignment);
+    return out->member_id.ptr != NULL && out->client_id.ptr != NULL &&
+           out->client_host.ptr != NULL && out->member_metadata.ptr != NULL &&
+           out->member_assignment.ptr != NULL;
+}
+
+/* What members support is told only when one protocol is chosen. */
+static bool describe(const struct group *group,
+                     struct describe_groups_response_described_group *out, struct arena *arena) {
+    const struct classic *g = classic_of(group);
+    out->group_state = str_of(classic_state_name(g->state));
+    out->protocol_type = arena_str(arena, protocol_type(group));
+    if (g->state == CLASSIC_STABLE && g->protocol.ptr != NULL)
+        out->protocol_data = arena_str(arena, g->protocol);
+    out->members = describe_groups_response_described_group_member_array(
+        arena, (int32_t)g->members.count);
+    if (out->members == NULL || out->protocol_type.ptr == NULL || out->protocol_data.ptr == NULL)
+        return false;
+    LIST_EACH(&g->order, node) {
+        const struct classic_member *m = CONTAINER_OF(node, struct classic_member, link);
+        if (!describe_member(g, m, &out->members[out->members_count++], arena)) return false;
+    }
+    return true;
+}
+
 static void free_body(struct group_body *body) {
     struct classic *g = (struct classic *)(void *)body;
     struct mem *mem = g->coordinator->mem;
@@ -126,6 +170,9 @@ static void free_body(struct group_body *body) {
 
 static const struct group_kind classic_kind = {
     .type = "classic",
+    .state_name = state_name,
+    .protocol_type = protocol_type,
+    .describe = describe,
     .check_commit = check_commit,
     .check_fetch = check_fetch,
     .check_offset_delete = check_offset_delete,

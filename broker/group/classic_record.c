@@ -125,10 +125,7 @@ enum status classic_replay(struct coordinator *c, struct str id,
         group = group_create(c, id);
         if (group == NULL) return ST_NOMEM;
     }
-    struct group_body *body = classic_new(group); /* offsets stay */
-    if (body == NULL) return ST_NOMEM;
-    group->body->kind->free(group->body);
-    group->body = body;
+    if (!group_reset(group)) return ST_NOMEM; /* offsets stay */
     return value != NULL ? replay_body(classic_of(group), value, scratch) : ST_OK;
 }
 

@@ -3,6 +3,7 @@
 #include "broker/group/coordinator.h"
 #include <stdlib.h>
 #include "base/assert.h"
+#include "broker/group/admin.h"
 #include "broker/group/classic.h"
 #include "broker/group/offsets.h"
 
@@ -42,6 +43,30 @@ void group_remove(struct group *group) {
     group->body->kind->free(group->body);
     group_text_free(c->mem, &group->id);
     MEM_FREE(c->mem, group);
+}
+
+bool group_reset(struct group *group) {
+    struct group_body *body = classic_new(group);
+    if (body == NULL) return false;
+    group->body->kind->free(group->body);
+    group->body = body;
+    return true;
+}
+
+bool group_bury(struct group *group) {
+    struct coordinator *c = group->coordinator;
+    group_effects_unit(c->fx);
+    if (group->body->kind->bury(group) != ST_OK) {
+        group_effects_drop_unit(c->fx);
+        return false;
+    }
+    c->next_position++;
+    if (group->topics.count == 0 && group->pending_count == 0) {
+        group_remove(group);
+    } else if (!group_reset(group)) {
+        c->fx->is_broken = true;
+    }
+    return true;
 }
 
 static int by_id(const void *a, const void *b) {
@@ -153,6 +178,9 @@ void coordinator_request(struct coordinator *c, struct now now, struct group_tic
     case CALL_SYNC: classic_sync(c, ticket); return;
     case CALL_HEARTBEAT: classic_heartbeat(c, ticket); return;
     case CALL_LEAVE: classic_leave(c, ticket); return;
+    case CALL_LIST_GROUPS: admin_list(c, ticket); return;
+    case CALL_DESCRIBE_GROUP: admin_describe(c, ticket); return;
+    case CALL_DELETE_GROUP: admin_delete(c, ticket); return;
     }
     ASSERT(false);
 }

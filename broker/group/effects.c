@@ -127,6 +127,25 @@ static void fail_leave(struct leave_group_response *out, int16_t error) {
     out->error_code = error;
 }
 
+static void fail_list(struct list_groups_response *out, int16_t error) {
+    list_groups_response_defaults(out);
+    out->error_code = error;
+}
+
+static void fail_describe(const struct str *group_id,
+                          struct describe_groups_response_described_group *out, int16_t error) {
+    describe_groups_response_described_group_defaults(out);
+    out->group_id = *group_id;
+    out->error_code = error;
+}
+
+static void fail_deletion(const struct str *group_id,
+                          struct delete_groups_response_deletable_group_result *out,
+                          int16_t error) {
+    out->group_id = *group_id;
+    out->error_code = error;
+}
+
 void group_ticket_fail(struct group_ticket *ticket, int16_t error) {
     switch (ticket->kind) {
     case CALL_COMMIT_OFFSETS: fail_commit(ticket->request, error); return;
@@ -136,6 +155,9 @@ void group_ticket_fail(struct group_ticket *ticket, int16_t error) {
     case CALL_SYNC: fail_sync(ticket->response, error); return;
     case CALL_HEARTBEAT: fail_heartbeat(ticket->response, error); return;
     case CALL_LEAVE: fail_leave(ticket->response, error); return;
+    case CALL_LIST_GROUPS: fail_list(ticket->response, error); return;
+    case CALL_DESCRIBE_GROUP: fail_describe(ticket->request, ticket->response, error); return;
+    case CALL_DELETE_GROUP: fail_deletion(ticket->request, ticket->response, error); return;
     }
     ASSERT(false);
 }

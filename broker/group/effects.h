@@ -19,6 +19,9 @@ enum group_call_kind {
     CALL_SYNC,           /* sync_group_request, _response */
     CALL_HEARTBEAT,      /* heartbeat_request, _response */
     CALL_LEAVE,          /* struct leave_call, leave_group_response */
+    CALL_LIST_GROUPS,    /* list_groups_request, _response: of one coordinator */
+    CALL_DESCRIBE_GROUP, /* struct str, describe_groups_response_described_group */
+    CALL_DELETE_GROUP,   /* struct str, delete_groups_response_deletable_group_result */
 };
 
 /* One partition of an OffsetCommit. `error` is where its answer goes. */

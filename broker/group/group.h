@@ -26,6 +26,11 @@ enum expiry_base {
 /* The interface of a kind of group. All run on the coordinator's shard, within a step. */
 struct group_kind {
     const char *type; /* "classic", as ListGroups has it */
+    const char *(*state_name)(const struct group *group);
+    struct str (*protocol_type)(const struct group *group);
+    /** For DescribeGroups; NULL: an API of its own describes this kind. false: no memory. */
+    bool (*describe)(const struct group *group,
+                     struct describe_groups_response_described_group *out, struct arena *arena);
     /** KAFKA_NONE when these offsets may be committed; may count as a sign of life. */
     int16_t (*check_commit)(struct group *group, const struct commit_identity *who);
     int16_t (*check_fetch)(struct group *group, const struct fetch_call *call);
@@ -65,6 +70,11 @@ struct group *group_find(const struct coordinator *c, struct str id);
 struct group *group_create(struct coordinator *c, struct str id);
 /** With its offsets; without a record. */
 void group_remove(struct group *group);
+/** Takes its body's records back with tombstones, and the group with them unless offsets keep it.
+ * false: not now, nothing was written. */
+bool group_bury(struct group *group);
+/** An empty classic body instead of the one it has; false without memory. */
+bool group_reset(struct group *group);
 /** Sorted by id: for dumps and everything whose order must not come from hashes. Arena; NULL
  * without memory. */
 struct group **groups_sorted(const struct coordinator *c, struct arena *arena);

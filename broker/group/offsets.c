@@ -479,17 +479,6 @@ void offsets_fetch(struct coordinator *c, struct group_ticket *ticket) {
 
 /* --- deletion --- */
 
-enum status offsets_bury(struct group *group) {
-    for (struct map_node *n = NULL; (n = map_next(&group->topics, n)) != NULL;) {
-        const struct topic_offsets *t = CONTAINER_OF(n, struct topic_offsets, node);
-        for (uint32_t i = 0; i < t->count; i++) {
-            enum status st = write_tombstone(group, t->topic, t->committed[i].partition);
-            if (st != ST_OK) return st;
-        }
-    }
-    return ST_OK;
-}
-
 /* One tombstone that need not share its batch with others. */
 static bool forget(struct group *group, struct str topic, int32_t partition) {
     struct coordinator *c = group->coordinator;
@@ -500,6 +489,14 @@ static bool forget(struct group *group, struct str topic, int32_t partition) {
     }
     c->next_position++;
     offsets_remove(group, topic, partition);
+    return true;
+}
+
+bool offsets_forget_all(struct group *group) {
+    for (struct map_node *n; (n = map_next(&group->topics, NULL)) != NULL;) {
+        const struct topic_offsets *t = CONTAINER_OF(n, struct topic_offsets, node);
+        if (!forget(group, t->topic, t->committed[t->count - 1].partition)) return false;
+    }
     return true;
 }
 
@@ -580,24 +577,13 @@ static bool expire_group(struct group *group) {
     return all;
 }
 
-static void delete_if_empty(struct group *group) {
-    struct coordinator *c = group->coordinator;
-    if (!group->body->kind->is_empty(group)) return;
-    group_effects_unit(c->fx);
-    if (group->body->kind->bury(group) != ST_OK) {
-        group_effects_drop_unit(c->fx);
-        return;
-    }
-    c->next_position++;
-    group_remove(group);
-}
-
 void offsets_expire(struct coordinator *c) {
     struct map_node *next = map_next(&c->groups, NULL);
     while (next != NULL) {
         struct group *group = CONTAINER_OF(next, struct group, node);
         next = map_next(&c->groups, next);
-        if (expire_group(group)) delete_if_empty(group);
+        if (expire_group(group) && group->body->kind->is_empty(group))
+            (void)group_bury(group); /* or at the next check */
     }
 }
 

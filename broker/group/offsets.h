@@ -57,8 +57,8 @@ MUST_CHECK enum status offsets_replay_marker(struct coordinator *c, int64_t prod
 void offsets_commit(struct coordinator *c, struct group_ticket *ticket);
 void offsets_fetch(struct coordinator *c, struct group_ticket *ticket);
 void offsets_delete(struct coordinator *c, struct group_ticket *ticket);
-/** Tombstones for all offsets of the group, into the open unit. */
-MUST_CHECK enum status offsets_bury(struct group *group);
+/** All offsets of the group go, but for those of transactions. false: not all, for now. */
+bool offsets_forget_all(struct group *group);
 /** Expires what is due in every group and deletes groups that have nothing left. */
 void offsets_expire(struct coordinator *c);
 /** Offsets of a topic that is not there any more, in every group. by_id: only those that carry an

@@ -15,6 +15,8 @@ void handle_join_group(struct request *rq);                /* 11 */
 void handle_heartbeat(struct request *rq);                 /* 12 */
 void handle_leave_group(struct request *rq);               /* 13 */
 void handle_sync_group(struct request *rq);                /* 14 */
+void handle_describe_groups(struct request *rq);           /* 15 */
+void handle_list_groups(struct request *rq);               /* 16 */
 void handle_api_versions(struct request *rq);              /* 18 */
 void handle_create_topics(struct request *rq);             /* 19 */
 void handle_delete_topics(struct request *rq);             /* 20 */
@@ -25,6 +27,7 @@ void handle_describe_configs(struct request *rq);          /* 32 */
 void handle_alter_configs(struct request *rq);             /* 33 */
 void handle_describe_log_dirs(struct request *rq);         /* 35 */
 void handle_create_partitions(struct request *rq);         /* 37 */
+void handle_delete_groups(struct request *rq);             /* 42 */
 void handle_incremental_alter_configs(struct request *rq); /* 44 */
 void handle_offset_delete(struct request *rq);             /* 47 */
 void handle_describe_cluster(struct request *rq);          /* 60 */
