@@ -100,7 +100,7 @@ void cli_start(struct cli *cli, const struct cli_tool *tool, struct mem *mem, in
                char *const *argv) {
     enum status st = cli_parse(cli, tool, mem, argc, argv);
     if (st != ST_OK) cli_usage_exit(cli, "%s", cli->message);
-    if (cli->help) {
+    if (cli->help || (tool->helps_alone && argc == 1)) {
         cli_print_help(tool, stdout);
         exit(0);
     }

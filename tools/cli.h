@@ -40,6 +40,7 @@ struct cli_tool {
     const char *notes;   /* paragraphs below the options; NULL: none */
     const struct cli_option *options;
     uint32_t option_count;
+    bool helps_alone; /* without a single word on its command line it does what --help asks for */
 };
 
 struct cli_value {

@@ -105,6 +105,7 @@ static const struct cli_tool tool = {
     .purpose = "measures how fast records can be sent.",
     .options = options,
     .option_count = OPT_COUNT,
+    .helps_alone = true,
 };
 
 /* Deliveries of a stretch of time. */
@@ -219,6 +220,7 @@ static void heard(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
 static void read_payload_file(struct payload *payload, struct arena *arena, const char *path,
                               const char *delimiter) {
     struct str text;
+    printf("Reading payloads from: %s\n", path); /* Kafka prints it made absolute */
     enum status st = read_whole_file(arena, path, PAYLOAD_FILE_BYTES_MAX, &text);
     if (st != ST_OK) cli_exit("%s: cannot be read: %s", path, status_name(st));
     if (strcmp(delimiter, "\\n") == 0) delimiter = "\n";
@@ -236,6 +238,7 @@ static void read_payload_file(struct payload *payload, struct arena *arena, cons
     }
     if (payload->record_count == 0)
         cli_exit("File does not exist or empty file provided: %s", path);
+    printf("Number of records read: %zu\n", (size_t)payload->record_count);
 }
 
 static uint64_t next_random(uint64_t *state) {

@@ -70,6 +70,7 @@ static const struct cli_tool tool = {
     .purpose = "sends increasing numbers and tells which were acknowledged.",
     .options = options,
     .option_count = OPT_COUNT,
+    .helps_alone = true,
 };
 
 struct command {
