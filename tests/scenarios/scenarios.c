@@ -14,9 +14,8 @@
 #include "base/strbuf.h"
 #include "controller/raft/raft.h"
 #include "log/producer_state.h"
+#include "tests/scenarios/groups.h"
 
-#define LINE_BYTES 256
-#define ANSWER_BYTES 4096
 #define FILE_BYTES_MAX (256 * 1024)
 
 struct stage {
@@ -25,27 +24,30 @@ struct stage {
     struct raft raft;
     struct producer_states producers;
     int64_t next_offset;
-    char answer[ANSWER_BYTES];
-    size_t answer_bytes;
+    struct group_stage *groups;
+    struct answer answer;
 };
 
-static void say(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct stage *stage, const char *format, ...) {
+void say(struct answer *answer, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(stage->answer + stage->answer_bytes, ANSWER_BYTES - stage->answer_bytes,
-                      format, args);
+    int n = vsnprintf(answer->text + answer->bytes, ANSWER_BYTES - answer->bytes, format, args);
     va_end(args);
-    if (n > 0) stage->answer_bytes = MIN(stage->answer_bytes + (size_t)n, ANSWER_BYTES - 1);
+    if (n > 0) answer->bytes = MIN(answer->bytes + (size_t)n, ANSWER_BYTES - 1);
 }
 
-/* "name=value" in the line; `missing` when it is not there. */
-static int64_t word(const char *line, const char *name, int64_t missing) {
+struct str text_word(const char *line, const char *name) {
     size_t len = strlen(name);
     for (const char *at = line; (at = strstr(at, name)) != NULL; at += len) {
-        if (at > line && at[-1] == ' ' && at[len] == '=') return strtoll(at + len + 1, NULL, 10);
+        if (at > line && at[-1] == ' ' && at[len] == '=')
+            return (struct str){at + len + 1, strcspn(at + len + 1, " ")};
     }
-    return missing;
+    return STR_NULL;
+}
+
+int64_t word(const char *line, const char *name, int64_t missing) {
+    struct str text = text_word(line, name);
+    return text.ptr != NULL ? strtoll(text.ptr, NULL, 10) : missing;
 }
 
 /* --- raft: new epoch= end=, start, persisted, appended to=, synced to=, disk-failed --- */
@@ -60,7 +62,7 @@ static void raft_new(struct stage *stage, const char *line) {
     struct raft_voter voters[2] = {self, {8, {{4}}}};
     enum status st = raft_init(&stage->raft, self, voters, (uint32_t)word(line, "voters", 1),
                                &loaded, word(line, "end", 0), &stage->arena, &problem);
-    say(stage, st == ST_OK ? "ok\n" : "%s: %.*s\n", status_name(st), STR_ARG(problem));
+    say(&stage->answer, st == ST_OK ? "ok\n" : "%s: %.*s\n", status_name(st), STR_ARG(problem));
 }
 
 static void raft_event(struct stage *stage, enum raft_event_type type, const char *line) {
@@ -68,12 +70,12 @@ static void raft_event(struct stage *stage, enum raft_event_type type, const cha
     struct now now = {.mono_us = stage->raft.now.mono_us + 1};
     raft_step(&stage->raft, now, &(struct raft_event){type, word(line, "to", 0)}, &effects);
     if (effects.persist) {
-        say(stage, "persist epoch=%d leader=%d\n", effects.durable.epoch,
+        say(&stage->answer, "persist epoch=%d leader=%d\n", effects.durable.epoch,
             effects.durable.leader_id);
     }
-    if (effects.open_epoch) say(stage, "open epoch=%d\n", effects.durable.epoch);
-    if (effects.commit) say(stage, "commit to=%" PRId64 "\n", effects.commit_end);
-    say(stage, "%s\n", raft_is_leading(&stage->raft) ? "leading" : "not leading");
+    if (effects.open_epoch) say(&stage->answer, "open epoch=%d\n", effects.durable.epoch);
+    if (effects.commit) say(&stage->answer, "commit to=%" PRId64 "\n", effects.commit_end);
+    say(&stage->answer, "%s\n", raft_is_leading(&stage->raft) ? "leading" : "not leading");
 }
 
 static bool raft_verb(struct stage *stage, const char *verb, const char *line) {
@@ -114,7 +116,7 @@ static void note(struct stage *stage, const struct batch_view *view, const char 
     enum status st =
         producer_states_append(&stage->producers, view, stage->next_offset, word(line, "now", 0));
     int64_t last = stage->next_offset + view->last_offset_delta;
-    say(stage, st == ST_OK ? "append offsets=%" PRId64 "..%" PRId64 "\n" : "no memory\n",
+    say(&stage->answer, st == ST_OK ? "append offsets=%" PRId64 "..%" PRId64 "\n" : "no memory\n",
         stage->next_offset, last);
     stage->next_offset = last + 1;
 }
@@ -125,11 +127,11 @@ static void produce(struct stage *stage, const char *line) {
     switch (producer_states_check(&stage->producers, &view, &known)) {
     case PRODUCER_APPEND: note(stage, &view, line); return;
     case PRODUCER_DUPLICATE:
-        say(stage, "duplicate offsets=%" PRId64 "..%" PRId64 "\n",
+        say(&stage->answer, "duplicate offsets=%" PRId64 "..%" PRId64 "\n",
             known.last_offset - known.offset_delta, known.last_offset);
         return;
-    case PRODUCER_OUT_OF_ORDER: say(stage, "out of order\n"); return;
-    case PRODUCER_FENCED: say(stage, "fenced\n"); return;
+    case PRODUCER_OUT_OF_ORDER: say(&stage->answer, "out of order\n"); return;
+    case PRODUCER_FENCED: say(&stage->answer, "fenced\n"); return;
     }
 }
 
@@ -144,14 +146,15 @@ static void snapshot(struct stage *stage, const char *line) {
         st = producer_states_decode(&stage->producers, (struct bytes){data, bytes}, 0);
         mem_free(&stage->mem, data, bytes);
     }
-    say(stage, "%s producers=%zu\n", status_name(st), producer_states_count(&stage->producers));
+    say(&stage->answer, "%s producers=%zu\n", status_name(st),
+        producer_states_count(&stage->producers));
 }
 
 static bool producers_verb(struct stage *stage, const char *verb, const char *line) {
     if (strcmp(verb, "new") == 0) {
         producer_states_clear(&stage->producers);
         stage->next_offset = word(line, "end", 0);
-        say(stage, "ok\n");
+        say(&stage->answer, "ok\n");
     } else if (strcmp(verb, "produce") == 0) {
         produce(stage, line);
     } else if (strcmp(verb, "marker") == 0) {
@@ -162,7 +165,7 @@ static bool producers_verb(struct stage *stage, const char *verb, const char *li
         snapshot(stage, line);
     } else if (strcmp(verb, "expire") == 0) {
         producer_states_expire(&stage->producers, word(line, "now", 0), word(line, "after", 0));
-        say(stage, "producers=%zu\n", producer_states_count(&stage->producers));
+        say(&stage->answer, "producers=%zu\n", producer_states_count(&stage->producers));
     } else {
         return false;
     }
@@ -173,10 +176,12 @@ static bool producers_verb(struct stage *stage, const char *verb, const char *li
 
 static bool run_line(struct stage *stage, const char *line) {
     char core[32] = "", verb[32] = "";
-    stage->answer_bytes = 0;
-    stage->answer[0] = '\0';
+    stage->answer.bytes = 0;
+    stage->answer.text[0] = '\0';
     if (sscanf(line, "%31s %31s", core, verb) != 2) return false;
     if (strcmp(core, "raft") == 0) return raft_verb(stage, verb, line);
+    if (strcmp(core, "group") == 0)
+        return group_stage_verb(stage->groups, verb, line, &stage->answer);
     return strcmp(core, "producers") == 0 && producers_verb(stage, verb, line);
 }
 
@@ -204,7 +209,8 @@ static void skip_comment(const char **at) {
 
 /* How many blocks failed; what came out is appended to `out`. */
 static int run_file(const char *path, const char *text, struct strbuf *out, int *ret_blocks) {
-    struct stage stage = {0};
+    static struct stage stage;
+    stage = (struct stage){.groups = group_stage_new()};
     arena_init(&stage.arena, &stage.mem, 1024, 0);
     producer_states_init(&stage.producers, &stage.mem);
     const char *at = text;
@@ -216,14 +222,15 @@ static int run_file(const char *path, const char *text, struct strbuf *out, int 
     while (next_block(&at, line, &want)) {
         ++*ret_blocks;
         bool known = run_line(&stage, line);
-        if (!known) say(&stage, "no such verb\n");
-        struct str got = {stage.answer, stage.answer_bytes};
-        strbuf_printf(out, "\n%s\n----\n%s", line, stage.answer);
+        if (!known) say(&stage.answer, "no such verb\n");
+        struct str got = {stage.answer.text, stage.answer.bytes};
+        strbuf_printf(out, "\n%s\n----\n%s", line, stage.answer.text);
         if (known && str_eq(got, want)) continue;
         failed++;
-        printf("  %s: %s\n  got:\n%s  want:\n%.*s", path, line, stage.answer, STR_ARG(want));
+        printf("  %s: %s\n  got:\n%s  want:\n%.*s", path, line, stage.answer.text, STR_ARG(want));
     }
     producer_states_release(&stage.producers);
+    group_stage_free(stage.groups);
     arena_release(&stage.arena);
     return failed;
 }
