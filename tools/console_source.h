@@ -3,7 +3,7 @@
  * and partitions that appear later are read from their beginning. With a group: the group's
  * coordinator gives partitions out, positions are committed unless enable.auto.commit=false. */
 #pragma once
-#include "tools/pattern.h"
+#include "base/pattern.h"
 #include "tools/rdkafka_settings.h"
 
 #define SOURCE_OFFSET_EARLIEST RD_KAFKA_OFFSET_BEGINNING
@@ -20,7 +20,7 @@ struct source {
     rd_kafka_t *rk;
     const char *bootstrap; /* borrowed; for errors */
     const char *topic;     /* or NULL: those that fit `include` */
-    const struct pattern *include;
+    struct pattern *include;
     const char *include_text;
     int32_t partition; /* -1: all */
     int64_t offset;    /* where to begin */

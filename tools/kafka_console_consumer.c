@@ -395,11 +395,11 @@ static int64_t number_setting(const struct settings *settings, const char *key, 
 }
 
 /* The first of Java's ways to end that a pattern takes. */
-static const struct pattern *include_pattern(const struct cli *cli) {
+static struct pattern *include_pattern(struct mem *mem, const struct cli *cli) {
     char why[200];
     const char *text = cli_text(cli, OPT_INCLUDE);
     if (text == NULL) return NULL;
-    const struct pattern *pattern = pattern_new(str_of(text), why, sizeof why);
+    struct pattern *pattern = pattern_new(mem, str_of(text), why, sizeof why);
     if (pattern == NULL) cli_usage_exit(cli, "--include %s: %s", text, why);
     return pattern;
 }
@@ -436,7 +436,7 @@ int main(int argc, char **argv) {
         .source = {.arena = &arena,
                    .bootstrap = cli_text(&cli, OPT_BOOTSTRAP),
                    .topic = cli_text(&cli, OPT_TOPIC),
-                   .include = include_pattern(&cli),
+                   .include = include_pattern(&mem, &cli),
                    .include_text = cli_text(&cli, OPT_INCLUDE),
                    .partition =
                        cli_has(&cli, OPT_PARTITION) ? (int32_t)cli_number(&cli, OPT_PARTITION) : -1,
@@ -459,7 +459,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "Processed a total of %" PRIu64 " messages\n", c.message_count);
     source_stop(&c.source);
     if (cli_has(&cli, OPT_SYSTEST_EVENTS)) puts("shutdown_complete");
-    if (c.source.include != NULL) pattern_free((struct pattern *)(uintptr_t)c.source.include);
+    pattern_free(c.source.include);
     arena_release(&arena);
     cli_release(&cli);
     if (interrupt_seen()) return INTERRUPT_STATUS;

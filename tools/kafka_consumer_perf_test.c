@@ -240,7 +240,7 @@ static void start(struct command *cmd, struct arena *arena) {
     settings_init(&settings, arena);
     read_settings(cli, &settings);
     const char *include = cli_text(cli, OPT_INCLUDE);
-    cmd->include = include != NULL ? pattern_new(str_of(include), why, sizeof why) : NULL;
+    cmd->include = include != NULL ? pattern_new(arena->mem, str_of(include), why, sizeof why) : NULL;
     if (include != NULL && cmd->include == NULL)
         cli_usage_exit(cli, "--include %s: %s", include, why);
     cmd->source = (struct source){
@@ -285,7 +285,7 @@ int main(int argc, char **argv) {
     }
     (void)fflush(stdout);
     source_stop(&cmd.source);
-    if (cmd.include != NULL) pattern_free(cmd.include);
+    pattern_free(cmd.include);
     arena_release(&arena);
     cli_release(&cmd.cli);
     return interrupt_seen() ? INTERRUPT_STATUS : 0;

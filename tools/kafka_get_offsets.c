@@ -120,7 +120,7 @@ static struct pattern *read_names(struct command *cmd, struct str text) {
     strbuf_init(&joined, cmd->admin.arena.mem);
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] != ' ') strbuf_add_char(&joined, text.ptr[i] == ',' ? '|' : text.ptr[i]);
-    struct pattern *names = pattern_new(strbuf_str(&joined), why, sizeof why);
+    struct pattern *names = pattern_new(cmd->admin.arena.mem, strbuf_str(&joined), why, sizeof why);
     if (names == NULL) fail("%.*s is an invalid regex.", STR_ARG(text));
     strbuf_release(&joined);
     return names;

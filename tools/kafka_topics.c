@@ -237,7 +237,7 @@ static void choose_names(struct command *cmd) {
         if (given.ptr[i] != ' ') strbuf_add_char(&text, given.ptr[i] == ',' ? '|' : given.ptr[i]);
     }
     char why[200];
-    cmd->choice.names = pattern_new(strbuf_str(&text), why, sizeof why);
+    cmd->choice.names = pattern_new(cmd->arena.mem, strbuf_str(&text), why, sizeof why);
     if (cmd->choice.names == NULL) fail("%s is an invalid regex.", cmd->topic);
     strbuf_release(&text);
 }
@@ -586,7 +586,7 @@ int main(int argc, char **argv) {
     else
         alter_topics(&cmd);
     client_stop(&cmd.client);
-    if (cmd.choice.names != NULL) pattern_free((struct pattern *)(uintptr_t)cmd.choice.names);
+    pattern_free(cmd.choice.names);
     arena_release(&cmd.arena);
     cli_release(&cmd.cli);
     return fflush(stdout) == 0 ? 0 : 1;

@@ -3,7 +3,7 @@
  * arena. */
 #pragma once
 #include "tools/client.h"
-#include "tools/pattern.h"
+#include "base/pattern.h"
 
 struct int32_list {
     const int32_t *values;
@@ -39,7 +39,7 @@ struct topic_list {
 
 /* Which topics a command is about. */
 struct topic_choice {
-    const struct pattern *names; /* NULL: all */
+    struct pattern *names; /* NULL: all */
     struct uuid id;              /* not zero: the one with this id instead */
     bool exclude_internal;
 };

@@ -1,5 +1,5 @@
-/* tests/unit/tools/pattern.c - regular expressions fit whole names only. */
-#include "tools/pattern.h"
+/* tests/unit/base/pattern.c - regular expressions fit whole names only. */
+#include "base/pattern.h"
 #include <criterion/criterion.h>
 
 static const struct {
@@ -16,17 +16,21 @@ static const struct {
 
 Test(pattern, fits_all_of_a_name_or_nothing) {
     for (size_t i = 0; i < COUNT(rows); i++) {
+        struct mem mem = {0};
         char why[100] = "";
-        struct pattern *pattern = pattern_new(str_of(rows[i].pattern), why, sizeof why);
+        struct pattern *pattern = pattern_new(&mem, str_of(rows[i].pattern), why, sizeof why);
         cr_assert_not_null(pattern, "%s: %s", rows[i].pattern, why);
         cr_expect_eq(pattern_matches(pattern, str_of(rows[i].name)), rows[i].want, "%s on %s",
                      rows[i].pattern, rows[i].name);
         pattern_free(pattern);
+        cr_expect_eq(mem.used_bytes, 0);
     }
 }
 
 Test(pattern, says_what_is_wrong_with_it) {
+    struct mem mem = {0};
     char why[100] = "";
-    cr_expect_null(pattern_new(STR("a["), why, sizeof why));
+    cr_expect_null(pattern_new(&mem, STR("a["), why, sizeof why));
+    cr_expect_eq(mem.used_bytes, 0);
     cr_expect_not_null(strstr(why, "near index 2"), "got %s", why);
 }
