@@ -170,6 +170,8 @@ static void written(struct append_write *write) {
     if (failed) {
         log_fail(log, result < 0 ? status_from_errno(result) : ST_IO);
     } else {
+        int64_t flush_messages = log->config->flush_messages; /* 0: no rule, as in tests */
+        if (flush_messages > 0 && log->end - log->durable_end >= flush_messages) log_sync(log);
         rounds_want(log);
         if (log_active(log)->offsets.tail.count >= INDEX_TAIL_WRITE_COUNT) index_write_start(log);
         if (!log->abandoned) log->owner->on_end(log->owner);

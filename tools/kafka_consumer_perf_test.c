@@ -240,7 +240,8 @@ static void start(struct command *cmd, struct arena *arena) {
     settings_init(&settings, arena);
     read_settings(cli, &settings);
     const char *include = cli_text(cli, OPT_INCLUDE);
-    cmd->include = include != NULL ? pattern_new(arena->mem, str_of(include), why, sizeof why) : NULL;
+    if (include != NULL)
+        cmd->include = pattern_new(arena->mem, str_of(include), why, sizeof why);
     if (include != NULL && cmd->include == NULL)
         cli_usage_exit(cli, "--include %s: %s", include, why);
     cmd->source = (struct source){

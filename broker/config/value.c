@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/pattern.h"
 #include "broker/config/config.h"
 
 bool config_value_double(struct str text, double *ret_value) {
@@ -147,6 +148,15 @@ static struct str word_problem(const struct config_key *key, struct str word, st
     return invalid(key, word, arena, reason.ptr);
 }
 
+static struct str pattern_problem(const struct config_key *key, struct str value,
+                                  struct arena *arena) {
+    char why[160];
+    struct pattern *pattern = pattern_new(arena->mem, value, why, sizeof why);
+    if (pattern == NULL) return invalid(key, value, arena, arena_printf(arena, "%s", why).ptr);
+    pattern_free(pattern);
+    return STR_NULL;
+}
+
 /* PARTITION:BROKER, both numbers. */
 static bool is_replica(struct str item) {
     const char *colon = memchr(item.ptr, ':', item.len);
@@ -208,6 +218,9 @@ struct str config_value_problem(const struct config_key *key, struct str value,
         return range_problem(key, double_text(real, arena), real, arena);
     case CONFIG_LIST: return list_problem(key, value, arena);
     case CONFIG_STRING:
+        if (strcmp(key->valid, "regular expression") == 0)
+            return pattern_problem(key, value, arena);
+        return word_problem(key, value, arena);
     case CONFIG_CLASS:
     case CONFIG_PASSWORD: return word_problem(key, value, arena);
     }

@@ -73,7 +73,7 @@ static void on_appended(struct log_append *append) {
     buffer_put(&write->shard->buffers, write->buffer);
     write->buffer = NULL;
     if (is_good) {
-        if (write->shard->broker->flush_before_ack) log_sync(p->log);
+        if (p->flush_before_ack) log_sync(p->log);
         write->wait =
             (struct watermark_wait){.offset = append->last_offset + 1, .over = on_watermark};
         must_wait = partition_wait(p, &write->wait);

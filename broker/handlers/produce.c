@@ -98,7 +98,7 @@ static void on_appended(struct log_append *append) {
     p->produce_records += (uint64_t)append->record_count;
     metrics_add(&v->at->metrics, METRIC_PRODUCE_BYTES, append->batch_bytes);
     metrics_add(&v->at->metrics, METRIC_PRODUCE_RECORDS, (uint64_t)append->record_count);
-    bool must_flush = v->at->broker->flush_before_ack;
+    bool must_flush = p->flush_before_ack;
     if (must_flush && v->produce->acks == -1) log_sync(p->log);
     if (must_flush && v->produce->acks != -1) partition_sync_soon(p);
     bool must_wait = false;

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/config/topic_config.h"
+#include "broker/shard/checkpoints.h"
 #include "protocol/errors.h"
 
 static uint64_t partition_hash(struct uuid topic_id, int32_t index) {
@@ -41,7 +42,7 @@ static void wake_waiters(struct partition *p, enum status st) {
 }
 
 void partition_update_watermark(struct partition *p) {
-    int64_t end = p->shard->broker->flush_before_ack ? log_durable_end(p->log) : log_end(p->log);
+    int64_t end = p->flush_before_ack ? log_durable_end(p->log) : log_end(p->log);
     if (end <= p->high_watermark) return;
     p->high_watermark = end;
     wake_waiters(p, ST_OK);
@@ -51,7 +52,9 @@ static void on_end(struct log_owner *owner) {
     partition_update_watermark(CONTAINER_OF(owner, struct partition, log_owner));
 }
 static void on_durable(struct log_owner *owner) {
-    partition_update_watermark(CONTAINER_OF(owner, struct partition, log_owner));
+    struct partition *p = CONTAINER_OF(owner, struct partition, log_owner);
+    p->durable_at_us = p->shard->io->now.mono_us;
+    partition_update_watermark(p);
 }
 
 static void on_offline(struct log_owner *owner) {
@@ -67,6 +70,8 @@ static const struct log_open *fill_open(struct log_open *open, struct partition 
     const struct broker_dir *dir = &p->shard->broker->dirs[dir_index];
     bool is_new = p->shard->has_opened; /* what was read at the start may tell of another topic */
     p->has_saved_start = !is_new && checkpoint_find(&dir->log_starts, p->topic, p->index, 0) > 0;
+    p->has_saved_recovery_point =
+        checkpoint_find(&dir->recovery_points, p->topic, p->index, -1) >= 0;
     *open = (struct log_open){
         .dir = &p->shard->dirs[dir_index],
         .topic = p->topic,
@@ -94,11 +99,15 @@ static void settle(struct partition *p) {
     struct broker_settings settings =
         broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
     topic_config_build(&settings, image_config(shard->image, CONFIG_TOPIC, p->topic), &p->config);
+    flushing_note(p);
 }
 
 void partition_settle(struct partition *p) {
     settle(p);
     log_set_config(p->log, &p->config);
+    if (p->state != PARTITION_ONLINE) return;
+    if (p->flush_before_ack) log_sync(p->log); /* it may not have been so far */
+    partition_update_watermark(p);
 }
 
 void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
@@ -186,7 +195,10 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
         job_suspend(job);
     }
     enum status st = ST_OK;
-    if (delete_log && p->has_saved_start) st = save_start(job, p, LOG_START_FORGET);
+    if (delete_log && p->has_saved_recovery_point)
+        st = checkpoints_forget(job, shard, dir_index_of(p));
+    if (st == ST_OK && delete_log && p->has_saved_start)
+        st = save_start(job, p, LOG_START_FORGET);
     if (st != ST_OK || was_offline) {
         log_abandon(p->log);
     } else {

@@ -2,9 +2,10 @@
  * watermark, and who waits for it. Followers, in-sync replicas and leader changes have their place
  * here (the replication issue); for now the leader is the only replica.
  *
- * Invariant: log_start <= high_watermark <= log end. With klamm.flush.before.ack=all the high
- * watermark is the durable end of the log, otherwise its end: the minimum over the in-sync replicas
- * of what counts there. Owner: shard_of_partition(topic id, index). */
+ * Invariant: log_start <= high_watermark <= log end. With flush_before_ack the high watermark is
+ * the durable end of the log, otherwise its end: the minimum over the in-sync replicas of what
+ * counts there. It never goes back, also when the setting changes. Owner:
+ * shard_of_partition(topic id, index). */
 #pragma once
 #include "broker/shard/log_starts.h"
 #include "broker/shard/shard.h"
@@ -37,13 +38,16 @@ struct partition {
     struct log_config config;
     int64_t high_watermark;
     struct list waits;          /* struct watermark_wait, in ascending order of offset */
+    bool flush_before_ack;      /* what counts is on stable storage; otherwise in the file */
+    uint64_t durable_at_us;     /* monotonic, when the durable end last moved */
     struct io_timer sync_timer; /* set: what was appended last is not being synced yet */
     uint32_t use_count;         /* appends, reads and jobs that still need the log */
     struct job *drained;        /* wakes when use_count falls to 0 */
     /* Since it was opened; fetched octets once they have left. */
     uint64_t produce_bytes, produce_records, fetch_bytes;
     bool has_saved_start; /* it may stand in log-start-offset-checkpoint */
-    uint64_t pool_bytes;  /* of this struct */
+    bool has_saved_recovery_point; /* the same of recovery-point-offset-checkpoint */
+    uint64_t pool_bytes;           /* of this struct */
 };
 
 /** Opens (or creates) the log in the directory and puts the partition into the shard's map. What

@@ -337,6 +337,7 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     broker->shards[0] = shard_new(broker, broker->setup.ios[0]);
     broker->admission = admission_new(broker->shards[0]);
     log_starts_open(broker);
+    checkpoints_open(broker);
     st = publisher_open(job, broker, ret_message);
     if (st != ST_OK) return st;
     st = all_shards(job, life, 0, step_open, ret_message);
@@ -351,7 +352,9 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     st = publisher_lead(job, broker->publisher, ret_message);
     if (st == ST_OK) st = all_shards(job, life, 1, step_listen, ret_message);
     if (st != ST_OK) return st;
-    return all_shards(job, life, 0, step_accept, ret_message);
+    st = all_shards(job, life, 0, step_accept, ret_message);
+    if (st == ST_OK) checkpoints_start(broker);
+    return st;
 }
 
 /* --- the stop --- */
@@ -388,6 +391,7 @@ static enum status stop(struct job *job, struct lifecycle *life) {
     while (!publisher_is_idle(broker->publisher))
         job_sleep_until(job, broker->setup.ios[0]->now.mono_us + 1000);
     int64_t broker_epoch = publisher_broker_epoch(broker->publisher);
+    checkpoints_stop(job, broker);
     (void)all_shards(job, life, 0, step_close_partitions,
                      &message); /* failures are the logs' own */
     enum status st = publisher_close(job, broker->publisher);
@@ -438,6 +442,7 @@ static void undo(struct job *job, struct lifecycle *life) {
     struct str message;
     if (broker->shards[0] != NULL) {
         (void)all_shards(job, life, 0, step_close_connections, &message); /* cannot fail */
+        checkpoints_stop(job, broker);
         (void)all_shards(job, life, 0, step_close_partitions, &message);
     }
     if (broker->publisher != NULL && publisher_close(job, broker->publisher) != ST_OK) {
@@ -490,7 +495,6 @@ struct broker *broker_start(const struct broker_setup *setup) {
     broker->config = &setup->config->values;
     broker->shard_count = setup->io_count;
     broker->shards = mem_need(io->mem, setup->io_count * sizeof *broker->shards);
-    broker->flush_before_ack = str_eq(broker->config->klamm_flush_before_ack, STR("all"));
     broker->ports = arena_array(&broker->arena, setup->listeners->count, sizeof *broker->ports);
     broker->addresses =
         arena_array(&broker->arena, setup->listeners->count, sizeof *broker->addresses);
@@ -515,6 +519,7 @@ void broker_free(struct broker *broker) {
     publisher_free(broker->publisher);
     admission_free(broker->admission);
     log_starts_free(broker);
+    checkpoints_free(broker);
     for (uint32_t i = 0; i < broker->shard_count; i++) {
         if (broker->shards[i] != NULL) shard_free(broker->shards[i]);
     }

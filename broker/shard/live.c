@@ -7,6 +7,7 @@ void shard_take_settings(struct shard *shard) {
     struct broker *broker = shard->broker;
     struct broker_settings settings =
         broker_settings_of(broker->setup.config, shard->image, broker->node_id);
+    flushing_settle(shard, &settings);
     shard->producer_id_expiration_ms = setting_number(&settings, STR("producer.id.expiration.ms"));
     if (shard->index == 0) admission_settle(broker->admission, &settings);
 }

@@ -18,6 +18,7 @@ struct log_starts {
     struct list waiting; /* struct log_start_save: entered, not yet in the file */
     struct jobs jobs;    /* the writer's own: jobs of the shard wait for it */
     bool is_writing;
+    bool is_stale; /* the file says more than the entries */
 };
 
 static uint64_t entry_hash(struct str topic, int32_t partition) {
@@ -158,8 +159,9 @@ static void tell(const struct log_starts *starts, struct log_start_save *save, e
 
 static void write_all(struct job *job, void *argument) {
     struct log_starts *starts = argument;
-    while (!list_is_empty(&starts->waiting)) {
+    while (!list_is_empty(&starts->waiting) || starts->is_stale) {
         struct list saves;
+        starts->is_stale = false;
         list_init(&saves);
         for (struct list *node; (node = list_pop_front(&starts->waiting)) != NULL;)
             list_push_back(&saves, node);
@@ -200,6 +202,15 @@ void log_start_save(struct log_start_save *save) {
     }
     save->message.deliver = arrive;
     io_post(save->home->io, 0, &save->message);
+}
+
+void log_start_needless(struct broker *broker, uint32_t dir_index, struct str topic,
+                        int32_t partition, int64_t first_base_offset) {
+    struct log_starts *starts = broker->dirs[dir_index].starts;
+    struct entry *entry = find(starts, topic, partition);
+    if (entry == NULL || entry->offset > first_base_offset) return;
+    forget(starts, entry);
+    starts->is_stale = true;
 }
 
 /* --- for jobs --- */

@@ -32,6 +32,10 @@ struct log_start_save {
 void log_starts_open(struct broker *broker);
 /** Nothing may be on its way. */
 void log_starts_free(struct broker *broker);
+/** The log begins at `first_base_offset` anyhow: an entry that says no more goes with the next
+ * writing. On shard 0. */
+void log_start_needless(struct broker *broker, uint32_t dir_index, struct str topic,
+                        int32_t partition, int64_t first_base_offset);
 /** On save->home. done may have run when this returns. */
 void log_start_save(struct log_start_save *save);
 /** The same, awaited. On the job's shard. */

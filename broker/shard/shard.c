@@ -103,6 +103,7 @@ void shard_free(struct shard *shard) {
                  shard->closed[i].topic.len + 1);
     }
     mem_free(mem, shard->closed, shard->closed_capacity * sizeof *shard->closed);
+    flushing_release(shard);
     batch_scratch_release(&shard->scratch);
     release_requests(shard);
     fetch_sessions_release(&shard->fetch_sessions);
@@ -125,6 +126,7 @@ void shard_connection_gone(struct shard *shard) {
 void shard_close_connections(struct job *job, struct shard *shard) {
     shard->stopping = true;
     housekeeping_stop(job, shard);
+    flushing_stop(shard);
     listeners_close(shard);
     group_service_stop(shard); /* what waits there belongs to connections */
     LIST_EACH(&shard->connection_list, node)

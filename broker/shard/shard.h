@@ -13,6 +13,7 @@
 #include "broker/metrics/metrics.h"
 #include "broker/net/buffers.h"
 #include "broker/net/fetch_sessions.h"
+#include "broker/shard/flushing.h"
 #include "controller/metadata/image.h"
 #include "log/dir.h"
 #include "log/log.h"
@@ -50,11 +51,11 @@ struct broker {
     struct uuid incarnation_id;
     uint16_t *ports;              /* bound, by client listener */
     struct io_address *addresses; /* to bind, by client listener */
-    bool flush_before_ack;        /* klamm.flush.before.ack=all */
     uint64_t memory_limit_bytes;  /* of one shard's buffers */
     struct publisher *publisher;  /* shard 0: metadata log, decisions, images on their way */
     struct lifecycle *lifecycle;  /* shard 0: the start and the stop */
     struct admission *admission;  /* shard 0: who may connect */
+    struct checkpoints *checkpoints; /* shard 0: broker/shard/checkpoints.h */
     const struct error_paths *error_paths; /* by API key; of the responses that are served */
 };
 
@@ -95,6 +96,7 @@ struct shard {
     int64_t producer_id_expiration_ms; /* a setting that may change */
     struct io_timer idle_timer;        /* closes idle connections */
     struct housekeeping *housekeeping; /* NULL: not started, or stopped */
+    struct flushing flushing;
     struct list listening;             /* struct acceptor of broker/net/listener.c */
     struct batch_scratch scratch;
     struct metrics metrics;

@@ -25,6 +25,7 @@ struct plan {
     uint64_t stop_every_us;                     /* clean stops; 0: none */
     uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
     uint32_t move_after;                        /* requests, before a connection moves */
+    uint32_t checkpoint_ms, flush_messages, flush_ms; /* 0: never by these */
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -62,6 +63,10 @@ static struct plan plan_draw(struct prng *prng) {
     plan.index_bytes = rolls ? 40 + 12 * (uint32_t)prng_below(prng, 20) : 1 << 16;
     plan.index_interval_bytes = intervals[prng_below(prng, COUNT(intervals))];
     plan.move_after = 1 + (uint32_t)prng_below(prng, 4);
+    plan.checkpoint_ms = 1u << prng_below(prng, 12);
+    bool flushes = prng_chance(prng, 1, 2);
+    plan.flush_messages = flushes ? 1 + (uint32_t)prng_below(prng, 100) : 0;
+    plan.flush_ms = flushes ? (uint32_t)prng_below(prng, 500) : 0;
     return plan;
 }
 
@@ -110,9 +115,18 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
         "advertised.listeners=PLAINTEXT://%s:%u\n"
         "log.dirs=/data\nlog.retention.ms=-1\nklamm.auto.format=true\n"
         "klamm.flush.before.ack=%s\nlog.index.size.max.bytes=%u\nlog.index.interval.bytes=%u\n"
-        "message.max.bytes=1000000\n",
+        "message.max.bytes=1000000\nlog.flush.offset.checkpoint.interval.ms=%u\n"
+        "replica.high.watermark.checkpoint.interval.ms=%u\n"
+        "log.flush.start.offset.checkpoint.interval.ms=%u\n",
         node->name, PORT, node->name, PORT, s->plan.flush ? "all" : "none", s->plan.index_bytes,
-        s->plan.index_interval_bytes);
+        s->plan.index_interval_bytes, s->plan.checkpoint_ms, s->plan.checkpoint_ms,
+        s->plan.checkpoint_ms);
+    if (s->plan.flush_messages > 0) {
+        text = arena_printf(s->arena,
+                            "%.*slog.flush.interval.messages=%u\nlog.flush.interval.ms=%u\n"
+                            "log.flush.scheduler.interval.ms=100\n",
+                            STR_ARG(text), s->plan.flush_messages, s->plan.flush_ms);
+    }
     struct config_set *config = arena_alloc(s->arena, sizeof *config);
     struct listeners *listeners = arena_alloc(s->arena, sizeof *listeners);
     struct str error = STR_NULL;
