@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/arena.h"
 #include "base/job.h"
+#include "base/logging.h"
 #include "base/pool.h"
 
 /* Offset indexes of older segments that stay in memory after a lookup, per directory and shard. */
@@ -36,6 +37,9 @@ struct log_dir {
     struct pool scans;          /* buffers in which reads look for batch headers */
     struct list loaded_indexes; /* least recently used first */
     size_t loaded_index_bytes;
+    uint64_t verified_bytes; /* read once before they were served (log/verified.h) */
+    uint64_t corrupt_reads;  /* that met damage */
+    struct log_limit log_corrupt;
     struct list idle_files; /* of segments, least recently used first */
     uint32_t idle_file_count, idle_file_limit;
     uint32_t log_count;   /* that are open, or abandoned with something still under way */

@@ -148,6 +148,7 @@ static enum status cut_active(struct job *job, struct log *log, int64_t offset) 
     if (st == ST_OK) st = job_sync(job, segment->file, IO_ALL);
     if (st == ST_OK) {
         segment->size_bytes = position;
+        verified_cut(&segment->verified, position);
         segment->bytes_since_entry = 0;
         if (position == 0) segment->created_ms = io_now(log->dir->io).wall_ms;
         st = cut_holes(job, log, segment);

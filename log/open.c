@@ -86,7 +86,7 @@ static enum status add_segment(struct log *log, int64_t base_offset, uint64_t si
         return ST_CORRUPT;
     }
     struct segment *segment = segment_new(log->dir, base_offset, -1);
-    segment->size_bytes = size_bytes;
+    segment->size_bytes = segment->verified.foreign_end = size_bytes;
     segment->indexes_durable = true;
     segment->offsets.tail.file_count = INDEX_COUNT_UNKNOWN;
     segment->times.tail.file_count = INDEX_COUNT_UNKNOWN;

@@ -3,8 +3,9 @@
  * the headers of a few batches are read (at once, from the page cache), and the upper bound is
  * found in the same way. An index entry is believed only when the batch that it leads to is the one
  * it speaks of; if not, the search starts at the segment's first batch. The file of a segment that
- * is not open is opened first. Everything is a loop over `advance` that stops where an operation is
- * under way. Source: LocalLog.read, LogSegment.read,
+ * is not open is opened first, and what this process did not write is held against its checksums
+ * before it is given for the first time (log/verified.h). Everything is a loop over `advance` that
+ * stops where an operation is under way. Source: LocalLog.read, LogSegment.read,
  * FileRecords.searchForOffsetWithSize. */
 #include "base/assert.h"
 #include "base/logging.h"
@@ -15,7 +16,9 @@
 #define INLINE_READS_MAX                                                                           \
     32u /* then one goes through the ring, so that a long search gives up its turn */
 
-enum read_phase { PHASE_PLACE, PHASE_FIRST, PHASE_UPPER };
+#define VERIFY_TURN_BYTES ((uint64_t)1 << 20) /* verified before the shard does other things */
+
+enum read_phase { PHASE_PLACE, PHASE_FIRST, PHASE_UPPER, PHASE_VERIFY };
 
 struct read_state {
     struct segment *segment; /* held; NULL between segments */
@@ -23,6 +26,7 @@ struct read_state {
     uint64_t buffer_at;
     uint64_t at;        /* the next header to look at */
     uint64_t found_at;  /* where the first batch starts */
+    uint64_t limit;     /* where what is given ends at the latest */
     int64_t found_base; /* its base offset */
     int64_t wanted;     /* looked for in this segment: offset, or the segment's base behind a gap */
     struct segment_file_wait file_wait; /* its link also waits for the segment's index */
@@ -34,6 +38,10 @@ struct read_state {
     bool has_file; /* the segment's file is in use */
     bool by_entry; /* `at` came from an index entry and was not looked at yet */
     bool jumped;   /* the index was asked for the upper bound */
+    bool verified; /* by a job of this read; what it did not reach is damaged */
+    bool verifying;
+    bool waits; /* for that job */
+    enum status verify_status;
 };
 _Static_assert(sizeof(struct read_state) <= sizeof((struct log_read *)0)->impl,
                "the state fits into a read");
@@ -69,6 +77,18 @@ static enum step end(struct log_read *read, enum status st) {
         drop_segment(s);
     }
     return STEP_END;
+}
+
+static enum step met_damage(struct log_read *read, uint64_t position) {
+    struct log *log = read->log;
+    uint32_t swallowed = 0;
+    log->dir->corrupt_reads++;
+    if (log_limit_pass(&log->dir->log_corrupt, io_now(log->dir->io).mono_us, &swallowed)) {
+        LOG_ERROR("log", "damage met by a read: log=%s base=%lld position=%llu swallowed=%u",
+                  log->path, (long long)state_of(read)->segment->base_offset,
+                  (unsigned long long)position, swallowed);
+    }
+    return end(read, ST_CORRUPT);
 }
 
 /* --- the octets of one header --- */
@@ -196,11 +216,7 @@ static enum step look(struct log_read *read, struct batch_view *view, bool *ret_
             return STEP_ON; /* not found: looks again */
         }
     }
-    if (!good) {
-        LOG_ERROR("log", "not a batch: log=%s position=%llu", read->log->path,
-                  (unsigned long long)s->at);
-        return end(read, ST_CORRUPT);
-    }
+    if (!good) return met_damage(read, s->at);
     *ret_found = true;
     return STEP_ON;
 }
@@ -212,6 +228,7 @@ static bool is_gone(struct log_read *read) {
         return false;
     drop_segment(s);
     s->wanted = read->offset;
+    s->verified = false;
     s->phase = PHASE_PLACE;
     return true;
 }
@@ -311,18 +328,73 @@ static enum step find_first(struct log_read *read) {
     return STEP_ON;
 }
 
+/* Verifies on from where it was known, to the end of the batch in which s->limit lies. */
+static enum status verify(struct job *job, struct segment *segment, uint64_t at, uint64_t limit) {
+    struct log_dir *dir = segment->dir;
+    struct scan scan;
+    enum status st = scan_init(&scan, job);
+    scan.flags = IO_INLINE;
+    scan_file(&scan, segment->file, segment->verified.foreign_end);
+    uint64_t from = at, turn_at = at;
+    while (st == ST_OK && at < limit && at < scan.size_bytes) {
+        struct batch_view view;
+        st = scan_header(&scan, at, true, &view);
+        if (st == ST_OK) st = scan_checksum(&scan, at, &view);
+        if (st != ST_OK) break;
+        dir->verified_bytes += view.batch_bytes;
+        at = verified_until(&segment->verified, at + view.batch_bytes);
+        if (at - turn_at < VERIFY_TURN_BYTES) continue;
+        turn_at = at;
+        job_yield(job);
+    }
+    scan_release(&scan);
+    verified_add(&segment->verified, dir->io->mem, from, at);
+    return st == ST_SHORT || st == ST_UNSUPPORTED ? ST_CORRUPT : st;
+}
+
+static void verify_job(struct job *job, void *argument) {
+    struct log_read *read = argument;
+    struct read_state *s = state_of(read);
+    uint64_t from = verified_until(&s->segment->verified, s->found_at);
+    s->verify_status = from < s->limit ? verify(job, s->segment, from, s->limit) : ST_OK;
+    s->verified = true;
+    s->verifying = false;
+    if (s->waits) drive(read);
+}
+
+/* Whether all that lies up to s->limit may be served; else a job looks at it, once. What it finds
+ * damaged ends what is given. */
+static enum step check_verified(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    if (is_gone(read)) return STEP_ON;
+    uint64_t until = verified_until(&s->segment->verified, s->found_at);
+    if (until < s->limit && !s->verified) {
+        s->verifying = true;
+        s->waits = false;
+        job_start(read->log->dir->jobs, verify_job, read);
+        s->waits = s->verifying;
+        return s->waits ? STEP_WAIT : STEP_ON;
+    }
+    if (until < s->limit && s->verify_status != ST_CORRUPT) return end(read, s->verify_status);
+    if (until <= s->found_at) return met_damage(read, s->found_at);
+    read->bytes = (uint32_t)(MIN(s->limit, until) - s->found_at);
+    return end(read, ST_OK);
+}
+
 static enum step give(struct log_read *read, uint64_t limit) {
     struct read_state *s = state_of(read);
     limit = MIN(limit, segment_next_hole(s->segment, s->found_at));
     uint64_t bytes = limit > s->found_at ? MIN(limit - s->found_at, (uint64_t)read->max_bytes) : 0;
     if (read->whole_first && limit >= s->found_at + s->found_bytes)
         bytes = MAX(bytes, (uint64_t)s->found_bytes);
+    if (bytes == 0) return end(read, ST_OK);
+    s->limit = s->found_at + bytes;
+    s->phase = PHASE_VERIFY;
     read->file = s->segment->file;
     read->position = s->found_at;
-    read->bytes = (uint32_t)bytes;
     read->first_base_offset = s->found_base;
     read->first_batch_bytes = s->found_bytes;
-    return end(read, ST_OK);
+    return STEP_ON;
 }
 
 /* Looks for the first batch that reaches upper_offset, no further than what may be given. */
@@ -376,6 +448,7 @@ static bool advance(struct log_read *read) {
             case PHASE_PLACE: step = place(read); break;
             case PHASE_FIRST: step = find_first(read); break;
             case PHASE_UPPER: step = find_upper(read); break;
+            case PHASE_VERIFY: step = check_verified(read); break;
             }
         }
         if (step == STEP_WAIT) return false;

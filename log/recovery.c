@@ -336,6 +336,10 @@ static enum status recover_segment(struct recovery *r, uint32_t index, bool sync
     while (segment->size_bytes < stat.size_bytes && !r->ended) {
         struct batch_view view;
         st = check_next(r, segment->size_bytes, segment->base_offset, &view);
+        if (st == ST_OK && must_verify(r, segment->size_bytes, &view)) {
+            verified_add(&segment->verified, job_mem(r->job), segment->size_bytes,
+                         segment->size_bytes + view.batch_bytes);
+        }
         if (st == ST_OK) st = note_batch(r, segment, &view);
         if (st == ST_CORRUPT) st = treat_damage(r, index, stat.size_bytes);
         if (st == ST_UNSUPPORTED) {
@@ -343,6 +347,7 @@ static enum status recover_segment(struct recovery *r, uint32_t index, bool sync
         }
         if (st != ST_OK) return st;
     }
+    verified_cut(&segment->verified, segment->size_bytes);
     segment_note_end(segment);
     segment->bytes_since_entry = 0;
     st = holes_write(r->job, log, segment);

@@ -32,9 +32,11 @@ enum status scan_octets(struct scan *scan, uint64_t position, size_t need, size_
         size_t len = MIN(MAX(need, want), SCAN_WINDOW_BYTES);
         len = (size_t)MIN((uint64_t)len, scan->size_bytes - position);
         scan->window_len = 0;
-        size_t got = 0;
-        enum status st = job_read_some(scan->job, scan->file, scan->window, len, position, &got);
-        if (st != ST_OK) return st;
+        int64_t result =
+            job_wait(scan->job, io_read(job_io(scan->job), job_op(scan->job), scan->file,
+                                        scan->window, len, position, scan->flags));
+        if (result < 0) return status_from_errno(result);
+        size_t got = (size_t)result;
         scan->window_at = position;
         scan->window_len = got;
         if (got < need) return ST_SHORT; /* somebody cut it meanwhile */

@@ -10,6 +10,7 @@ struct scan {
     struct job *job;
     int file;
     uint64_t size_bytes; /* of the file: nothing at or above it is looked at */
+    unsigned flags;      /* of io_read: IO_INLINE where the octets are probably in memory */
     uint8_t *window;     /* SCAN_WINDOW_BYTES */
     uint64_t window_at;
     size_t window_len;

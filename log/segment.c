@@ -36,6 +36,7 @@ void segment_let_go(struct segment *segment) {
     index_tail_clear(&segment->times.tail, mem, TIME_INDEX_ENTRY_BYTES);
     index_tail_clear(&segment->txns.tail, mem, TXN_INDEX_ENTRY_BYTES);
     segment_set_holes(segment, NULL, 0);
+    verified_release(&segment->verified, mem);
     segment_file_close(segment);
     MEM_FREE(mem, segment);
 }

@@ -9,6 +9,7 @@
 #include "log/offset_index.h"
 #include "log/time_index.h"
 #include "log/txn_index.h"
+#include "log/verified.h"
 
 struct log_dir;
 
@@ -48,6 +49,7 @@ struct segment {
     struct offset_index offsets;
     struct time_index times;
     struct txn_index txns;
+    struct verified verified; /* what may be served without looking at it once more */
     struct hole *holes; /* sorted */
     uint32_t hole_count;
 };

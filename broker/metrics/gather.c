@@ -46,6 +46,8 @@ static void note_directories(struct gather_slot *slot, const struct shard *shard
         slot->directories[i] = (struct directory_sample){
             .path = arena_str(&slot->arena, dir->path),
             .inline_writes = (int64_t)dir->disk.inline_writes,
+            .corrupt_reads = (int64_t)dir->corrupt_reads,
+            .verified_bytes = (int64_t)dir->verified_bytes,
             .inline_stalls = (int64_t)dir->disk.inline_stalls,
             .ring_writes = (int64_t)dir->disk.ring_writes,
             .syncs = (int64_t)dir->sync_count,
@@ -298,6 +300,8 @@ static bool join_directories(const struct gather *gather, struct arena *arena,
         for (uint32_t i = 0; i < gather->slot_count; i++) {
             const struct directory_sample *one = &gather->slots[i].directories[d];
             sums[d].inline_writes += one->inline_writes;
+            sums[d].corrupt_reads += one->corrupt_reads;
+            sums[d].verified_bytes += one->verified_bytes;
             sums[d].inline_stalls += one->inline_stalls;
             sums[d].ring_writes += one->ring_writes;
             sums[d].syncs += one->syncs;

@@ -16,6 +16,7 @@ struct shard_sample {
 
 struct directory_sample {
     struct str path;
+    int64_t corrupt_reads, verified_bytes;
     int64_t inline_writes, inline_stalls, ring_writes, syncs, offline;
 };
 

@@ -57,6 +57,9 @@ const struct metric_row metric_table[METRIC_COUNT] = {
                                     NULL},
     [METRIC_CPUS] = {"klamm_cpus", METRIC_GAUGE, FROM_PROCESS, 0, "",
                      "CPUs that this process may use (affinity and cgroup quota).", NULL},
+    [METRIC_DIRECTORY_CORRUPT_READS] = {"klamm_directory_corrupt_reads_total", METRIC_COUNTER,
+                                        FROM_DIRECTORY, DIRECTORY(corrupt_reads), "",
+                                        "Reads that met damage and were refused.", NULL},
     [METRIC_DIRECTORY_INLINE_STALLS] = {"klamm_directory_inline_stalls_total", METRIC_COUNTER,
                                         FROM_DIRECTORY, DIRECTORY(inline_stalls), "",
                                         "Direct writes that took longer than 2 ms; the directory's "
@@ -77,6 +80,10 @@ const struct metric_row metric_table[METRIC_COUNT] = {
         {"klamm_directory_syncs_total", METRIC_COUNTER, FROM_DIRECTORY, DIRECTORY(syncs), "",
          "Syncs of segment files; one answers for every record appended before it.",
          "kafka.log:type=LogFlushStats,name=LogFlushRateAndTimeMs"},
+    [METRIC_DIRECTORY_VERIFIED_BYTES] =
+        {"klamm_directory_verified_bytes_total", METRIC_COUNTER, FROM_DIRECTORY,
+         DIRECTORY(verified_bytes), "bytes",
+         "Octets of an earlier process that were verified before they were served.", NULL},
     [METRIC_FETCH_FAILED] = {"klamm_fetch_failed_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
                              "Partitions of fetch requests that were answered with an error.",
                              TRAFFIC "FailedFetchRequestsPerSec"},
