@@ -64,6 +64,10 @@ struct controller_context {
     void (*random)(void *context, void *out, size_t len); /* topic ids, incarnation ids */
     void *random_context;
     uint32_t placement_start; /* rotates the first replica; Kafka's StripedReplicaPlacer draws it */
+    /** The log directory of node_id that a new partition goes into, which counts there at once.
+     * NULL: the broker says later (DIRECTORY_UNASSIGNED), but for one that has only one. */
+    struct uuid (*place_directory)(void *context);
+    void *place_context;
 };
 
 /** Names that Kafka's Topic.validate refuses give a message in the arena; null when the name is
@@ -114,18 +118,32 @@ struct broker_registration {
     const struct broker_endpoint
         *controller_endpoints; /* of the same process, when it is a controller too */
     int32_t controller_endpoint_count;
-    const struct uuid *directories;
+    const struct uuid *directories; /* that are online */
     int32_t directory_count;
     const struct bytes *bootstrap; /* records of bootstrap.checkpoint (metadata_log_bootstrap) */
     uint32_t bootstrap_count;      /* 0: every known feature at its highest level */
 };
 /** Registers this process as broker (and controller), unfences it, and takes leadership of the
- * partitions whose only candidate it is: those that it led before get a new leader epoch. In a new
+ * partitions whose only candidate it is: those that it led before get a new leader epoch. What lies
+ * in a directory that is not online is led by nobody. In a new
  * cluster (no metadata.version) the bootstrap records come before. *ret_broker_epoch: of this
  * registration. */
 void controller_register(const struct controller_context *ctx,
                          const struct broker_registration *registration, int64_t *ret_broker_epoch,
                          struct controller_records *records);
+/* Where a broker's replicas lie, as far as it knows: UUID_ZERO for one that it has not found. */
+typedef struct uuid directory_of(void *context, const struct topic_image *topic, int32_t index);
+/** Writes down where the replicas of a broker lie where the image says otherwise (Kafka's
+ * AssignReplicasToDirs, decided where both live), of at most `limit` partitions. records->count ==
+ * 0: the image says so everywhere. */
+void controller_assign_directories(const struct controller_context *ctx, int32_t broker_id,
+                                   directory_of *where, void *where_context, uint32_t limit,
+                                   struct controller_records *records);
+/** Log directories of a broker failed while it ran, `online` are left: it leads nothing that lies
+ * in another one. Source: ReplicationControlManager.handleDirectoriesOffline. */
+void controller_directories_offline(const struct controller_context *ctx, int32_t broker_id,
+                                    const struct uuid *online, int32_t online_count,
+                                    struct controller_records *records);
 /** A controlled shutdown: the broker leads nothing any more and is fenced, as Kafka leaves a node
  * that was stopped cleanly; the next one to start on these directories need not wait for a session
  * to expire. */

@@ -91,7 +91,7 @@ static enum status choose_replicas(struct growth *g, struct grown *grown, int32_
         if (replicas == NULL) return ST_NOMEM;
         placement_next(&g->placement, index, (int16_t)count, replicas);
     }
-    enum status st = partition_begin(g->ctx->image, replicas, count, g->arena, ret_partition);
+    enum status st = partition_begin(g->ctx, replicas, count, ret_partition);
     if (st == ST_OK && ret_partition->isr_count == 0) {
         refuse(grown, KAFKA_INVALID_REPLICA_ASSIGNMENT,
                arena_printf(g->arena,

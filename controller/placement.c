@@ -53,19 +53,25 @@ void placement_next(const struct placement *placement, int32_t partition,
     }
 }
 
-enum status partition_begin(const struct image *image, const int32_t *replicas,
-                            int32_t replica_count, struct arena *arena,
-                            struct partition_image *ret_partition) {
+static struct uuid place_directory(const struct controller_context *ctx,
+                                   const struct broker_image *broker) {
+    if (broker->directory_count == 1) return broker->directories[0];
+    bool is_own = broker->id == ctx->node_id && ctx->place_directory != NULL;
+    return is_own ? ctx->place_directory(ctx->place_context) : DIRECTORY_UNASSIGNED;
+}
+
+enum status partition_begin(const struct controller_context *ctx, const int32_t *replicas,
+                            int32_t replica_count, struct partition_image *ret_partition) {
+    struct arena *arena = ctx->arena;
     int32_t *isr = arena_array(arena, (size_t)replica_count, sizeof *isr);
     struct uuid *directories = arena_array(arena, (size_t)replica_count, sizeof *directories);
     if (isr == NULL || directories == NULL) return ST_NOMEM;
     int32_t isr_count = 0;
     for (int32_t i = 0; i < replica_count; i++) {
-        const struct broker_image *broker = image_broker(image, replicas[i]);
+        const struct broker_image *broker = image_broker(ctx->image, replicas[i]);
         ASSERT(broker != NULL);
         if (!broker->fenced && !broker->in_controlled_shutdown) isr[isr_count++] = replicas[i];
-        directories[i] =
-            broker->directory_count == 1 ? broker->directories[0] : DIRECTORY_UNASSIGNED;
+        directories[i] = place_directory(ctx, broker);
     }
     *ret_partition = (struct partition_image){
         .leader = isr_count > 0 ? isr[0] : PARTITION_LEADER_NONE,

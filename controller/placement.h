@@ -24,10 +24,10 @@ void placement_next(const struct placement *placement, int32_t partition,
                     int16_t replication_factor, int32_t *ret_replicas);
 
 /** A new partition: in sync are the replicas on active brokers (not fenced, not shutting down), the
- * first of them leads, and a broker with one directory has it there. Arrays: arena; replicas
- * borrowed. isr_count 0: nobody is active. ST_NOMEM. */
-MUST_CHECK enum status partition_begin(const struct image *image, const int32_t *replicas,
-                                       int32_t replica_count, struct arena *arena,
+ * first of them leads, and a broker with one directory has it there; for its own node the context
+ * says which. Arrays: arena; replicas borrowed. isr_count 0: nobody is active. ST_NOMEM. */
+MUST_CHECK enum status partition_begin(const struct controller_context *ctx,
+                                       const int32_t *replicas, int32_t replica_count,
                                        struct partition_image *ret_partition);
 /** Why Kafka refuses this row of a manual assignment (arena); null when it does not. expected: how
  * many replicas the rows before have, 0 for the first. sorted: room for count ids. */

@@ -191,6 +191,38 @@ static bool holds(const int32_t *ids, int32_t count, int32_t id) {
 
 static const int32_t nobody[1];
 
+/* As DirectoryId.isOnline: a place that is not known counts as good. */
+static bool lies_online(const struct partition_image *partition, int32_t id,
+                        const struct uuid *online, int32_t online_count) {
+    for (int32_t r = 0; r < partition->replica_count; r++) {
+        if (partition->replicas[r] != id) continue;
+        struct uuid directory = partition->directories[r];
+        if (uuid_eq(directory, DIRECTORY_UNASSIGNED) || uuid_eq(directory, DIRECTORY_MIGRATING))
+            return true;
+        for (int32_t i = 0; i < online_count; i++) {
+            if (uuid_eq(directory, online[i])) return true;
+        }
+    }
+    return false;
+}
+
+/* The broker leads the partition no more, and nobody else can. */
+static void resign(const struct controller_context *ctx, const struct topic_image *topic,
+                   int32_t index, int32_t *id, struct controller_records *records) {
+    if (topic->partitions[index].leader != *id) return;
+    struct partition_change_record change = partition_change_begin(topic, index);
+    change.leader = PARTITION_LEADER_NONE;
+    if (image_feature(ctx->image, STR(ELR_FEATURE)) > 0) {
+        /* out of the ISR, and known to hold everything */
+        change.isr = (int32_t *)(uintptr_t)nobody;
+        change.isr_count = 0;
+        change.eligible_leader_replicas = change.last_known_elr = id;
+        change.eligible_leader_replicas_count = change.last_known_elr_count = 1;
+    }
+    controller_records_add(records, &partition_change_record_schema,
+                           partition_change_version(ctx->image), &change);
+}
+
 /* The node is back: does it lead this partition now? */
 static void elect(const struct controller_context *ctx, const struct topic_image *topic,
                   int32_t index, int32_t *id, struct controller_records *records) {
@@ -238,7 +270,11 @@ void controller_register(const struct controller_context *ctx,
     struct image_iter iter;
     image_iter_topics(ctx->image, &iter);
     for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
-        for (int32_t i = 0; i < topic->partition_count; i++) elect(ctx, topic, i, &id, records);
+        for (int32_t i = 0; i < topic->partition_count; i++) {
+            bool online = lies_online(&topic->partitions[i], id, registration->directories,
+                                      registration->directory_count);
+            (online ? elect : resign)(ctx, topic, i, &id, records);
+        }
     }
     *ret_broker_epoch = epoch;
 }
@@ -248,23 +284,35 @@ void controller_shut_down(const struct controller_context *ctx, int32_t broker_i
     const struct broker_image *broker = image_broker(ctx->image, broker_id);
     if (broker == NULL || broker->fenced) return;
     add_broker_change(broker_id, broker->epoch, 0, ENTER_SHUTDOWN, records);
-    bool has_elr = image_feature(ctx->image, STR(ELR_FEATURE)) > 0;
+    struct image_iter iter;
+    image_iter_topics(ctx->image, &iter);
+    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
+        for (int32_t i = 0; i < topic->partition_count; i++)
+            resign(ctx, topic, i, &broker_id, records);
+    }
+    add_broker_change(broker_id, broker->epoch, FENCE, 0, records);
+}
+
+void controller_directories_offline(const struct controller_context *ctx, int32_t broker_id,
+                                    const struct uuid *online, int32_t online_count,
+                                    struct controller_records *records) {
+    const struct broker_image *broker = image_broker(ctx->image, broker_id);
+    if (broker == NULL) return;
+    if (image_feature(ctx->image, STR(METADATA_VERSION)) >= METADATA_VERSION_3_7_IV2) {
+        struct broker_registration_change_record record;
+        broker_registration_change_record_defaults(&record);
+        record.broker_id = broker_id;
+        record.broker_epoch = broker->epoch;
+        record.log_dirs = (struct uuid *)(uintptr_t)online;
+        record.log_dirs_count = online_count;
+        controller_records_add(records, &broker_registration_change_record_schema, 2, &record);
+    }
     struct image_iter iter;
     image_iter_topics(ctx->image, &iter);
     for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
         for (int32_t i = 0; i < topic->partition_count; i++) {
-            if (topic->partitions[i].leader != broker_id) continue;
-            struct partition_change_record change = partition_change_begin(topic, i);
-            change.leader = PARTITION_LEADER_NONE;
-            if (has_elr) { /* out of the ISR, and known to hold everything */
-                change.isr = (int32_t *)(uintptr_t)nobody;
-                change.isr_count = 0;
-                change.eligible_leader_replicas = change.last_known_elr = &broker_id;
-                change.eligible_leader_replicas_count = change.last_known_elr_count = 1;
-            }
-            controller_records_add(records, &partition_change_record_schema,
-                                   partition_change_version(ctx->image), &change);
+            if (!lies_online(&topic->partitions[i], broker_id, online, online_count))
+                resign(ctx, topic, i, &broker_id, records);
         }
     }
-    add_broker_change(broker_id, broker->epoch, FENCE, 0, records);
 }

@@ -264,7 +264,7 @@ static enum status assign_manually(struct creation *c, struct candidate *candida
         replica_count = row->broker_ids_count;
         struct partition_image partition;
         enum status st =
-            partition_begin(c->ctx->image, row->broker_ids, replica_count, c->arena, &partition);
+            partition_begin(c->ctx, row->broker_ids, replica_count, &partition);
         if (st != ST_OK) return st;
         if (partition.isr_count == 0) {
             refuse(candidate, KAFKA_INVALID_REPLICA_ASSIGNMENT,
@@ -310,7 +310,7 @@ static enum status assign_by_placement(struct creation *c, struct candidate *can
     for (int32_t i = 0; i < count; i++) {
         int32_t *own = replicas + (size_t)i * (size_t)factor;
         placement_next(&c->placement, i, factor, own);
-        enum status st = partition_begin(c->ctx->image, own, factor, c->arena, &partitions[i]);
+        enum status st = partition_begin(c->ctx, own, factor, &partitions[i]);
         if (st != ST_OK) return st;
         if (partitions[i].isr_count > 0) continue;
         refuse(candidate, KAFKA_INVALID_REPLICATION_FACTOR,

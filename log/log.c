@@ -134,6 +134,8 @@ void log_fail(struct log *log, enum status why) {
     log_let_go(log);
 }
 
+void log_go_offline(struct log *log) { log_fail(log, ST_IO); }
+
 /* --- one job at a time --- */
 
 struct waiting_job {

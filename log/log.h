@@ -77,6 +77,8 @@ int64_t log_assigned_end(const struct log *log);
  * indexes are not on stable storage yet. */
 int64_t log_recovery_point(const struct log *log);
 bool log_is_offline(const struct log *log);
+/** Its directory failed under another shard. */
+void log_go_offline(struct log *log);
 /** Octets of all segments' .log files. */
 uint64_t log_size_bytes(const struct log *log);
 uint32_t log_segment_count(const struct log *log);

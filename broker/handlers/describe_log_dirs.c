@@ -115,9 +115,9 @@ static bool put_dirs(struct job *job, struct description *d) {
     out->results =
         describe_log_dirs_response_result_array(&d->rq->arena, (int32_t)broker->dir_count);
     if (out->results == NULL) return false;
-    out->results_count = (int32_t)broker->dir_count;
     for (uint32_t i = 0; i < broker->dir_count; i++) {
-        struct describe_log_dirs_response_result *result = &out->results[i];
+        if (broker->dirs[i].is_for_metadata) continue; /* Kafka knows it as no log directory */
+        struct describe_log_dirs_response_result *result = &out->results[out->results_count++];
         result->log_dir = broker->dirs[i].path;
         if (d->rq->shard->dirs[i].offline) {
             result->error_code = KAFKA_KAFKA_STORAGE_ERROR;

@@ -36,24 +36,6 @@ void image_change_copy(struct image_change *change, const struct image *image,
     };
 }
 
-/* The log directory of a new or found partition: where it lies, else where the metadata says, else
- * the first. */
-static uint32_t choose_dir(const struct shard *shard, const struct topic_image *topic,
-                           int32_t index) {
-    const struct broker *broker = shard->broker;
-    for (uint32_t d = 0; d < broker->dir_count; d++) {
-        if (broker_dir_holds(&broker->dirs[d], topic->name, index)) return d;
-    }
-    const struct partition_image *partition = &topic->partitions[index];
-    for (int32_t r = 0; r < partition->replica_count; r++) {
-        if (partition->replicas[r] != broker->node_id) continue;
-        for (uint32_t d = 0; d < broker->dir_count; d++) {
-            if (uuid_eq(partition->directories[r], broker->dirs[d].id)) return d;
-        }
-    }
-    return 0;
-}
-
 static bool is_mine(const struct shard *shard, const struct topic_image *topic, int32_t index) {
     if (shard_of_partition(shard->broker, topic->id, index) != shard->index) return false;
     const struct partition_image *partition = &topic->partitions[index];
@@ -67,10 +49,15 @@ static void open_one(struct job *job, struct shard *shard, const struct topic_im
                      int32_t index) {
     if (!is_mine(shard, topic, index)) return;
     struct partition *partition = shard_partition(shard, topic->id, index);
+    uint32_t dir_index = 0;
     if (partition != NULL) {
         partition_begin_epoch(partition, topic->partitions[index].leader_epoch);
-    } else {
-        partition_open(job, shard, topic, index, choose_dir(shard, topic, index));
+    } else if (broker_dir_of(shard->broker, topic, index, &dir_index)) {
+        partition_open(job, shard, topic, index, dir_index);
+    } else if (!shard->has_opened) {
+        LOG_ERROR("partition", "event=not-opened topic=%s partition=%d why=\"its log directory is "
+                               "not here, and it is not made anew elsewhere\"",
+                  LOG_TEXT(topic->name), index);
     }
 }
 

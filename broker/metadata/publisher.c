@@ -60,6 +60,59 @@ void decision_free(struct decision *d) {
 
 static void decide_next(struct publisher *publisher);
 
+/* How many partitions of the image are in each directory, and those of this decision. */
+struct dir_placer {
+    const struct broker *broker;
+    const struct image *image;
+    uint32_t *counts; /* by directory; arena */
+    bool has_counted;
+};
+
+static uint32_t dir_of_id(const struct broker *broker, struct uuid id) {
+    uint32_t d = 0;
+    while (d < broker->dir_count && !uuid_eq(broker->dirs[d].id, id)) d++;
+    return d;
+}
+
+static void count_partitions(struct dir_placer *placer) {
+    struct image_iter iter;
+    image_iter_topics(placer->image, &iter);
+    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
+        for (int32_t i = 0; i < topic->partition_count; i++) {
+            const struct partition_image *partition = &topic->partitions[i];
+            for (int32_t r = 0; r < partition->replica_count; r++) {
+                uint32_t d = dir_of_id(placer->broker, partition->directories[r]);
+                if (d < placer->broker->dir_count) placer->counts[d]++;
+            }
+        }
+    }
+}
+
+/* The directory with the fewest partitions, as LogManager.nextLogDirs; the first of equals. */
+static struct uuid place_directory(void *context) {
+    struct dir_placer *placer = context;
+    const struct broker *broker = placer->broker;
+    if (!placer->has_counted) count_partitions(placer);
+    placer->has_counted = true;
+    uint32_t best = broker->dir_count;
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        if (broker->dirs[d].failed || broker->dirs[d].is_for_metadata) continue;
+        if (best == broker->dir_count || placer->counts[d] < placer->counts[best]) best = d;
+    }
+    if (best == broker->dir_count) return DIRECTORY_UNASSIGNED;
+    placer->counts[best]++;
+    return broker->dirs[best].id;
+}
+
+static struct dir_placer *make_placer(const struct broker *broker, const struct image *image,
+                                      struct arena *arena) {
+    struct dir_placer *placer = ARENA_NEW(arena, struct dir_placer);
+    uint32_t *counts = arena_array(arena, broker->dir_count, sizeof *counts);
+    ASSERT(placer != NULL && counts != NULL);
+    *placer = (struct dir_placer){.broker = broker, .image = image, .counts = counts};
+    return placer;
+}
+
 static void finish_applied(struct publisher *publisher) {
     while (!list_is_empty(&publisher->committed)) {
         struct decision *d = CONTAINER_OF(publisher->committed.next, struct decision, link);
@@ -102,6 +155,8 @@ static struct controller_context make_context(struct publisher *publisher, struc
         .random = random_octets,
         .random_context = publisher,
         .placement_start = publisher->placement_start++,
+        .place_directory = place_directory,
+        .place_context = make_placer(publisher->broker, image, &d->arena),
     };
 }
 
@@ -229,6 +284,16 @@ static void put_endpoint(struct broker_endpoint *endpoint, const struct listener
     };
 }
 
+/* Their ids, of directories that hold partitions; how many. */
+static int32_t online_dirs(const struct broker *broker, struct uuid *ids) {
+    int32_t count = 0;
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        const struct broker_dir *dir = &broker->dirs[i];
+        if (!dir->failed && !dir->is_for_metadata) ids[count++] = dir->id;
+    }
+    return count;
+}
+
 static void decide_registration(struct decision *d, const struct controller_context *ctx) {
     struct broker *broker = d->publisher->broker;
     const struct listeners *listeners = broker->setup.listeners;
@@ -239,7 +304,7 @@ static void decide_registration(struct decision *d, const struct controller_cont
         put_endpoint(&endpoints[i], &listeners->items[i],
                      i < listeners->client_count ? broker->ports[i] : 0);
     }
-    for (uint32_t i = 0; i < broker->dir_count; i++) directories[i] = broker->dirs[i].id;
+    int32_t directory_count = online_dirs(broker, directories);
     struct broker_registration registration = {
         .id = broker->node_id,
         .incarnation_id = broker->incarnation_id,
@@ -249,11 +314,49 @@ static void decide_registration(struct decision *d, const struct controller_cont
         .controller_endpoints = endpoints + listeners->client_count,
         .controller_endpoint_count = (int32_t)(listeners->count - listeners->client_count),
         .directories = directories,
-        .directory_count = (int32_t)broker->dir_count,
+        .directory_count = directory_count,
     };
     registration.bootstrap =
         metadata_log_bootstrap(d->publisher->log, &registration.bootstrap_count);
     controller_register(ctx, &registration, &d->publisher->broker_epoch, &d->records);
+}
+
+#define ASSIGNMENTS_AT_ONCE 1000u
+
+/* Where it was found at the start; else where it is opened (broker/metadata/apply.c). */
+static struct uuid where_it_lies(void *context, const struct topic_image *topic, int32_t index) {
+    const struct broker *broker = context;
+    uint32_t dir_index = 0;
+    return broker_dir_of(broker, topic, index, &dir_index) ? broker->dirs[dir_index].id : UUID_ZERO;
+}
+
+static void decide_directories(struct decision *d, const struct controller_context *ctx) {
+    struct broker *broker = d->publisher->broker;
+    controller_assign_directories(ctx, broker->node_id, where_it_lies, broker, ASSIGNMENTS_AT_ONCE,
+                                  &d->records);
+}
+
+static void decide_offline(struct decision *d, const struct controller_context *ctx) {
+    const struct broker *broker = d->publisher->broker;
+    struct uuid *online = arena_array(&d->arena, broker->dir_count, sizeof *online);
+    ASSERT(online != NULL);
+    controller_directories_offline(ctx, broker->node_id, online, online_dirs(broker, online),
+                                   &d->records);
+}
+
+static void offline_decided(struct decision *d, enum status st) {
+    if (st != ST_OK)
+        LOG_ERROR("metadata", "event=offline-not-recorded status=\"%s\"", status_name(st));
+    decision_free(d);
+}
+
+void publisher_dirs_failed(struct publisher *publisher) {
+    /* Before it the registration says it. */
+    if (publisher->broker_epoch < 0 || publisher->log == NULL) return;
+    struct decision *d = decision_new(publisher);
+    d->decide = decide_offline;
+    d->done = offline_decided;
+    publisher_submit(publisher, d);
 }
 
 static void decide_shutdown(struct decision *d, const struct controller_context *ctx) {
@@ -290,7 +393,12 @@ enum status publisher_lead(struct job *job, struct publisher *publisher, struct 
         *ret_message = STR("the metadata log cannot be written");
         return st;
     }
-    st = decide_and_wait(job, publisher, decide_registration);
+    int64_t end_offset = -1; /* until a decision changes nothing */
+    while (st == ST_OK && metadata_log_end(publisher->log) != end_offset) {
+        end_offset = metadata_log_end(publisher->log);
+        st = decide_and_wait(job, publisher, decide_directories);
+    }
+    if (st == ST_OK) st = decide_and_wait(job, publisher, decide_registration);
     if (st != ST_OK) *ret_message = STR("the registration cannot be written to the metadata log");
     return st;
 }

@@ -32,10 +32,12 @@ struct decision {
  * broker->arena. */
 MUST_CHECK enum status publisher_open(struct job *job, struct broker *broker,
                                       struct str *ret_message);
-/** Every shard exists and holds the loaded image: take the lead of the log and register this
- * process. */
+/** Every shard exists and holds the loaded image: take the lead of the log, write down where
+ * partitions lie, and register this process. */
 MUST_CHECK enum status publisher_lead(struct job *job, struct publisher *publisher,
                                       struct str *ret_message);
+/** Directories failed (broker->dirs[].failed): nothing that lies there is led any more. */
+void publisher_dirs_failed(struct publisher *publisher);
 /** Leads nothing any more and is fenced, as Kafka leaves a node that was stopped cleanly. */
 MUST_CHECK enum status publisher_shut_down(struct job *job, struct publisher *publisher);
 /** Nothing may be on its way. */

@@ -106,8 +106,10 @@ static void list_dirs(struct broker *broker) {
         return;
     }
     broker->metadata_dir = broker->dir_count;
-    broker->dirs[broker->dir_count++] = (struct broker_dir){
-        .path = arena_str(&broker->arena, config->metadata_log_dir), .lock_fd = -1};
+    broker->dirs[broker->dir_count++] =
+        (struct broker_dir){.path = arena_str(&broker->arena, config->metadata_log_dir),
+                            .lock_fd = -1,
+                            .is_for_metadata = true};
 }
 
 /* The name of a directory is on stable storage, too: formatting relies on it. */
@@ -120,40 +122,92 @@ static enum status sync_parent(struct job *job, const char *path) {
     return job_dir_sync(job, parent);
 }
 
-static enum status make_dirs(struct job *job, struct broker *broker, struct str *ret_message) {
-    for (uint32_t i = 0; i < broker->dir_count; i++) {
-        char path[LIMIT_PATH_BYTES];
-        struct str dir = broker->dirs[i].path;
-        if (dir.len >= sizeof path) return ST_TOO_LARGE;
-        for (size_t n = 1; n <= dir.len; n++) { /* each parent, too */
-            if (n < dir.len && dir.ptr[n] != '/') continue;
-            memcpy(path, dir.ptr, n);
-            path[n] = '\0';
-            enum status st = job_mkdir(job, path, 0755);
-            if (st == ST_OK) st = sync_parent(job, path);
-            if (st == ST_EXISTS && n == dir.len) {
-                (void)sync_parent(job,
-                                  path); /* made by a start that crashed, perhaps; else no matter */
-            }
-            if (st == ST_OK || st == ST_EXISTS || n < dir.len) continue;
-            *ret_message = arena_printf(&broker->arena, "log directory %s cannot be made: %s", path,
-                                        status_name(st));
-            return st;
-        }
-    }
-    return ST_OK;
+/* A directory that cannot be used is left out, as Kafka leaves it out, unless nothing can be done
+ * without it. */
+static enum status give_up_dir(struct broker *broker, uint32_t index, const char *why,
+                               struct str *ret_message) {
+    struct broker_dir *dir = &broker->dirs[index];
+    dir->failed = dir->is_missing = true;
+    bool any_left = false;
+    for (uint32_t i = 0; i < broker->dir_count; i++)
+        any_left = any_left || (!broker->dirs[i].failed && !broker->dirs[i].is_for_metadata);
+    LOG_ERROR("log", "event=directory-offline dir=%s why=\"%s\"", LOG_TEXT(dir->path), why);
+    if (any_left && index != broker->metadata_dir) return ST_OK;
+    *ret_message = arena_printf(&broker->arena, "%.*s: %s; %s", STR_ARG(dir->path), why,
+                                any_left ? "the metadata log is there"
+                                         : "no log directory is left");
+    return ST_IO;
 }
 
-static enum status format_if_empty(struct job *job, struct broker *broker, const struct str *paths,
-                                   const struct found_dirs *found, struct str *ret_message) {
+static enum status make_dir(struct job *job, struct broker *broker, uint32_t index,
+                            struct str *ret_message) {
+    char path[LIMIT_PATH_BYTES];
+    struct str dir = broker->dirs[index].path;
+    if (dir.len >= sizeof path) return ST_TOO_LARGE;
+    for (size_t n = 1; n <= dir.len; n++) { /* each parent, too */
+        if (n < dir.len && dir.ptr[n] != '/') continue;
+        memcpy(path, dir.ptr, n);
+        path[n] = '\0';
+        enum status st = job_mkdir(job, path, 0755);
+        if (st == ST_OK) st = sync_parent(job, path);
+        if (st == ST_EXISTS && n == dir.len) {
+            (void)sync_parent(job,
+                              path); /* made by a start that crashed, perhaps; else no matter */
+        }
+        if (st == ST_OK || st == ST_EXISTS || n < dir.len) continue;
+        return give_up_dir(broker, index, status_name(st), ret_message);
+    }
+    struct io_stat stat;
+    struct io_listing listing = {0};
+    enum status st = job_stat(job, path, &stat);
+    if (st == ST_OK && stat.kind != IO_DIR)
+        return give_up_dir(broker, index, "not a directory", ret_message);
+    if (st == ST_OK) st = job_list(job, path, &listing);
+    io_listing_free(job_mem(job), &listing);
+    return st == ST_OK ? ST_OK : give_up_dir(broker, index, status_name(st), ret_message);
+}
+
+static enum status make_dirs(struct job *job, struct broker *broker, struct str *ret_message) {
+    enum status st = ST_OK;
+    for (uint32_t i = 0; i < broker->dir_count && st == ST_OK; i++)
+        st = make_dir(job, broker, i, ret_message);
+    return st;
+}
+
+/* The directories that can be used. */
+struct usable {
+    struct str *paths;
+    uint32_t *indexes; /* in broker->dirs */
+    uint32_t count, metadata_dir;
+};
+
+static struct usable find_usable(struct broker *broker) {
+    struct usable usable = {
+        .paths = arena_array(&broker->arena, broker->dir_count, sizeof *usable.paths),
+        .indexes = arena_array(&broker->arena, broker->dir_count, sizeof *usable.indexes)};
+    ASSERT(usable.paths != NULL && usable.indexes != NULL);
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        if (broker->dirs[i].is_missing) continue;
+        if (i == broker->metadata_dir) usable.metadata_dir = usable.count;
+        usable.paths[usable.count] = broker->dirs[i].path;
+        usable.indexes[usable.count++] = i;
+    }
+    return usable;
+}
+
+static enum status format_if_empty(struct job *job, struct broker *broker,
+                                   const struct usable *usable, const struct found_dirs *found,
+                                   struct str *ret_message) {
     const struct config *config = broker->config;
     const struct listeners *listeners = broker->setup.listeners;
-    if (found->formatted_count == broker->dir_count) return ST_OK;
+    const struct str *paths = usable->paths;
+    if (found->formatted_count == usable->count) return ST_OK;
     struct str missing = STR_NULL;
-    for (uint32_t i = 0; i < broker->dir_count; i++) {
+    for (uint32_t i = 0; i < usable->count; i++) {
         if (!found->formatted[i]) missing = paths[i];
     }
-    if (found->formatted_count > 0 || !config->klamm_auto_format) {
+    bool is_whole = usable->count == broker->dir_count; /* the others may hold data */
+    if (found->formatted_count > 0 || !config->klamm_auto_format || !is_whole) {
         *ret_message = arena_printf(
             &broker->arena,
             "%.*s holds no meta.properties: format it with 'kafka-storage format --standalone -t "
@@ -162,7 +216,7 @@ static enum status format_if_empty(struct job *job, struct broker *broker, const
             found->formatted_count > 0 ? "; other log.dirs are formatted already" : "");
         return ST_NOT_FOUND;
     }
-    for (uint32_t i = 0; i < broker->dir_count; i++) {
+    for (uint32_t i = 0; i < usable->count; i++) {
         struct str data;
         enum status st = format_find_data(job, paths[i], &broker->arena, &data);
         if (st == ST_OK && data.ptr == NULL) continue;
@@ -176,8 +230,8 @@ static enum status format_if_empty(struct job *job, struct broker *broker, const
         return st != ST_OK ? st : ST_EXISTS;
     }
     struct format_plan plan = {.dirs = paths,
-                               .dir_count = broker->dir_count,
-                               .metadata_dir = broker->metadata_dir,
+                               .dir_count = usable->count,
+                               .metadata_dir = usable->metadata_dir,
                                .node_id = (int32_t)config->node_id};
     const struct listener *controller = listeners->count > listeners->client_count
                                             ? &listeners->items[listeners->client_count]
@@ -192,31 +246,44 @@ static enum status format_if_empty(struct job *job, struct broker *broker, const
     return st;
 }
 
+/* A directory that Kafka formatted before 3.7 has no id: it gets one, as Kafka gives it one. */
+static enum status take_id(struct job *job, struct broker_dir *dir, struct meta_properties *meta) {
+    if (!uuid_is_zero(meta->directory_id)) {
+        dir->id = meta->directory_id;
+        return ST_OK;
+    }
+    io_random(job_io(job), &meta->directory_id, sizeof meta->directory_id);
+    dir->id = meta->directory_id;
+    return meta_properties_write(job, dir->path, meta);
+}
+
 static enum status read_metas(struct job *job, struct broker *broker, struct str *ret_message) {
-    struct str *paths = arena_array(&broker->arena, broker->dir_count, sizeof *paths);
-    ASSERT(paths != NULL);
-    for (uint32_t i = 0; i < broker->dir_count; i++) paths[i] = broker->dirs[i].path;
+    struct usable usable = find_usable(broker);
     struct found_dirs found = {0};
     enum status st =
-        format_inspect(job, paths, broker->dir_count, &broker->arena, &found, ret_message);
-    if (st == ST_OK) st = format_if_empty(job, broker, paths, &found, ret_message);
+        format_inspect(job, usable.paths, usable.count, &broker->arena, &found, ret_message);
+    if (st == ST_OK) st = format_if_empty(job, broker, &usable, &found, ret_message);
     if (st == ST_OK && found.formatted_count == 0) {
-        st = format_inspect(job, paths, broker->dir_count, &broker->arena, &found, ret_message);
+        st = format_inspect(job, usable.paths, usable.count, &broker->arena, &found, ret_message);
+    }
+    for (uint32_t i = 0; i < usable.count && st == ST_OK; i++) {
+        st = take_id(job, &broker->dirs[usable.indexes[i]], &found.metas[i]);
+        if (st != ST_OK) *ret_message = arena_printf(&broker->arena, "%.*s/meta.properties: %s",
+                                                     STR_ARG(usable.paths[i]), status_name(st));
     }
     if (st != ST_OK) return st;
-    for (uint32_t i = 0; i < broker->dir_count; i++)
-        broker->dirs[i].id = found.metas[i].directory_id;
     memcpy(broker->cluster_id, found.metas[0].cluster_id, sizeof broker->cluster_id);
     broker->node_id = found.metas[0].node_id;
     if (broker->node_id == broker->config->node_id) return ST_OK;
     *ret_message = arena_printf(
         &broker->arena, "%.*s/meta.properties says node.id=%d, the configuration says %lld",
-        STR_ARG(paths[0]), broker->node_id, (long long)broker->config->node_id);
+        STR_ARG(usable.paths[0]), broker->node_id, (long long)broker->config->node_id);
     return ST_INVALID;
 }
 
 static enum status lock_dirs(struct job *job, struct broker *broker, struct str *ret_message) {
     for (uint32_t i = 0; i < broker->dir_count; i++) {
+        if (broker->dirs[i].failed) continue;
         enum status st = log_dir_lock(job, broker->dirs[i].path, &broker->dirs[i].lock_fd);
         if (st == ST_OK) continue;
         *ret_message = arena_printf(&broker->arena, "%.*s/.lock: %s", STR_ARG(broker->dirs[i].path),
@@ -289,6 +356,31 @@ bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t in
     return false;
 }
 
+bool broker_dir_of(const struct broker *broker, const struct topic_image *topic, int32_t index,
+                   uint32_t *ret_dir_index) {
+    const struct partition_image *partition = &topic->partitions[index];
+    struct uuid wanted = DIRECTORY_UNASSIGNED;
+    for (int32_t r = 0; r < partition->replica_count; r++) {
+        if (partition->replicas[r] == broker->node_id) wanted = partition->directories[r];
+    }
+    bool is_told =
+        !uuid_eq(wanted, DIRECTORY_UNASSIGNED) && !uuid_eq(wanted, DIRECTORY_MIGRATING);
+    bool any_missing = false;
+    uint32_t place = broker->dir_count, first = broker->dir_count;
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        const struct broker_dir *dir = &broker->dirs[d];
+        *ret_dir_index = d;
+        if (broker_dir_holds(dir, topic->name, index)) return true;
+        any_missing = any_missing || dir->is_missing;
+        if (dir->is_missing || dir->is_for_metadata) continue;
+        if (is_told && uuid_eq(wanted, dir->id)) place = d;
+        first = MIN(first, d);
+    }
+    if (!is_told && !any_missing) place = first;
+    *ret_dir_index = place;
+    return place < broker->dir_count;
+}
+
 static void step_open(struct job *job, struct shard *shard, struct step *step) {
     (void)step;
     shard->image = publisher_image(shard->broker->publisher);
@@ -330,7 +422,13 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     st = lock_dirs(job, broker, ret_message);
     if (st != ST_OK) return st;
     for (uint32_t i = 0; i < broker->dir_count; i++) {
-        st = read_dir(job, broker, &broker->dirs[i], ret_message);
+        struct broker_dir *dir = &broker->dirs[i];
+        if (dir->failed) continue;
+        st = read_dir(job, broker, dir, ret_message);
+        if (st == ST_IO) {
+            st = give_up_dir(broker, i, ret_message->ptr, ret_message);
+            dir->found_count = 0;
+        }
         if (st != ST_OK) return st;
     }
     io_random(broker->setup.ios[0], &broker->incarnation_id, sizeof broker->incarnation_id);
@@ -429,9 +527,16 @@ void broker_fail(struct broker *broker, enum status why) {
 
 void broker_dir_failed(struct broker *broker, uint32_t dir_index, enum status why) {
     bool any_left = false;
+    if (broker->dirs[dir_index].failed) return; /* another shard said so */
     broker->dirs[dir_index].failed = true;
-    for (uint32_t i = 0; i < broker->dir_count; i++) any_left = any_left || !broker->dirs[i].failed;
-    if (dir_index == broker->metadata_dir || !any_left) broker_fail(broker, why);
+    shards_spread_failure(broker, dir_index);
+    for (uint32_t i = 0; i < broker->dir_count; i++)
+        any_left = any_left || (!broker->dirs[i].failed && !broker->dirs[i].is_for_metadata);
+    if (dir_index == broker->metadata_dir || !any_left) {
+        broker_fail(broker, why);
+    } else if (broker->publisher != NULL) {
+        publisher_dirs_failed(broker->publisher);
+    }
 }
 
 /* --- as seen from outside --- */

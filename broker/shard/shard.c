@@ -19,6 +19,29 @@ static void tell_failure(struct io_message *message, struct io *at) {
     broker_dir_failed(failure->broker, failure->dir_index, failure->why);
 }
 
+/* What one shard met, the others would meet: their logs of the directory go offline, too. */
+static void take_failure(struct io_message *message, struct io *at) {
+    struct dir_failure *failure = CONTAINER_OF(message, struct dir_failure, spread);
+    struct shard *shard = failure->broker->shards[at->shard];
+    struct log_dir *dir = &shard->dirs[failure->dir_index];
+    dir->on_failure = NULL; /* it is known */
+    dir->offline = true;
+    for (struct map_node *node = map_next(&shard->partitions, NULL); node != NULL;
+         node = map_next(&shard->partitions, node)) {
+        struct partition *p = CONTAINER_OF(node, struct partition, node);
+        if (log_directory(p->log) == dir) log_go_offline(p->log);
+    }
+}
+
+void shards_spread_failure(struct broker *broker, uint32_t dir_index) {
+    for (uint32_t i = 0; i < broker->shard_count; i++) {
+        if (broker->shards[i] == NULL) continue;
+        struct io_message *message = &broker->shards[i]->dir_failures[dir_index].spread;
+        message->deliver = take_failure;
+        io_post(broker->shards[0]->io, i, message);
+    }
+}
+
 static void on_no_descriptor(struct jobs *jobs) {
     struct shard *shard = CONTAINER_OF(jobs, struct shard, jobs);
     for (uint32_t i = 0; i < shard->broker->dir_count; i++) log_dir_spare_files(&shard->dirs[i]);
@@ -30,7 +53,7 @@ static void on_dir_failure(struct log_dir *dir, enum status why) {
     LOG_ERROR("log", "event=directory-offline dir=%s status=\"%s\"", LOG_TEXT(dir->path),
               status_name(why));
     struct dir_failure *failure = &shard->dir_failures[index];
-    *failure = (struct dir_failure){.broker = shard->broker, .dir_index = index, .why = why};
+    failure->why = why;
     failure->message.deliver = tell_failure;
     io_post(shard->io, 0, &failure->message);
 }
@@ -59,6 +82,8 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
         shard->dirs[i].owner = shard;
         shard->dirs[i].on_failure = on_dir_failure;
         shard->dirs[i].idle_file_limit = idle_file_limit(broker);
+        shard->dirs[i].offline = broker->dirs[i].is_missing;
+        shard->dir_failures[i] = (struct dir_failure){.broker = broker, .dir_index = i};
     }
     list_init(&shard->images);
     map_init(&shard->partitions, mem);

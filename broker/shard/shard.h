@@ -29,7 +29,9 @@ struct broker_dir {
     struct str path; /* terminated */
     struct uuid id;
     int lock_fd;
-    bool failed; /* shard 0's: a shard could not write into it */
+    bool failed; /* at the start, or shard 0's: a shard could not write into it */
+    bool is_missing; /* it could not be read at the start: what lies there is not known */
+    bool is_for_metadata; /* metadata.log.dir, and no entry of log.dirs: it holds no partitions */
     bool clean;  /* it was shut down cleanly */
     struct checkpoint recovery_points, log_starts, high_watermarks;
     struct log_starts *starts; /* shard 0's: broker/shard/log_starts.h */
@@ -59,9 +61,9 @@ struct broker {
     const struct error_paths *error_paths; /* by API key; of the responses that are served */
 };
 
-/* One shard's word to shard 0 that a directory failed. */
+/* A directory failed: one shard's word to shard 0, and shard 0's word to every shard. */
 struct dir_failure {
-    struct io_message message;
+    struct io_message message, spread;
     struct broker *broker;
     uint32_t dir_index;
     enum status why;
@@ -119,6 +121,11 @@ static inline uint32_t shard_of_partition(const struct broker *broker, struct uu
 }
 /** Whether a partition's directory was found there at the start. */
 bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index);
+/** The directory in which this node's replica is opened: where it was found, else where the image
+ * says, else, when that says nothing, the first one. false: it lies where the image says, and that
+ * directory failed or is none of ours; made anew elsewhere it would be empty (KAFKA-16234). */
+bool broker_dir_of(const struct broker *broker, const struct topic_image *topic, int32_t index,
+                   uint32_t *ret_dir_index);
 /** The metadata directory failed, or the last log directory: nothing can be served any more. On
  * shard 0. */
 void broker_fail(struct broker *broker, enum status why);
@@ -126,6 +133,9 @@ void broker_fail(struct broker *broker, enum status why);
 /** A directory failed on some shard: its partitions are offline; without the metadata directory, or
  * without any, the broker stops. On shard 0. */
 void broker_dir_failed(struct broker *broker, uint32_t dir_index, enum status why);
+
+/** Every shard takes the directory offline. On shard 0. */
+void shards_spread_failure(struct broker *broker, uint32_t dir_index);
 
 /** Makes the shard of one io; on its thread. */
 struct shard *shard_new(struct broker *broker, struct io *io);

@@ -142,12 +142,20 @@ static struct image *golden_until(int64_t offset) {
     return golden_apply(image_new(&mem), file, offset, &arena);
 }
 
+/* Of the recorded node: its directory is the one in which its partitions lie. */
+static struct broker_registration registration_again(const struct image *image) {
+    struct broker_registration node = registration();
+    node.directories = image_broker(image, 1)->directories;
+    node.directory_count = image_broker(image, 1)->directory_count;
+    return node;
+}
+
 /* The offsets are those of the recorded log: tests/golden/README.md. */
 Test(registration, after_a_clean_stop_elects_what_was_left_eligible) {
     struct image *image = golden_until(83);
     cr_expect(image_broker(image, 1)->fenced);
     struct controller_context ctx = context_of(image);
-    struct broker_registration node = registration();
+    struct broker_registration node = registration_again(image);
     struct controller_records records;
     int64_t epoch;
     controller_records_init(&records, &arena);
@@ -172,7 +180,7 @@ Test(registration, after_a_crash_opens_a_new_epoch_of_what_it_led) {
     struct image *image = golden_until(47);
     cr_expect(!image_broker(image, 1)->fenced);
     struct controller_context ctx = context_of(image);
-    struct broker_registration node = registration();
+    struct broker_registration node = registration_again(image);
     struct controller_records records;
     int64_t epoch;
     controller_records_init(&records, &arena);
@@ -197,7 +205,7 @@ Test(registration, of_the_last_known_leader_alone_is_an_unclean_election) {
     cr_assert_eq(beta->partitions[0].elr_count, 0, "Kafka took it away after its own crash");
     cr_assert_eq(beta->partitions[0].last_known_elr_count, 1);
     struct controller_context ctx = context_of(image);
-    struct broker_registration node = registration();
+    struct broker_registration node = registration_again(image);
     struct controller_records records;
     int64_t epoch;
     controller_records_init(&records, &arena);
@@ -241,5 +249,85 @@ Test(registration, producer_ids_are_given_once) {
         image_free(image);
         image = next;
     }
+    image_free(image);
+}
+
+/* --- directories --- */
+
+static uint32_t led_by(const struct image *image, int32_t id) {
+    struct image_iter iter;
+    uint32_t count = 0;
+    image_iter_topics(image, &iter);
+    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
+        for (int32_t i = 0; i < topic->partition_count; i++)
+            count += topic->partitions[i].leader == id;
+    }
+    return count;
+}
+
+static struct image *applied(struct image *image, const struct controller_records *records) {
+    struct image *next;
+    struct image_delta delta;
+    cr_assert_eq(records->status, ST_OK);
+    cr_assert_eq(image_apply(image, records->values, records->count, 999, 1, &arena, &next, &delta),
+                 ST_OK, "%.*s", STR_ARG(delta.problem));
+    image_free(image);
+    return next;
+}
+
+Test(registration, leads_nothing_that_lies_in_a_directory_that_is_not_online) {
+    struct image *image = golden_until(47);
+    cr_assert_gt(led_by(image, 1), 0u);
+    struct controller_context ctx = context_of(image);
+    struct broker_registration node = registration(); /* with another directory */
+    struct controller_records records;
+    int64_t epoch;
+    controller_records_init(&records, &arena);
+    controller_register(&ctx, &node, &epoch, &records);
+    image = applied(image, &records);
+    cr_expect_eq(led_by(image, 1), 0);
+    image_free(image);
+}
+
+Test(registration, gives_up_what_lies_in_a_directory_that_failed_and_keeps_the_rest) {
+    struct image *image = golden_until(47);
+    uint32_t led = led_by(image, 1);
+    struct controller_context ctx = context_of(image);
+    struct controller_records records;
+    const struct broker_image *broker = image_broker(image, 1);
+    controller_records_init(&records, &arena);
+    controller_directories_offline(&ctx, 1, broker->directories, broker->directory_count, &records);
+    static const char *const expected[] = {"BrokerRegistrationChangeRecord 2 {\"brokerId\":1,"};
+    expect_records(&records, 0, expected, 1);
+    controller_records_init(&records, &arena);
+    controller_directories_offline(&ctx, 1, &directory, 1, &records);
+    cr_expect_eq(records.count, 1 + led);
+    image = applied(image, &records);
+    cr_expect_eq(led_by(image, 1), 0);
+    cr_expect(uuid_eq(image_broker(image, 1)->directories[0], directory));
+    image_free(image);
+}
+
+static struct uuid beta_lies_there(void *context, const struct topic_image *topic, int32_t index) {
+    (void)index;
+    return str_eq(topic->name, STR("beta")) ? *(struct uuid *)context : UUID_ZERO;
+}
+
+Test(registration, writes_down_where_replicas_were_found) {
+    struct image *image = golden_until(47);
+    struct controller_context ctx = context_of(image);
+    struct uuid there = directory;
+    struct controller_records records;
+    controller_records_init(&records, &arena);
+    controller_assign_directories(&ctx, 1, beta_lies_there, &there, 100, &records);
+    cr_assert_gt(records.count, 0u);
+    image = applied(image, &records);
+    const struct topic_image *beta = image_topic_by_name(image, STR("beta"));
+    for (int32_t i = 0; i < beta->partition_count; i++)
+        cr_expect(uuid_eq(beta->partitions[i].directories[0], directory));
+    ctx = context_of(image);
+    controller_records_init(&records, &arena);
+    controller_assign_directories(&ctx, 1, beta_lies_there, &there, 100, &records);
+    cr_expect_eq(records.count, 0, "said already");
     image_free(image);
 }

@@ -1,0 +1,41 @@
+/* controller/directories.c - the records follow where replicas lie. Source:
+ * ReplicationControlManager.handleAssignReplicasToDirs. */
+#include "controller/records.h"
+
+/* Of one replica; without arena memory the records are lost, too. */
+static void assign(const struct controller_context *ctx, const struct topic_image *topic,
+                   int32_t index, int32_t replica, struct uuid directory,
+                   struct controller_records *records) {
+    const struct partition_image *partition = &topic->partitions[index];
+    struct partition_change_record change = partition_change_begin(topic, index);
+    size_t count = (size_t)partition->replica_count;
+    change.directories = arena_array(ctx->arena, count, sizeof *change.directories);
+    if (change.directories == NULL) {
+        records->status = ST_NOMEM;
+        return;
+    }
+    memcpy(change.directories, partition->directories, count * sizeof *change.directories);
+    change.directories[replica] = directory;
+    change.directories_count = partition->replica_count;
+    controller_records_add(records, &partition_change_record_schema,
+                           partition_change_version(ctx->image), &change);
+}
+
+void controller_assign_directories(const struct controller_context *ctx, int32_t broker_id,
+                                   directory_of *where, void *where_context, uint32_t limit,
+                                   struct controller_records *records) {
+    struct image_iter iter;
+    if (partition_change_version(ctx->image) == 0) return; /* it has no directories */
+    image_iter_topics(ctx->image, &iter);
+    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
+        for (int32_t i = 0; i < topic->partition_count && records->count < limit; i++) {
+            const struct partition_image *partition = &topic->partitions[i];
+            for (int32_t r = 0; r < partition->replica_count; r++) {
+                if (partition->replicas[r] != broker_id) continue;
+                struct uuid directory = where(where_context, topic, i);
+                if (!uuid_is_zero(directory) && !uuid_eq(directory, partition->directories[r]))
+                    assign(ctx, topic, i, r, directory, records);
+            }
+        }
+    }
+}
