@@ -54,7 +54,7 @@ struct metadata_append {
     enum status status;
     int64_t last_offset;
     struct list link;  /* the log's */
-    uint64_t impl[48]; /* the log's */
+    uint64_t impl[64]; /* the log's */
 };
 /** Appends the records as one batch. Decisions are made against metadata_log_image plus everything
  * that is on its way, so the owner makes one decision at a time: the next one starts in or after

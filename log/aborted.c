@@ -110,15 +110,6 @@ enum status aborted_cut(struct job *job, const struct log *log, struct segment *
     return st;
 }
 
-enum status aborted_reset(struct job *job, const struct log *log, struct segment *segment) {
-    struct log_path path;
-    segment_index_drop(segment);
-    index_tail_clear(&segment->txns.tail, job_mem(job), TXN_INDEX_ENTRY_BYTES);
-    log_path_of_part(&path, log->path, segment->base_offset, PART_TXN_INDEX, "");
-    enum status st = job_unlink(job, path.text);
-    return st == ST_NOT_FOUND ? ST_OK : st;
-}
-
 /* --- across segments --- */
 
 static enum status collect(struct job *job, struct log *log, struct segment *segment, int64_t first,

@@ -1,4 +1,4 @@
-/* log/aborted.h - the `.txnindex` files of a log, in jobs: read, cut, started anew. They are
+/* log/aborted.h - the `.txnindex` files of a log, in jobs: read and cut. They are
  * written together with a segment's other indexes (segment_write_indexes), unsynced while the
  * segment is active, on stable storage when it is rolled or closed; what a crash loses of them
  * recovery makes again from the batches. */
@@ -12,12 +12,8 @@ MUST_CHECK enum status aborted_read_file(struct job *job, const struct log *log,
                                          struct segment *segment, uint8_t **ret_entries,
                                          uint32_t *ret_count);
 /** All entries of a segment, those in memory included. Otherwise as aborted_read_file. */
-MUST_CHECK enum status aborted_read(struct job *job, const struct log *log,
-                                    struct segment *segment, uint8_t **ret_entries,
-                                    uint32_t *ret_count);
+MUST_CHECK enum status aborted_read(struct job *job, const struct log *log, struct segment *segment,
+                                    uint8_t **ret_entries, uint32_t *ret_count);
 /** Keeps the entries whose marker is below `offset`, durably. The tail is in the file by now. */
 MUST_CHECK enum status aborted_cut(struct job *job, const struct log *log, struct segment *segment,
                                    int64_t offset);
-/** Forgets all entries of the segment and removes its file. */
-MUST_CHECK enum status aborted_reset(struct job *job, const struct log *log,
-                                     struct segment *segment);

@@ -12,14 +12,21 @@ static enum status refuse(struct log_append *append, enum status why) {
     return why;
 }
 
-/* false: no memory to remember the producer. */
-static bool note_producer(struct log *log, const struct log_append *append, int64_t base) {
-    if ((int64_t)get_u64(append->batch + BATCH_AT_PRODUCER_ID) == NO_PRODUCER_ID) return true;
+/* ST_NOMEM: the producer cannot be remembered. */
+static enum status note_producer(struct log *log, struct log_append *append, int64_t base) {
+    append->change = (struct producer_change){.before.producer_id = NO_PRODUCER_ID};
+    if ((int64_t)get_u64(append->batch + BATCH_AT_PRODUCER_ID) == NO_PRODUCER_ID) return ST_OK;
     struct batch_view view;
-    enum status st = batch_peek((struct bytes){append->batch, append->batch_bytes}, &view);
+    enum status st = batch_open((struct bytes){append->batch, append->batch_bytes}, &view);
     ASSERT(st == ST_OK); /* it was walked */
-    return producer_states_append(&log->producers, &view, base, io_now(log->dir->io).wall_ms) ==
-           ST_OK;
+    struct txn_marker marker, *found = NULL;
+    if (batch_is_control(&view)) {
+        st = txn_marker_of_batch(&view, &marker);
+        if (st != ST_OK && st != ST_NOT_FOUND) return st;
+        if (st == ST_OK) found = &marker;
+    }
+    return producer_states_append(&log->producers, &view, found, base, io_now(log->dir->io).wall_ms,
+                                  &append->change);
 }
 
 enum status log_append(struct log *log, struct log_append *append) {
@@ -32,7 +39,8 @@ enum status log_append(struct log *log, struct log_append *append) {
         if (base < log->assigned_end) return refuse(append, ST_INVALID);
     }
     if (base > INT64_MAX - append->record_count) return refuse(append, ST_RANGE);
-    if (!note_producer(log, append, base)) return refuse(append, ST_NOMEM);
+    enum status st = note_producer(log, append, base);
+    if (st != ST_OK) return refuse(append, st);
     batch_stamp(append->batch, base, append->leader_epoch);
     append->base_offset = base;
     append->last_offset = base + append->record_count - 1;
@@ -125,7 +133,8 @@ static void gather(struct log *log, struct append_write *write) {
     }
 }
 
-static void note_written(struct log *log, struct log_append *append) {
+/* ST_NOMEM: the transaction index lacks an entry, and so the log must not be read on. */
+static enum status note_written(struct log *log, struct log_append *append) {
     struct segment *active = log_active(log);
     recent_add(log, append, active->size_bytes);
     segment_note_batch(active, append->last_offset, append->max_timestamp_ms, append->batch_bytes,
@@ -140,6 +149,8 @@ static void note_written(struct log *log, struct log_append *append) {
         (void)st;
     }
     log->end = append->last_offset + 1;
+    if (!append->change.is_abort) return ST_OK;
+    return txn_index_add(&active->txns, log->dir->io->mem, &append->change.aborted);
 }
 
 static void written(struct append_write *write) {
@@ -154,26 +165,27 @@ static void written(struct append_write *write) {
     log->write = NULL;
     list_push_back(&dir->idle_writes, &write->link);
 
-    bool failed = result < 0 || log_is_offline(log);
+    enum status st = log_is_offline(log) ? ST_IO : ST_OK;
+    if (result < 0) st = status_from_errno(result);
     LIST_EACH(&appends, node) {
         struct log_append *append = CONTAINER_OF(node, struct log_append, link);
-        if (failed) {
-            append->status = ST_IO;
-        } else {
-            note_written(log, append);
-        }
+        if (st == ST_OK) st = note_written(log, append);
+        if (st != ST_OK) append->status = ST_IO;
     }
     for (struct list *node; (node = list_pop_front(&appends)) != NULL;) {
         struct log_append *append = CONTAINER_OF(node, struct log_append, link);
         append->done(append);
     }
-    if (failed) {
-        log_fail(log, result < 0 ? status_from_errno(result) : ST_IO);
+    if (st != ST_OK) {
+        log_fail(log, st);
     } else {
+        const struct segment *active = log_active(log);
         int64_t flush_messages = log->config->flush_messages; /* 0: no rule, as in tests */
         if (flush_messages > 0 && log->end - log->durable_end >= flush_messages) log_sync(log);
         rounds_want(log);
-        if (log_active(log)->offsets.tail.count >= INDEX_TAIL_WRITE_COUNT) index_write_start(log);
+        if (active->offsets.tail.count >= INDEX_TAIL_WRITE_COUNT ||
+            active->txns.tail.count >= INDEX_TAIL_WRITE_COUNT)
+            index_write_start(log);
         if (!log->abandoned) log->owner->on_end(log->owner);
     }
     log_quiet_check(log);

@@ -149,7 +149,6 @@ static enum status cut_active(struct job *job, struct log *log, int64_t offset) 
     if (st == ST_OK) {
         segment->size_bytes = position;
         verified_cut(&segment->verified, position);
-        segment->bytes_since_entry = 0;
         if (position == 0) segment->created_ms = io_now(log->dir->io).wall_ms;
         st = cut_holes(job, log, segment);
     }
@@ -180,7 +179,7 @@ static enum status truncate_to(struct job *job, struct log *log, int64_t offset)
     log->log_start = MIN(log->log_start, offset);
     leader_epochs_cut_end(&log->epochs, offset);
     if (log->epochs.changed) st = log_write_epochs(job, log);
-    return st == ST_OK ? producers_load(job, log, true) : st;
+    return st == ST_OK ? producers_reload(job, log) : st;
 }
 
 enum status log_truncate(struct job *job, struct log *log, int64_t offset) {

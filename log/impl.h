@@ -138,6 +138,8 @@ MUST_CHECK enum status segment_create(struct job *job, struct log *log, int64_t 
 /** Writes what the indexes still have in memory into their files; `sync`: onto stable storage. */
 MUST_CHECK enum status segment_write_indexes(struct job *job, struct log *log,
                                              struct segment *segment, bool sync);
+/** Gives back the memory of tails that are in their files. */
+void segment_free_tails(struct segment *segment);
 /** Starts a job that writes the active segment's tails. */
 void index_write_start(struct log *log);
 

@@ -103,12 +103,14 @@ struct log_append {
     /* set by log_append */
     int64_t base_offset, last_offset;
     enum status status;
-    struct list link; /* the log's */
+    struct list link;              /* the log's */
+    struct producer_change change; /* the log's */
 };
 
 /** Gives the batch its offsets, stamps it and queues it; one write per turn takes all that queued.
- * `done` is called later, never from within. Refusals that need no file (ST_TOO_LARGE for a batch
- * above segment_bytes, ST_IO when offline) are returned here and `done` is not called;
+ * It may be of a transaction, or the marker that ends one. `done` is called later, never from
+ * within. Refusals that need no file (ST_TOO_LARGE for a batch above segment_bytes, ST_CORRUPT for
+ * a marker that is none, ST_IO when offline) are returned here and `done` is not called;
  * append->status is the same. */
 MUST_CHECK enum status log_append(struct log *log, struct log_append *append);
 
@@ -116,8 +118,18 @@ MUST_CHECK enum status log_append(struct log *log, struct log_append *append);
  * right before log_append; PRODUCER_DUPLICATE says where it was appended before. */
 enum producer_verdict log_check_producer(const struct log *log, const struct batch_view *batch,
                                          struct producer_batch *ret_duplicate);
-/** Forgets producers that appended nothing for expiration_ms. */
+/** May this marker of a transaction coordinator be appended next? */
+enum producer_verdict log_check_marker(const struct log *log, const struct batch_view *batch,
+                                       const struct txn_marker *marker);
+/** Forgets producers that appended nothing for expiration_ms and have no open transaction. */
 void log_expire_producers(struct log *log, int64_t wall_ms, int64_t expiration_ms);
+/** All producers that are remembered, by id: what DescribeProducers tells. The caller releases the
+ * list (producer_list_release with the shard's mem). */
+MUST_CHECK enum status log_list_producers(const struct log *log, struct producer_list *ret_list);
+/** The last stable offset when the high watermark, which never falls, has come to high_watermark:
+ * below it no transaction is open or ended by a marker that can still be lost. To be asked whenever
+ * the high watermark or log_start moves; nothing else moves it. */
+int64_t log_stable_offset(struct log *log, int64_t high_watermark);
 
 /** Asks that everything appended so far gets onto stable storage by the directory's next sync
  * round; owner->on_durable follows. Cheap to call for every batch. */

@@ -152,40 +152,6 @@ static enum status add_segments(struct job *job, struct log *log,
     return ST_OK;
 }
 
-/* --- recovery decides --- */
-
-static enum status recover(struct job *job, struct log *log, const struct log_open *open,
-                           bool trust_epochs) {
-    struct recovery recovery;
-    bool clean = open->clean && trust_epochs;
-    int64_t verify_from = open->clean ? INT64_MAX : open->recovery_point;
-    enum status st = recovery_begin(&recovery, job, log, open->recovery_point, verify_from);
-    if (st != ST_OK) {
-        recovery_end(&recovery);
-        return st;
-    }
-    for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
-        struct segment *segment = log->segments[i];
-        bool last = i + 1 == log->segment_count;
-        bool below = !last && log->segments[i + 1]->base_offset <= open->recovery_point;
-        if (segment->indexes_durable && trust_epochs && (below || clean)) {
-            if (!last) continue;
-            st = segment_file_keep(job, log, segment);
-            if (st != ST_OK) break;
-            st = segment_walk_end(job, log, segment, &recovery.scan, &log->end);
-            if (st != ST_CORRUPT) break;
-        }
-        st = recovery_segment(&recovery, i, true);
-        log->end = recovery.expected;
-    }
-    recovery_end(&recovery);
-    log->sealed_bytes = 0;
-    for (uint32_t i = 0; i + 1 < log->segment_count; i++) {
-        log->sealed_bytes += log->segments[i]->size_bytes;
-    }
-    return st;
-}
-
 /* There is an active segment that may be appended to. */
 static enum status ensure_active(struct job *job, struct log *log, const struct log_open *open) {
     bool empty = log->segment_count == 0;
@@ -216,6 +182,42 @@ static enum status ensure_active(struct job *job, struct log *log, const struct 
     return st;
 }
 
+/* --- recovery decides --- */
+
+static enum status recover(struct job *job, struct log *log, const struct log_open *open,
+                           bool trust_epochs) {
+    struct recovery recovery;
+    bool clean = open->clean && trust_epochs;
+    int64_t verify_from = open->clean ? INT64_MAX : open->recovery_point;
+    enum status st = recovery_begin(&recovery, job, log, open->recovery_point, verify_from);
+    if (st != ST_OK) {
+        recovery_end(&recovery);
+        return st;
+    }
+    for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
+        struct segment *segment = log->segments[i];
+        bool last = i + 1 == log->segment_count;
+        bool below = !last && log->segments[i + 1]->base_offset <= open->recovery_point;
+        if (segment->indexes_durable && trust_epochs && (below || clean)) {
+            if (!last) continue;
+            st = segment_file_keep(job, log, segment);
+            if (st != ST_OK) break;
+            st = segment_walk_end(job, log, segment, &recovery.scan, &log->end);
+            if (st != ST_CORRUPT) break;
+        }
+        st = recovery_segment(&recovery, i);
+        log->end = recovery.expected;
+    }
+    log->sealed_bytes = 0;
+    for (uint32_t i = 0; i + 1 < log->segment_count; i++) {
+        log->sealed_bytes += log->segments[i]->size_bytes;
+    }
+    if (st == ST_OK) st = ensure_active(job, log, open);
+    if (st == ST_OK) st = producers_finish(&recovery.producers, &recovery.scan);
+    recovery_end(&recovery);
+    return st;
+}
+
 static enum status load_found(struct job *job, struct log *log, const struct log_open *open,
                               struct io_listing *listing) {
     enum status st = strays_put_in_order(job, log, listing);
@@ -232,8 +234,6 @@ static enum status load(struct job *job, struct log *log, const struct log_open 
     enum status st = list_directory(job, open, log, &listing);
     if (st == ST_OK) st = load_found(job, log, open, &listing);
     io_listing_free(job_mem(job), &listing);
-    if (st == ST_OK) st = ensure_active(job, log, open);
-    if (st == ST_OK) st = producers_load(job, log, open->clean);
     if (st != ST_OK) return st;
     log_active(log)->jitter_ms = roll_draw_jitter(log);
     log->log_start = MAX(open->log_start, log->segments[0]->base_offset);
@@ -276,7 +276,12 @@ enum status log_close(struct job *job, struct log *log) {
         st = segment_write_indexes(job, log, segment, true);
     }
     if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
-    if (st == ST_OK && log->end > 0) st = producers_save(job, log, log->end);
+    struct producers_image image = {0};
+    if (st == ST_OK && log->end > 0) {
+        st = producers_freeze(log, &image);
+        if (st == ST_OK) st = producers_save(job, log, &image);
+        producers_image_release(&image, job_mem(job));
+    }
     log_job_end(log);
     log_abandon(log);
     log_let_go(log);

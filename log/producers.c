@@ -1,91 +1,187 @@
-/* log/producers.c - loading, replaying and saving producer state. Source:
- * ProducerStateManager.truncateAndReload, takeSnapshot; UnifiedLog.rebuildProducerState. */
+/* log/producers.c - loading, replaying and saving producer state. */
 #include "log/producers.h"
 #include <inttypes.h>
+#include "base/assert.h"
 #include "base/logging.h"
-#include "log/scan.h"
+#include "log/producer_snapshot.h"
 #include "log/segment_file.h"
 
 #define SNAPSHOT_BYTES_MAX ((size_t)64 << 20)
 
-static enum status read_snapshot(struct job *job, struct log *log, int64_t offset) {
-    struct log_path path;
-    log_path_of_part(&path, log->path, offset, PART_SNAPSHOT, "");
-    char *data = NULL;
-    size_t len = 0;
-    enum status st = job_read_file(job, path.text, SNAPSHOT_BYTES_MAX, &data, &len);
-    if (st != ST_OK) return st;
-    st = producer_states_decode(&log->producers, (struct bytes){(const uint8_t *)data, len},
-                                io_now(log->dir->io).wall_ms);
-    mem_free(job_mem(job), data, len + 1);
-    if (st == ST_CORRUPT) {
-        LOG_WARN("log", "producer snapshot is damaged, replaying instead: file=%s", path.text);
+enum { NOTHING_YET = -1, FIRST_CAPACITY = 16 };
+
+/* --- which snapshots there are --- */
+
+static enum status add_offset(struct producers_load *load, int64_t offset) {
+    struct mem *mem = job_mem(load->job);
+    if (load->count == load->capacity) {
+        uint32_t capacity = load->capacity > 0 ? load->capacity * 2 : FIRST_CAPACITY;
+        int64_t *grown = mem_resize(mem, load->snapshots, load->capacity * sizeof *grown,
+                                    capacity * sizeof *grown);
+        if (grown == NULL) return ST_NOMEM;
+        load->snapshots = grown;
+        load->capacity = capacity;
     }
+    uint32_t at = load->count++;
+    for (; at > 0 && load->snapshots[at - 1] > offset; at--)
+        load->snapshots[at] = load->snapshots[at - 1];
+    load->snapshots[at] = offset;
+    return ST_OK;
+}
+
+static bool has_offset(const struct producers_load *load, int64_t offset) {
+    for (uint32_t i = load->count; i > 0; i--) { /* mostly the last one is meant */
+        if (load->snapshots[i - 1] <= offset) return load->snapshots[i - 1] == offset;
+    }
+    return false;
+}
+
+enum status producers_begin(struct producers_load *load, struct job *job, struct log *log,
+                            bool clean) {
+    *load = (struct producers_load){.job = job, .log = log, .at = NOTHING_YET, .clean = clean};
+    struct io_listing listing = {0};
+    log->snapshot_offset = NOTHING_YET;
+    producer_states_clear(&log->producers);
+    enum status st = job_list(job, log->path, &listing);
+    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
+        struct part_name name;
+        if (!part_name_parse(str_of(listing.entries[i].name), &name)) continue;
+        if (name.part == PART_SNAPSHOT && name.suffix.len == 0)
+            st = add_offset(load, name.base_offset);
+    }
+    io_listing_free(job_mem(job), &listing);
     return st;
 }
 
-static enum status remove_snapshot(struct job *job, const struct log *log, int64_t offset) {
+void producers_end(struct producers_load *load) {
+    if (load->capacity == 0) return;
+    mem_free(job_mem(load->job), load->snapshots, load->capacity * sizeof *load->snapshots);
+    load->snapshots = NULL;
+    load->count = load->capacity = 0;
+}
+
+static enum status remove_file(struct job *job, const struct log *log, int64_t offset) {
     struct log_path path;
     log_path_of_part(&path, log->path, offset, PART_SNAPSHOT, "");
     enum status st = job_unlink(job, path.text);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+static enum status remove_snapshot(struct producers_load *load, uint32_t index) {
+    enum status st = remove_file(load->job, load->log, load->snapshots[index]);
+    load->has_removed = true;
+    load->count--;
+    memmove(load->snapshots + index, load->snapshots + index + 1,
+            (load->count - index) * sizeof *load->snapshots);
+    return st;
+}
+
 /* Above it no snapshot is believed. */
-static int64_t believable_end(const struct log *log, bool clean) {
-    int64_t end = log->end;
-    for (uint32_t i = 0; !clean && i < log->segment_count; i++) {
+static int64_t believable_end(const struct producers_load *load, int64_t end) {
+    const struct log *log = load->log;
+    for (uint32_t i = 0; !load->clean && i < log->segment_count; i++) {
         const struct segment *segment = log->segments[i];
         if (segment->hole_count > 0) return MIN(end, segment->holes[0].first_offset);
     }
     return end;
 }
 
-/* The offset that was loaded, or the log's start. */
-static enum status load_newest(struct job *job, struct log *log, bool clean, int64_t *ret_from) {
-    int64_t end = believable_end(log, clean);
-    struct io_listing listing = {0};
-    enum status st = job_list(job, log->path, &listing);
-    *ret_from = log->segments[0]->base_offset;
-    bool found = false;
-    for (uint32_t i = listing.count; st == ST_OK && i > 0; i--) { /* names sort by offset */
-        struct part_name name;
-        if (!part_name_parse(str_of(listing.entries[i - 1].name), &name)) continue;
-        if (name.part != PART_SNAPSHOT || name.suffix.len > 0) continue;
-        if (name.base_offset > end) {
-            st = remove_snapshot(job, log, name.base_offset);
-        } else if (!found && name.base_offset >= *ret_from) {
-            st = read_snapshot(job, log, name.base_offset);
-            found = st == ST_OK;
-            if (found) *ret_from = log->snapshot_offset = name.base_offset;
-            if (st == ST_CORRUPT || st == ST_SHORT)
-                st = remove_snapshot(job, log, name.base_offset);
-        }
+/* --- loading one --- */
+
+static enum status read_snapshot(struct producers_load *load, int64_t offset) {
+    struct log *log = load->log;
+    struct mem *mem = job_mem(load->job);
+    struct log_path path;
+    log_path_of_part(&path, log->path, offset, PART_SNAPSHOT, "");
+    char *data = NULL;
+    size_t len = 0;
+    struct producer_list list = {0};
+    enum status st = job_read_file(load->job, path.text, SNAPSHOT_BYTES_MAX, &data, &len);
+    if (st == ST_OK) {
+        st = producer_snapshot_decode((struct bytes){(const uint8_t *)data, len}, mem, &list);
+        mem_free(mem, data, len + 1);
     }
-    io_listing_free(job_mem(job), &listing);
-    return st;
+    if (st == ST_OK) {
+        producer_states_clear(&log->producers);
+        load->at = NOTHING_YET;
+        st = producer_states_restore(&log->producers, &list, io_now(log->dir->io).wall_ms);
+    }
+    producer_list_release(&list, mem);
+    if (st == ST_OK) load->at = offset;
+    bool is_bad = st == ST_CORRUPT || st == ST_SHORT || st == ST_TOO_LARGE;
+    if (is_bad) LOG_WARN("log", "producer snapshot is damaged, replaying: file=%s", path.text);
+    return is_bad ? ST_CORRUPT : st;
 }
 
-static enum status replay_segment(struct job *job, struct log *log, struct scan *scan,
-                                  const struct segment *segment, int64_t from) {
-    (void)job;
-    int64_t wall_ms = io_now(log->dir->io).wall_ms;
+/* The newest one at or below `offset`, if it spares replaying. */
+static enum status load_newest(struct producers_load *load, int64_t offset) {
+    int64_t first = load->log->segments[0]->base_offset;
+    int64_t bound = believable_end(load, offset);
+    for (uint32_t i = load->count; i > 0; i--) {
+        int64_t snapshot = load->snapshots[i - 1];
+        if (snapshot > bound) continue;
+        if (snapshot < first || snapshot <= load->at) break;
+        enum status st = read_snapshot(load, snapshot);
+        if (st != ST_CORRUPT) return st;
+        st = remove_snapshot(load, i - 1);
+        if (st != ST_OK) return st;
+    }
+    if (load->at == NOTHING_YET) load->at = first;
+    return ST_OK;
+}
+
+/* --- replaying --- */
+
+/* As txn_marker_of_batch, of the batch at `position`. */
+static enum status read_marker(struct scan *scan, uint64_t position, const struct batch_view *view,
+                               struct txn_marker *ret_marker) {
+    const uint8_t *octets = NULL;
+    if (view->batch_bytes > SCAN_WINDOW_BYTES) return ST_CORRUPT;
+    enum status st = scan_octets(scan, position, view->batch_bytes, SCAN_WINDOW_BYTES, &octets);
+    struct batch_view whole;
+    if (st == ST_OK) st = batch_open((struct bytes){octets, view->batch_bytes}, &whole);
+    return st == ST_OK ? txn_marker_of_batch(&whole, ret_marker) : st;
+}
+
+enum status producers_note(struct producers_load *load, struct scan *scan, uint64_t position,
+                           const struct batch_view *view, struct producer_change *ret_change) {
+    struct log *log = load->log;
+    struct txn_marker marker, *found = NULL;
+    *ret_change = (struct producer_change){.before.producer_id = NO_PRODUCER_ID};
+    load->at = batch_next_offset(view);
+    if (!batch_has_producer_id(view)) return ST_OK;
+    if (batch_is_control(view)) {
+        enum status st = read_marker(scan, position, view, &marker);
+        if (st == ST_CORRUPT)
+            LOG_WARN("log", "not a transaction marker: log=%s offset=%" PRId64, log->path,
+                     view->base_offset);
+        if (st == ST_OK) found = &marker;
+        if (st != ST_OK && st != ST_NOT_FOUND && st != ST_CORRUPT) return st;
+    }
+    return producer_states_append(&log->producers, view, found, view->base_offset,
+                                  io_now(log->dir->io).wall_ms, ret_change);
+}
+
+/* From load->at on, up to `offset`. */
+static enum status replay_segment(struct producers_load *load, struct scan *scan,
+                                  const struct segment *segment, int64_t offset) {
+    int64_t from = load->at;
     scan_file(scan, segment->file, segment->size_bytes);
-    for (uint64_t at = 0; at < segment->size_bytes;) {
+    for (uint64_t at = 0; at < segment->size_bytes && load->at < offset;) {
         const struct hole *hole = segment_hole_at(segment, at);
         if (hole != NULL) {
             at = hole->end_position;
             continue;
         }
         struct batch_view view;
+        struct producer_change change;
         enum status st = scan_header(scan, at, false, &view);
-        if (st == ST_OK && batch_last_offset(&view) >= from) {
-            st = producer_states_append(&log->producers, &view, view.base_offset, wall_ms);
-        }
+        if (st == ST_OK && batch_last_offset(&view) >= from)
+            st = producers_note(load, scan, at, &view, &change);
         if (st == ST_SHORT || st == ST_CORRUPT || st == ST_UNSUPPORTED) {
             /* In a segment that was trusted; what it says of producers cannot be known. */
             LOG_WARN("log", "damaged, producers replayed up to here: log=%s position=%" PRIu64,
-                     log->path, at);
+                     load->log->path, at);
             return ST_OK;
         }
         if (st != ST_OK) return st;
@@ -94,22 +190,34 @@ static enum status replay_segment(struct job *job, struct log *log, struct scan 
     return ST_OK;
 }
 
-enum status producers_load(struct job *job, struct log *log, bool clean) {
-    int64_t from = 0;
-    log->snapshot_offset = -1;
-    producer_states_clear(&log->producers);
-    enum status st = load_newest(job, log, clean, &from);
-    if (st != ST_OK || from >= log->end) return st;
-    struct scan scan;
-    st = scan_init(&scan, job);
-    for (uint32_t i = log_segment_of(log, from); st == ST_OK && i < log->segment_count; i++) {
-        struct segment *segment = log->segments[i];
-        st = segment_file_use_wait(job, log, segment);
+enum status producers_enter(struct producers_load *load, uint32_t index) {
+    int64_t base_offset = load->log->segments[index]->base_offset;
+    if (index == 0 || load->at != base_offset || has_offset(load, base_offset)) return ST_OK;
+    struct producers_image image = {0};
+    enum status st = producers_freeze(load->log, &image);
+    image.offset = base_offset;
+    if (st == ST_OK) st = producers_save(load->job, load->log, &image);
+    producers_image_release(&image, job_mem(load->job));
+    return st == ST_OK ? add_offset(load, base_offset) : st;
+}
+
+enum status producers_reach(struct producers_load *load, struct scan *scan, int64_t offset) {
+    const struct log *log = load->log;
+    enum status st = load_newest(load, offset);
+    uint32_t index = log_segment_of(log, load->at);
+    for (; st == ST_OK && load->at < offset && index < log->segment_count; index++) {
+        struct segment *segment = log->segments[index];
+        bool is_last = index + 1 == log->segment_count;
+        if (segment->base_offset >= offset) break;
+        if (is_last) st = producers_enter(load, index);
+        if (st == ST_OK) st = segment_file_use_wait(load->job, load->log, segment);
         if (st != ST_OK) break;
-        st = replay_segment(job, log, &scan, segment, from);
+        st = replay_segment(load, scan, segment, offset);
         segment_file_unuse(segment);
+        /* Behind the last batch offsets may be missing. */
+        int64_t end = is_last ? offset : log->segments[index + 1]->base_offset;
+        load->at = MAX(load->at, MIN(end, offset));
     }
-    scan_release(&scan);
     return st;
 }
 
@@ -117,33 +225,107 @@ static bool begins_segment(const struct log *log, int64_t offset) {
     return log->segments[log_segment_of(log, offset)]->base_offset == offset;
 }
 
-enum status producers_save(struct job *job, struct log *log, int64_t offset) {
-    if (log->snapshot_offset == offset) return ST_OK;
-    uint8_t *data = NULL;
-    size_t bytes = 0;
-    struct log_path path;
-    enum status st = producer_states_encode(&log->producers, offset, &data, &bytes);
-    if (st != ST_OK) return st;
-    log_path_of_part(&path, log->path, offset, PART_SNAPSHOT, "");
-    int fd = -1;
-    st = job_open(job, path.text, IO_WRITE | IO_CREATE | IO_TRUNCATE, LOG_FILE_MODE, &fd);
-    if (st == ST_OK) {
-        st = job_write(job, fd, data, bytes, 0);
-        job_close(job, fd);
+enum status producers_finish(struct producers_load *load, struct scan *scan) {
+    struct log *log = load->log;
+    enum status st = producers_reach(load, scan, log->end);
+    int64_t end = believable_end(load, log->end);
+    for (uint32_t i = load->count; st == ST_OK && i > 0; i--) {
+        int64_t snapshot = load->snapshots[i - 1];
+        if (snapshot <= end && (i == load->count || begins_segment(log, snapshot))) continue;
+        st = remove_snapshot(load, i - 1);
     }
-    mem_free(job_mem(job), data, bytes);
-    int64_t previous = log->snapshot_offset;
-    if (st != ST_OK) return st;
-    log->snapshot_offset = offset;
-    if (previous < 0 || begins_segment(log, previous)) return ST_OK;
-    return remove_snapshot(job, log, previous);
+    if (st == ST_OK && load->has_removed) st = job_dir_sync(load->job, log->path);
+    log->snapshot_offset = load->count > 0 ? load->snapshots[load->count - 1] : NOTHING_YET;
+    return st;
 }
+
+enum status producers_reload(struct job *job, struct log *log) {
+    struct producers_load load;
+    struct scan scan;
+    enum status st = scan_init(&scan, job);
+    if (st != ST_OK) return st;
+    st = producers_begin(&load, job, log, true);
+    load.has_removed = true; /* the newest one replaced another not long ago, perhaps */
+    if (st == ST_OK) st = producers_finish(&load, &scan);
+    producers_end(&load);
+    scan_release(&scan);
+    return st;
+}
+
+/* --- saving --- */
+
+enum status producers_freeze(const struct log *log, struct producers_image *ret_image) {
+    struct mem *mem = log->dir->io->mem;
+    size_t count = 0;
+    LIST_EACH(&log->queued, node) count++;
+    size_t bytes = (count + 1) * sizeof(struct producer_change *);
+    const struct producer_change **later = mem_alloc(mem, bytes);
+    if (later == NULL) return ST_NOMEM;
+    count = 0;
+    LIST_EACH(&log->queued, node) {
+        later[count++] = &CONTAINER_OF(node, struct log_append, link)->change;
+    }
+    struct producer_list list = {0};
+    enum status st = producer_states_list(&log->producers, later, count, &list);
+    mem_free(mem, later, bytes);
+    ret_image->offset = log->end;
+    if (st == ST_OK)
+        st = producer_snapshot_encode(&list, mem, &ret_image->octets, &ret_image->bytes);
+    producer_list_release(&list, mem);
+    return st;
+}
+
+static enum status write_image(struct job *job, const struct log *log,
+                               const struct producers_image *image) {
+    struct log_path path, temporary;
+    log_path_of_part(&path, log->path, image->offset, PART_SNAPSHOT, "");
+    log_path_of_part(&temporary, log->path, image->offset, PART_SNAPSHOT, SUFFIX_TEMPORARY);
+    int fd = -1;
+    enum status st =
+        job_open(job, temporary.text, IO_WRITE | IO_CREATE | IO_TRUNCATE, LOG_FILE_MODE, &fd);
+    if (st != ST_OK) return st;
+    st = job_write(job, fd, image->octets, image->bytes, 0);
+    job_close(job, fd);
+    return st == ST_OK ? job_rename(job, temporary.text, path.text) : st;
+}
+
+void producers_image_release(struct producers_image *image, struct mem *mem) {
+    mem_free(mem, image->octets, image->bytes);
+    image->octets = NULL;
+}
+
+enum status producers_save(struct job *job, struct log *log, const struct producers_image *image) {
+    int64_t previous = log->snapshot_offset;
+    if (previous == image->offset) return ST_OK;
+    enum status st = write_image(job, log, image);
+    if (st != ST_OK) return st;
+    log->snapshot_offset = image->offset;
+    if (previous < 0 || begins_segment(log, previous)) return ST_OK;
+    return remove_file(job, log, previous);
+}
+
+/* --- for the log's owner --- */
 
 enum producer_verdict log_check_producer(const struct log *log, const struct batch_view *batch,
                                          struct producer_batch *ret_duplicate) {
     return producer_states_check(&log->producers, batch, ret_duplicate);
 }
 
+enum producer_verdict log_check_marker(const struct log *log, const struct batch_view *batch,
+                                       const struct txn_marker *marker) {
+    return producer_states_check_marker(&log->producers, batch, marker);
+}
+
 void log_expire_producers(struct log *log, int64_t wall_ms, int64_t expiration_ms) {
     producer_states_expire(&log->producers, wall_ms, expiration_ms);
+}
+
+enum status log_list_producers(const struct log *log, struct producer_list *ret_list) {
+    return producer_states_list(&log->producers, NULL, 0, ret_list);
+}
+
+int64_t log_stable_offset(struct log *log, int64_t high_watermark) {
+    producer_states_decide(&log->producers, high_watermark);
+    int64_t unstable = producer_states_first_unstable(&log->producers);
+    return MIN(MAX(unstable, log->log_start), high_watermark);
 }

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "log/holes.h"
+#include "log/rebuild.h"
 #include "log/segment_file.h"
 
 #define SEARCH_BUDGET_BYTES ((uint64_t)64 << 20)
@@ -18,12 +19,15 @@ enum status recovery_begin(struct recovery *recovery, struct job *job, struct lo
         .verify_from = verify_from,
         .latest_epoch = -1,
     };
-    return scan_init(&recovery->scan, job);
+    enum status st = scan_init(&recovery->scan, job);
+    if (st != ST_OK) return st;
+    return producers_begin(&recovery->producers, job, log, verify_from == INT64_MAX);
 }
 
 void recovery_end(struct recovery *recovery) {
     mem_free(job_mem(recovery->job), recovery->known,
              recovery->known_count * sizeof *recovery->known);
+    producers_end(&recovery->producers);
     scan_release(&recovery->scan);
 }
 
@@ -186,45 +190,41 @@ static enum status search_later_segments(struct recovery *r, uint32_t index, uin
 
 /* --- one segment --- */
 
-static enum status reset_index(struct recovery *r, const struct segment *segment,
-                               enum segment_part part) {
-    struct log_path path;
-    log_path_of_part(&path, r->log->path, segment->base_offset, part, "");
-    int fd = -1;
-    enum status st =
-        job_open(r->job, path.text, IO_WRITE | IO_CREATE | IO_TRUNCATE, LOG_FILE_MODE, &fd);
-    if (st == ST_OK) job_close(r->job, fd);
-    return st;
-}
-
-static enum status reset(struct recovery *r, struct segment *segment) {
-    struct mem *mem = job_mem(r->job);
-    segment_index_drop(segment);
-    index_tail_clear(&segment->offsets.tail, mem, OFFSET_INDEX_ENTRY_BYTES);
-    index_tail_clear(&segment->times.tail, mem, TIME_INDEX_ENTRY_BYTES);
-    segment->times.last = (struct time_entry){-1, 0};
+static void reset(struct segment *segment) {
+    rebuild_begin(segment);
     segment->size_bytes = 0;
     segment->max_timestamp_ms = -1;
     segment->max_known = true;
     segment->bytes_since_entry = 0;
-    enum status st = reset_index(r, segment, PART_INDEX);
-    return st == ST_OK ? reset_index(r, segment, PART_TIME_INDEX) : st;
+}
+
+/* The batch's place in the state of its producer, and in the transaction index. */
+static enum status note_producer(struct recovery *r, struct segment *segment,
+                                 const struct batch_view *view) {
+    struct producer_change change;
+    enum status st = producers_note(&r->producers, &r->scan, segment->size_bytes, view, &change);
+    if (st != ST_OK || !change.is_abort) return st;
+    return txn_index_add(&segment->txns, job_mem(r->job), &change.aborted);
 }
 
 static enum status note_batch(struct recovery *r, struct segment *segment,
                               const struct batch_view *view) {
     struct log *log = r->log;
+    enum status st = note_producer(r, segment, view);
+    if (st != ST_OK) return st;
     segment_note_batch(segment, batch_last_offset(view), view->max_timestamp,
                        (uint32_t)view->batch_bytes, log->config->index_interval_bytes);
     r->expected = batch_next_offset(view);
     r->latest_epoch = MAX(r->latest_epoch, view->partition_leader_epoch);
     if (view->partition_leader_epoch > log_latest_epoch(log)) {
-        enum status st = leader_epochs_assign(&log->epochs, job_mem(r->job),
-                                              view->partition_leader_epoch, view->base_offset);
+        st = leader_epochs_assign(&log->epochs, job_mem(r->job), view->partition_leader_epoch,
+                                  view->base_offset);
         if (st != ST_OK) return st;
     }
-    if (segment->offsets.tail.count < TAIL_WRITE_COUNT) return ST_OK;
-    return segment_write_indexes(r->job, log, segment, false);
+    if (segment->offsets.tail.count < TAIL_WRITE_COUNT &&
+        segment->txns.tail.count < TAIL_WRITE_COUNT)
+        return ST_OK;
+    return rebuild_write(r->job, log, segment);
 }
 
 static enum status add_hole(struct recovery *r, struct segment *segment, struct hole hole) {
@@ -321,7 +321,7 @@ static enum status sync_segment(struct recovery *r, struct segment *segment) {
     return st == ST_OK ? job_dir_sync(r->job, r->log->path) : st;
 }
 
-static enum status recover_segment(struct recovery *r, uint32_t index, bool sync) {
+static enum status recover_segment(struct recovery *r, uint32_t index) {
     struct log *log = r->log;
     struct segment *segment = log->segments[index];
     struct log_path path;
@@ -329,8 +329,10 @@ static enum status recover_segment(struct recovery *r, uint32_t index, bool sync
     struct io_stat stat;
     enum status st = job_stat(r->job, path.text, &stat);
     if (st == ST_OK) st = take_known_holes(r, segment);
-    if (st == ST_OK) st = reset(r, segment);
+    if (st == ST_OK) st = producers_reach(&r->producers, &r->scan, segment->base_offset);
+    if (st == ST_OK) st = producers_enter(&r->producers, index);
     if (st != ST_OK) return st;
+    reset(segment);
     scan_file(&r->scan, segment->file, stat.size_bytes);
     r->expected = MAX(r->expected, segment->base_offset);
     while (segment->size_bytes < stat.size_bytes && !r->ended) {
@@ -349,18 +351,17 @@ static enum status recover_segment(struct recovery *r, uint32_t index, bool sync
     }
     verified_cut(&segment->verified, segment->size_bytes);
     segment_note_end(segment);
-    segment->bytes_since_entry = 0;
     st = holes_write(r->job, log, segment);
-    if (st == ST_OK) st = segment_write_indexes(r->job, log, segment, sync);
-    if (st == ST_OK && sync) st = sync_segment(r, segment);
+    if (st == ST_OK) st = rebuild_end(r->job, log, segment);
+    if (st == ST_OK) st = sync_segment(r, segment);
     return st;
 }
 
-enum status recovery_segment(struct recovery *r, uint32_t index, bool sync) {
+enum status recovery_segment(struct recovery *r, uint32_t index) {
     struct segment *segment = r->log->segments[index]; /* it stays, whatever goes behind it */
     enum status st = segment_file_use_wait(r->job, r->log, segment);
     if (st != ST_OK) return st;
-    st = recover_segment(r, index, sync);
+    st = recover_segment(r, index);
     segment_file_unuse(segment);
     return st;
 }

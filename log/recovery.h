@@ -15,17 +15,19 @@
  *   none, but the recovery point says that it was durable: a hole up to the recovery point; the
  *   next append goes into a new segment.
  *
- * Indexes are rebuilt as they would have been written along. Done twice, the second time changes
- * nothing. Memory: one window and the tails of two indexes, whatever the size of the files.
+ * Indexes are rebuilt as they would have been written along, the transaction index with them: the
+ * state of the producers is taken along from batch to batch. Done twice, the second time changes
+ * nothing. Memory: one window, the producers, and the tails of indexes, whatever the size of the
+ * files.
  * Source: LogSegment.recover, LogLoader.recoverLog; Kafka cuts in all three cases. */
 #pragma once
-#include "log/impl.h"
-#include "log/scan.h"
+#include "log/producers.h"
 
 struct recovery {
     struct job *job;
     struct log *log;
     struct scan scan;
+    struct producers_load producers;
     int64_t recovery_point; /* below it everything was durable once: never cut */
     int64_t verify_from;  /* checksums of batches that end above it are verified; INT64_MAX: headers
                              only */
@@ -41,7 +43,7 @@ struct recovery {
 MUST_CHECK enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,
                                       int64_t recovery_point, int64_t verify_from);
 void recovery_end(struct recovery *recovery);
-/** Walks segment `index`, repairs it and rebuilds its indexes (`sync`: all of it onto stable
- * storage). Afterwards recovery->expected is where it ends. Segments after it may be removed from
+/** Walks segment `index`, repairs it and rebuilds its indexes, all of it onto stable storage.
+ * Afterwards recovery->expected is where it ends. Segments after it may be removed from
  * log->segments. */
-MUST_CHECK enum status recovery_segment(struct recovery *recovery, uint32_t index, bool sync);
+MUST_CHECK enum status recovery_segment(struct recovery *recovery, uint32_t index);

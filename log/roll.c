@@ -78,7 +78,7 @@ enum status segment_create(struct job *job, struct log *log, int64_t base_offset
 
 /* --- indexes into files --- */
 
-static void free_tails(struct segment *segment) {
+void segment_free_tails(struct segment *segment) {
     struct mem *mem = segment->dir->io->mem;
     uint32_t offsets = segment->offsets.tail.file_count, times = segment->times.tail.file_count;
     uint32_t txns = segment->txns.tail.file_count;
@@ -133,7 +133,7 @@ enum status segment_write_indexes(struct job *job, struct log *log, struct segme
     }
     if (st == ST_OK && sync) {
         segment->indexes_durable = true;
-        free_tails(segment);
+        segment_free_tails(segment);
     }
     segment_let_go(segment);
     return st;
@@ -179,16 +179,25 @@ static enum status create_next(struct job *job, struct log *log, int64_t base_of
     return st;
 }
 
+/* While nothing is written. */
+static enum status freeze_producers(struct job *job, const struct log *log,
+                                    struct producers_image *image) {
+    enum status st = ST_IO;
+    do {
+        if (!log_is_offline(log)) st = producers_freeze(log, image);
+    } while (is_scarce(job, log, st));
+    return st;
+}
+
 /* What a start needs in order not to look at the old segment's batches. Epochs first: indexes that
  * are durable say that it need not. */
 static enum status complete_old(struct job *job, struct log *log, struct segment *old,
-                                int64_t end_offset) {
+                                const struct producers_image *image) {
     enum status st = ST_OK;
     do {
         if (log->epochs.changed) st = log_write_epochs(job, log);
-        if (st == ST_OK && !old->indexes_durable)
-            st = segment_write_indexes(job, log, old, true);
-        if (st == ST_OK) st = producers_save(job, log, end_offset);
+        if (st == ST_OK && !old->indexes_durable) st = segment_write_indexes(job, log, old, true);
+        if (st == ST_OK) st = producers_save(job, log, image);
     } while (is_scarce(job, log, st));
     return st;
 }
@@ -198,18 +207,23 @@ static void roll(struct job *job, struct log *log) {
     struct segment *old = log_active(log), *next = NULL;
     int64_t base_offset = log->roll_offset; /* the next roll may begin before this one ends */
     ASSERT(log_is_offline(log) || (base_offset == log->end && log->write == NULL));
+    struct producers_image image = {0};
     enum status st = create_next(job, log, base_offset, &next);
-    if (st == ST_OK) {
+    if (st == ST_OK) st = freeze_producers(job, log, &image);
+    if (st != ST_OK) {
+        if (next != NULL) segment_let_go(next);
+        log->rolling = false;
+    } else {
         segment_hold(old);
         segment_note_end(old);
         old->indexes_durable = false;
         log_push_segment(log, next);
-        log->rolling = false;
+        log->rolling = false; /* the next roll may wait for its turn from here on */
         io_later(log->dir->io, &log->pump);
-        st = complete_old(job, log, old, base_offset);
+        st = complete_old(job, log, old, &image);
         segment_let_go(old);
     }
-    if (next == NULL) log->rolling = false; /* else the next roll may wait for its turn already */
+    producers_image_release(&image, job_mem(job));
     if (st != ST_OK) log_fail(log, st);
 }
 

@@ -6,7 +6,7 @@
 #include "log/leader_epochs.h"
 #include "log/names.h"
 #include "log/partition_metadata.h"
-#include "log/producer_state.h"
+#include "log/producer_snapshot.h"
 
 #define SMALL_FILE_BYTES_MAX ((size_t)16 << 20)
 #define SNAPSHOT_BYTES_MAX ((size_t)64 << 20)
@@ -47,10 +47,13 @@ static enum status check_epochs(struct job *job, struct str text) {
 
 static enum status check_producers(struct job *job, struct str text) {
     struct producer_states states;
+    struct producer_list list = {0};
+    struct bytes octets = {(const uint8_t *)text.ptr, text.len};
+    enum status st = producer_snapshot_decode(octets, job_mem(job), &list);
     producer_states_init(&states, job_mem(job));
-    enum status st =
-        producer_states_decode(&states, (struct bytes){(const uint8_t *)text.ptr, text.len}, 0);
+    if (st == ST_OK) st = producer_states_restore(&states, &list, 0); /* none stands twice */
     producer_states_release(&states);
+    producer_list_release(&list, job_mem(job));
     return st;
 }
 

@@ -166,6 +166,8 @@ enum status segment_walk_end(struct job *job, const struct log *log, struct segm
         end = batch_next_offset(&view);
         at += view.batch_bytes;
     }
+    /* Entries go on as if the log had never been closed (Kafka begins to count anew). */
+    segment->bytes_since_entry = (uint32_t)(segment->size_bytes - from.position);
     segment->max_timestamp_ms = max_ms;
     segment->max_timestamp_offset = max_offset;
     segment->max_known = true;

@@ -71,6 +71,8 @@ static enum status remove_rubbish(struct job *job, struct log *log,
         if (has_suffix(entry->name, SUFFIX_DELETED)) {
             if (!has_suffix(entry->name, ".checkpoint" SUFFIX_DELETED))
                 st = remove_file(job, log, entry->name, "deleted");
+        } else if (is_part && str_eq(name.suffix, STR(SUFFIX_TEMPORARY))) {
+            st = remove_file(job, log, entry->name, "unfinished replacement");
         } else if (has_suffix(entry->name, SUFFIX_CLEANED)) {
             st = remove_file(job, log, entry->name, "unfinished compaction");
         } else if (is_part && str_eq(name.suffix, STR(SUFFIX_SWAP))) {

@@ -80,8 +80,8 @@ void aborted_txns_release(struct aborted_txns *list, struct mem *mem) {
 static enum status push(struct aborted_txns *list, struct mem *mem, const struct aborted_txn *txn) {
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity > 0 ? list->capacity * 2 : FIRST_CAPACITY;
-        struct aborted_txn *grown = mem_resize(mem, list->txns, list->capacity * sizeof *grown,
-                                               capacity * sizeof *grown);
+        struct aborted_txn *grown =
+            mem_resize(mem, list->txns, list->capacity * sizeof *grown, capacity * sizeof *grown);
         if (grown == NULL) return ST_NOMEM;
         list->txns = grown;
         list->capacity = capacity;

@@ -189,6 +189,8 @@ static bool append_part(struct produce_part *part, struct shard *at, int16_t *re
     case PRODUCER_DUPLICATE: return answer_duplicate(part, p, &duplicate);
     case PRODUCER_OUT_OF_ORDER: return settle(ret_error, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
     case PRODUCER_FENCED: return settle(ret_error, KAFKA_INVALID_PRODUCER_EPOCH);
+    case PRODUCER_IN_TRANSACTION: return settle(ret_error, KAFKA_INVALID_TXN_STATE);
+    case PRODUCER_COORDINATOR_FENCED: UNREACHABLE(); /* of markers only */
     }
     part->append = (struct log_append){
         .done = on_appended,

@@ -13,7 +13,7 @@
 #include <string.h>
 #include "base/strbuf.h"
 #include "controller/raft/raft.h"
-#include "log/producer_state.h"
+#include "log/producer_snapshot.h"
 #include "tests/scenarios/groups.h"
 
 #define FILE_BYTES_MAX (256 * 1024)
@@ -99,12 +99,13 @@ static bool raft_verb(struct stage *stage, const char *verb, const char *line) {
     return false;
 }
 
-/* --- producers: new, produce id= epoch= sequence= count=, marker id= epoch=, snapshot at=,
- * expire now= after= --- */
+/* --- producers: new, produce id= epoch= sequence= count= txn=, marker id= epoch= coordinator=
+ * commit=, watermark at=, snapshot, expire now= after= --- */
 
 static struct batch_view view_of(const char *line) {
     int32_t count = (int32_t)word(line, "count", 1);
-    return (struct batch_view){.producer_id = word(line, "id", -1),
+    return (struct batch_view){.attributes = word(line, "txn", 0) ? BATCH_ATTR_TRANSACTIONAL : 0,
+                               .producer_id = word(line, "id", -1),
                                .producer_epoch = (int16_t)word(line, "epoch", 0),
                                .base_sequence = (int32_t)word(line, "sequence", -1),
                                .last_offset_delta = count - 1,
@@ -112,40 +113,86 @@ static struct batch_view view_of(const char *line) {
                                .max_timestamp = 1000};
 }
 
-static void note(struct stage *stage, const struct batch_view *view, const char *line) {
-    enum status st =
-        producer_states_append(&stage->producers, view, stage->next_offset, word(line, "now", 0));
+static void note(struct stage *stage, const struct batch_view *view,
+                 const struct txn_marker *marker, const char *line) {
+    struct producer_change change;
+    enum status st = producer_states_append(&stage->producers, view, marker, stage->next_offset,
+                                            word(line, "now", 0), &change);
     int64_t last = stage->next_offset + view->last_offset_delta;
     say(&stage->answer, st == ST_OK ? "append offsets=%" PRId64 "..%" PRId64 "\n" : "no memory\n",
         stage->next_offset, last);
+    if (change.is_abort)
+        say(&stage->answer,
+            "aborted id=%" PRId64 " offsets=%" PRId64 "..%" PRId64 " stable=%" PRId64 "\n",
+            change.aborted.producer_id, change.aborted.first_offset, change.aborted.last_offset,
+            change.aborted.last_stable_offset);
     stage->next_offset = last + 1;
+}
+
+static const char *refusal(enum producer_verdict verdict) {
+    switch (verdict) {
+    case PRODUCER_APPEND:
+    case PRODUCER_DUPLICATE: break;
+    case PRODUCER_OUT_OF_ORDER: return "out of order";
+    case PRODUCER_FENCED: return "fenced";
+    case PRODUCER_IN_TRANSACTION: return "in a transaction";
+    case PRODUCER_COORDINATOR_FENCED: return "coordinator fenced";
+    }
+    return "?";
 }
 
 static void produce(struct stage *stage, const char *line) {
     struct batch_view view = view_of(line);
     struct producer_batch known = {0};
-    switch (producer_states_check(&stage->producers, &view, &known)) {
-    case PRODUCER_APPEND: note(stage, &view, line); return;
-    case PRODUCER_DUPLICATE:
+    enum producer_verdict verdict = producer_states_check(&stage->producers, &view, &known);
+    if (verdict == PRODUCER_APPEND) {
+        note(stage, &view, NULL, line);
+    } else if (verdict == PRODUCER_DUPLICATE) {
         say(&stage->answer, "duplicate offsets=%" PRId64 "..%" PRId64 "\n",
             known.last_offset - known.offset_delta, known.last_offset);
-        return;
-    case PRODUCER_OUT_OF_ORDER: say(&stage->answer, "out of order\n"); return;
-    case PRODUCER_FENCED: say(&stage->answer, "fenced\n"); return;
+    } else {
+        say(&stage->answer, "%s\n", refusal(verdict));
     }
 }
 
-/* Encodes, forgets, decodes: what a restart at that offset would know. */
-static void snapshot(struct stage *stage, const char *line) {
+static void end_transaction(struct stage *stage, const char *line) {
+    struct batch_view view = view_of(line);
+    view.attributes = BATCH_ATTR_CONTROL | BATCH_ATTR_TRANSACTIONAL;
+    struct txn_marker marker = {.is_commit = word(line, "commit", 0) != 0,
+                                .coordinator_epoch = (int32_t)word(line, "coordinator", 0),
+                                .timestamp = 1000};
+    enum producer_verdict verdict = producer_states_check_marker(&stage->producers, &view, &marker);
+    if (verdict == PRODUCER_APPEND) {
+        note(stage, &view, &marker, line);
+    } else {
+        say(&stage->answer, "%s\n", refusal(verdict));
+    }
+}
+
+static void say_unstable(struct stage *stage) {
+    int64_t unstable = producer_states_first_unstable(&stage->producers);
+    if (unstable == NO_UNSTABLE_OFFSET) {
+        say(&stage->answer, "stable\n");
+    } else {
+        say(&stage->answer, "unstable from %" PRId64 "\n", unstable);
+    }
+}
+
+/* Encodes, forgets, decodes: what a restart here would know. */
+static void snapshot(struct stage *stage) {
+    struct producer_list list = {0}, decoded = {0};
     uint8_t *data = NULL;
     size_t bytes = 0;
-    int64_t at = word(line, "at", stage->next_offset);
-    enum status st = producer_states_encode(&stage->producers, at, &data, &bytes);
+    enum status st = producer_states_list(&stage->producers, NULL, 0, &list);
+    if (st == ST_OK) st = producer_snapshot_encode(&list, &stage->mem, &data, &bytes);
+    producer_list_release(&list, &stage->mem);
     producer_states_clear(&stage->producers);
     if (st == ST_OK) {
-        st = producer_states_decode(&stage->producers, (struct bytes){data, bytes}, 0);
+        st = producer_snapshot_decode((struct bytes){data, bytes}, &stage->mem, &decoded);
         mem_free(&stage->mem, data, bytes);
     }
+    if (st == ST_OK) st = producer_states_restore(&stage->producers, &decoded, 0);
+    producer_list_release(&decoded, &stage->mem);
     say(&stage->answer, "%s producers=%zu\n", status_name(st),
         producer_states_count(&stage->producers));
 }
@@ -158,11 +205,12 @@ static bool producers_verb(struct stage *stage, const char *verb, const char *li
     } else if (strcmp(verb, "produce") == 0) {
         produce(stage, line);
     } else if (strcmp(verb, "marker") == 0) {
-        struct batch_view view = view_of(line);
-        view.attributes = BATCH_ATTR_CONTROL | BATCH_ATTR_TRANSACTIONAL;
-        note(stage, &view, line);
+        end_transaction(stage, line);
+    } else if (strcmp(verb, "watermark") == 0) {
+        producer_states_decide(&stage->producers, word(line, "at", 0));
+        say_unstable(stage);
     } else if (strcmp(verb, "snapshot") == 0) {
-        snapshot(stage, line);
+        snapshot(stage);
     } else if (strcmp(verb, "expire") == 0) {
         producer_states_expire(&stage->producers, word(line, "now", 0), word(line, "after", 0));
         say(&stage->answer, "producers=%zu\n", producer_states_count(&stage->producers));

@@ -526,7 +526,7 @@ Test(recovery, puts_strays_in_order_as_kafka_does) {
     file_write(&fx, "00000000000000000005-0000000001.checkpoint.deleted", "kept", 4);
     file_write(&fx, "00000000000000000077.index", "12345678", 8);
     file_write(&fx, "00000000000000000077.snapshot", "of what is not there", 20);
-    file_write(&fx, "00000000000000000008.snapshot", "kept", 4);
+    file_write(&fx, "00000000000000000008.snapshot", "older than the one of the stop", 30);
     file_write(&fx, "somebody's notes.txt", "kept", 4);
     cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
     cr_expect_eq(log_end(fx.log), 9);
@@ -539,7 +539,9 @@ Test(recovery, puts_strays_in_order_as_kafka_does) {
     cr_expect_not(file_exists(&fx, "00000000000000000077.index"));
     cr_expect(file_exists(&fx, "00000000000000000005-0000000001.checkpoint.deleted"));
     cr_expect_not(file_exists(&fx, "00000000000000000077.snapshot"));
-    cr_expect(file_exists(&fx, "00000000000000000008.snapshot"));
+    cr_expect_not(file_exists(&fx, "00000000000000000008.snapshot"));
+    cr_expect(file_exists(&fx, "00000000000000000006.snapshot"), "a segment begins with it");
+    cr_expect(file_exists(&fx, "00000000000000000009.snapshot"), "the newest");
     cr_expect(file_exists(&fx, "somebody's notes.txt"));
     fixture_release(&fx);
 }

@@ -61,16 +61,20 @@ static const struct {
     {"before the first", 0, 2, 0, {0}, true},
     {"only what ends at or above the first offset", 10, 100, 3, {2, 3, 4}, false},
     {"a marker counts as part", 9, 100, 4, {1, 2, 3, 4}, false},
-    {"an entry whose stable offset is below the range's end does not end the search", 0, 6, 2,
-     {1, 2}, true},
+    {"an entry whose stable offset is below the range's end does not end the search",
+     0,
+     6,
+     2,
+     {1, 2},
+     true},
     {"begun before, ended behind", 13, 14, 2, {2, 3}, true},
     {"behind all", 41, 100, 0, {0}, false},
 };
 
 Test(txn_index, entries_that_overlap_a_range_are_found_in_order) {
     /* 1: [2, 9]. 2: [5, 20], while it was open 3 began (12) and ended. 4: alone. */
-    static const struct aborted_txn txns[] = {{1, 2, 9, 5}, {3, 12, 15, 5}, {2, 5, 20, 21},
-                                              {4, 30, 40, 41}};
+    static const struct aborted_txn txns[] = {
+        {1, 2, 9, 5}, {3, 12, 15, 5}, {2, 5, 20, 21}, {4, 30, 40, 41}};
     uint8_t octets[COUNT(txns) * TXN_INDEX_ENTRY_BYTES];
     struct mem mem = {0};
     put_entries(octets, txns, COUNT(txns));

@@ -1,0 +1,83 @@
+/* log/rebuild.c - three tails into three files, by way of temporary ones. */
+#include "log/rebuild.h"
+
+/* One index of a segment. */
+struct part {
+    enum segment_part part;
+    uint32_t entry_bytes;
+    struct index_tail *tail;
+};
+
+enum { PARTS = 3 };
+
+/* In the order in which they take their names: a `.timeindex` that is missing has all of it done
+ * again. */
+static void parts_of(struct segment *segment, struct part parts[PARTS]) {
+    parts[0] = (struct part){PART_TXN_INDEX, TXN_INDEX_ENTRY_BYTES, &segment->txns.tail};
+    parts[1] = (struct part){PART_INDEX, OFFSET_INDEX_ENTRY_BYTES, &segment->offsets.tail};
+    parts[2] = (struct part){PART_TIME_INDEX, TIME_INDEX_ENTRY_BYTES, &segment->times.tail};
+}
+
+void rebuild_begin(struct segment *segment) {
+    struct part parts[PARTS];
+    parts_of(segment, parts);
+    segment_index_drop(segment);
+    for (int i = 0; i < PARTS; i++)
+        index_tail_clear(parts[i].tail, segment->dir->io->mem, parts[i].entry_bytes);
+    segment->times.last = (struct time_entry){-1, 0};
+}
+
+static enum status write_part(struct job *job, const struct log *log, const struct segment *segment,
+                              const struct part *part, bool sync) {
+    struct index_tail *tail = part->tail;
+    struct log_path path;
+    log_path_of_part(&path, log->path, segment->base_offset, part->part, SUFFIX_TEMPORARY);
+    unsigned flags = IO_WRITE | IO_CREATE;
+    if (tail->file_count == 0) flags |= IO_TRUNCATE;
+    int fd = -1;
+    enum status st = job_open(job, path.text, flags, LOG_FILE_MODE, &fd);
+    if (st != ST_OK) return st;
+    if (tail->count > 0)
+        st = job_write(job, fd, tail->entries, (size_t)tail->count * part->entry_bytes,
+                       (uint64_t)tail->file_count * part->entry_bytes);
+    if (st == ST_OK && sync) st = job_sync(job, fd, 0);
+    job_close(job, fd);
+    if (st == ST_OK) index_tail_written(tail, job_mem(job), tail->count, part->entry_bytes);
+    return st;
+}
+
+enum status rebuild_write(struct job *job, const struct log *log, struct segment *segment) {
+    struct part parts[PARTS];
+    parts_of(segment, parts);
+    enum status st = ST_OK;
+    for (int i = 0; i < PARTS && st == ST_OK; i++)
+        if (parts[i].tail->count > 0) st = write_part(job, log, segment, &parts[i], false);
+    return st;
+}
+
+static enum status take_name(struct job *job, const struct log *log, const struct segment *segment,
+                             const struct part *part) {
+    struct log_path path, temporary;
+    log_path_of_part(&path, log->path, segment->base_offset, part->part, "");
+    log_path_of_part(&temporary, log->path, segment->base_offset, part->part, SUFFIX_TEMPORARY);
+    if (part->part != PART_TXN_INDEX || index_tail_total(part->tail) > 0)
+        return job_rename(job, temporary.text, path.text);
+    enum status st = job_unlink(job, path.text);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status rebuild_end(struct job *job, const struct log *log, struct segment *segment) {
+    struct part parts[PARTS];
+    parts_of(segment, parts);
+    enum status st = ST_OK;
+    for (int i = 0; i < PARTS && st == ST_OK; i++) {
+        if (parts[i].part != PART_TXN_INDEX || index_tail_total(parts[i].tail) > 0)
+            st = write_part(job, log, segment, &parts[i], true);
+    }
+    for (int i = 0; i < PARTS && st == ST_OK; i++) st = take_name(job, log, segment, &parts[i]);
+    if (st == ST_OK) st = job_dir_sync(job, log->path);
+    if (st != ST_OK) return st;
+    segment->indexes_durable = true;
+    segment_free_tails(segment);
+    return ST_OK;
+}
