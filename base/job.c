@@ -318,18 +318,91 @@ enum status job_read_file(struct job *job, const char *path, size_t limit_bytes,
     return ST_OK;
 }
 
+/* --- several syncs at once --- */
+
+struct sync_all {
+    struct job *job;
+    uint32_t open_count; /* under way, and one while they are being started */
+    enum status status;
+    struct one_sync {
+        struct io_op op;
+        struct sync_all *all;
+    } each[JOB_SYNCS_MAX];
+};
+
+static void take_sync(struct sync_all *all, int64_t result) {
+    if (result < 0 && all->status == ST_OK) all->status = status_from_errno(result);
+}
+
+static void on_synced(struct io_op *op) {
+    struct sync_all *all = CONTAINER_OF(op, struct one_sync, op)->all;
+    take_sync(all, op->result);
+    if (--all->open_count == 0) job_wake(all->job);
+}
+
+enum status job_sync_all(struct job *job, const struct job_sync *syncs, uint32_t count) {
+    ASSERT(count <= JOB_SYNCS_MAX);
+    struct sync_all all = {.job = job, .open_count = 1, .status = ST_OK};
+    struct io *io = job_io(job);
+    for (uint32_t i = 0; i < count; i++) {
+        struct one_sync *one = &all.each[i];
+        *one = (struct one_sync){.op.done = on_synced, .all = &all};
+        all.open_count++;
+        bool finished = syncs[i].dir != NULL ? io_dir_sync(io, &one->op, syncs[i].dir)
+                                             : io_sync(io, &one->op, syncs[i].fd, IO_ALL);
+        if (!finished) continue;
+        take_sync(&all, one->op.result);
+        all.open_count--;
+    }
+    if (--all.open_count > 0) job_suspend(job);
+    return all.status;
+}
+
+/* --- replacing files --- */
+
+static enum status temporary_of(const char *path, char temporary[LIMIT_PATH_BYTES]) {
+    int length = snprintf(temporary, LIMIT_PATH_BYTES, "%s.tmp", path);
+    return length < 0 || length >= LIMIT_PATH_BYTES ? ST_TOO_LARGE : ST_OK;
+}
+
+static enum status write_temporary(struct job *job, const struct job_replacement *file,
+                                   int *ret_fd) {
+    char temporary[LIMIT_PATH_BYTES];
+    enum status st = temporary_of(file->path, temporary);
+    if (st != ST_OK) return st;
+    st = job_open(job, temporary, IO_WRITE | IO_CREATE | IO_TRUNCATE, file->mode, ret_fd);
+    return st == ST_OK ? job_write(job, *ret_fd, file->data, file->len, 0) : st;
+}
+
+static enum status rename_temporary(struct job *job, const struct job_replacement *file) {
+    char temporary[LIMIT_PATH_BYTES];
+    enum status st = temporary_of(file->path, temporary);
+    return st == ST_OK ? job_rename(job, temporary, file->path) : st;
+}
+
+enum status job_replace_files(struct job *job, const struct job_replacement *files,
+                              uint32_t count) {
+    ASSERT(count <= JOB_SYNCS_MAX);
+    struct job_sync contents[JOB_SYNCS_MAX] = {0}, names[JOB_SYNCS_MAX] = {0};
+    enum status st = ST_OK;
+    uint32_t open_count = 0, dir_count = 0;
+    while (open_count < count && st == ST_OK) {
+        int fd = -1;
+        st = write_temporary(job, &files[open_count], &fd);
+        if (fd >= 0) contents[open_count++] = (struct job_sync){.fd = fd};
+    }
+    if (st == ST_OK) st = job_sync_all(job, contents, open_count);
+    for (uint32_t i = 0; i < open_count; i++) job_close(job, contents[i].fd);
+    for (uint32_t i = 0; i < count && st == ST_OK; i++) {
+        st = rename_temporary(job, &files[i]);
+        bool is_listed = i > 0 && strcmp(files[i].dir, files[i - 1].dir) == 0;
+        if (!is_listed) names[dir_count++] = (struct job_sync){.dir = files[i].dir};
+    }
+    return st == ST_OK ? job_sync_all(job, names, dir_count) : st;
+}
+
 enum status job_replace_file(struct job *job, const char *dir, const char *path, const void *data,
                              size_t len, unsigned mode) {
-    char temporary[LIMIT_PATH_BYTES];
-    int length = snprintf(temporary, sizeof temporary, "%s.tmp", path);
-    if (length < 0 || (size_t)length >= sizeof temporary) return ST_TOO_LARGE;
-    int fd = -1;
-    enum status st = job_open(job, temporary, IO_WRITE | IO_CREATE | IO_TRUNCATE, mode, &fd);
-    if (st != ST_OK) return st;
-    st = job_write(job, fd, data, len, 0);
-    if (st == ST_OK) st = job_sync(job, fd, IO_ALL);
-    job_close(job, fd);
-    if (st == ST_OK) st = job_rename(job, temporary, path);
-    if (st == ST_OK) st = job_dir_sync(job, dir);
-    return st;
+    struct job_replacement file = {dir, path, data, len, mode};
+    return job_replace_files(job, &file, 1);
 }

@@ -77,7 +77,27 @@ int64_t job_work(struct job *job, int64_t (*fn)(void *), void *argument);
  *  missing. */
 MUST_CHECK enum status job_read_file(struct job *job, const char *path, size_t limit_bytes,
                                      char **ret_data, size_t *ret_len);
+/* A file (by descriptor) or the names of a directory, to be synced. */
+struct job_sync {
+    const char *dir; /* NULL: fd */
+    int fd;
+};
+#define JOB_SYNCS_MAX 8
+/** Syncs up to JOB_SYNCS_MAX of them at the same time: they share what the file system does for
+ *  each. The first failure. */
+MUST_CHECK enum status job_sync_all(struct job *job, const struct job_sync *syncs, uint32_t count);
+
+/* What a file is replaced by. */
+struct job_replacement {
+    const char *dir, *path; /* path lies in dir */
+    const void *data;
+    size_t len;
+    unsigned mode;
+};
 /** Replaces a small file so that a crash leaves the old or the new one: `path`.tmp, sync, rename,
  *  sync of `dir`. */
 MUST_CHECK enum status job_replace_file(struct job *job, const char *dir, const char *path,
                                         const void *data, size_t len, unsigned mode);
+/** The same for up to JOB_SYNCS_MAX files, synced together; a crash may leave some of them old. */
+MUST_CHECK enum status job_replace_files(struct job *job, const struct job_replacement *files,
+                                         uint32_t count);

@@ -332,8 +332,7 @@ static enum status open_http(struct process *process, uint64_t memory_limit_byte
         .memory_limit_bytes = memory_limit_bytes,
         .cpu_count = cpu_count(),
     };
-    enum status st = http_open(&setup, &process->http, error, error_bytes);
-    return st == ST_OK ? http_start(process->http, error, error_bytes) : st;
+    return http_open(&setup, &process->http, error, error_bytes);
 }
 
 static int serve(struct process *process) {
@@ -364,7 +363,15 @@ static int serve(struct process *process) {
         ST_OK) {
         return fail(str_of(error));
     }
+    /* While the shards start: it takes a while to load. */
+    bool has_http =
+        process->http == NULL || http_start(process->http, error, sizeof error) == ST_OK;
+    if (!has_http) {
+        (void)fail(str_of(error));
+        (void)kill(getpid(), SIGTERM); /* blocked: wait_for_end takes it and stops in order */
+    }
     int exit_status = wait_for_end(process, &signals);
+    if (!has_http) exit_status = EXIT_FAILURE;
     http_stop(process->http);
     reactor_group_stop(process->reactors, STOP_GRACE_MS);
     broker_free(process->broker);

@@ -172,24 +172,40 @@ static enum status make_directory(struct formatting *f, struct str dir) {
     return ST_OK;
 }
 
-static enum status write_file(struct formatting *f, struct str dir, struct str file,
-                              const struct snapshot_write *w, unsigned mode) {
+/* What goes into a directory before its meta.properties, synced together. */
+struct files {
+    struct snapshot_write snapshots[2];
+    struct job_replacement replacements[2];
+    uint32_t count;
+};
+
+/* A snapshot that will be written into a directory. */
+static struct snapshot_write *next_file(struct formatting *f, struct files *files) {
+    struct snapshot_write *w = &files->snapshots[files->count];
+    snapshot_write_init(w, job_mem(f->job), f->arena, 0, f->now_ms);
+    return w;
+}
+
+static enum status add_file(struct formatting *f, struct files *files, struct str dir,
+                            struct str file, unsigned mode) {
+    const struct snapshot_write *w = &files->snapshots[files->count];
     struct str path = arena_printf(f->arena, "%.*s/%.*s", STR_ARG(dir), STR_ARG(file));
     struct str temporary = arena_printf(f->arena, "%.*s.tmp", STR_ARG(path));
     if (path.ptr == NULL || temporary.ptr == NULL) return ST_NOMEM;
     enum status st = job_unlink(f->job, temporary.ptr); /* of a crash; it may be read-only */
     if (st != ST_OK && st != ST_NOT_FOUND) return st;
-    return job_replace_file(f->job, dir.ptr, path.ptr, w->out.data, w->out.len, mode);
+    files->replacements[files->count] =
+        (struct job_replacement){dir.ptr, path.ptr, w->out.data, w->out.len, mode};
+    return ST_OK;
 }
 
-static enum status write_bootstrap(struct formatting *f, struct str dir) {
-    struct snapshot_write w;
-    snapshot_write_init(&w, job_mem(f->job), f->arena, 0, f->now_ms);
-    enum status st = snapshot_write_header(&w, 0, 0, BYTES_NULL);
-    if (st == ST_OK) st = snapshot_write_records(&w, f->features.values, f->features.count);
-    if (st == ST_OK) st = snapshot_write_footer(&w);
-    if (st == ST_OK) st = write_file(f, dir, STR(BOOTSTRAP_FILE), &w, BOOTSTRAP_MODE);
-    snapshot_write_release(&w);
+static enum status add_bootstrap(struct formatting *f, struct files *files, struct str dir) {
+    struct snapshot_write *w = next_file(f, files);
+    enum status st = snapshot_write_header(w, 0, 0, BYTES_NULL);
+    if (st == ST_OK) st = snapshot_write_records(w, f->features.values, f->features.count);
+    if (st == ST_OK) st = snapshot_write_footer(w);
+    if (st == ST_OK) st = add_file(f, files, dir, STR(BOOTSTRAP_FILE), BOOTSTRAP_MODE);
+    files->count++;
     return st;
 }
 
@@ -215,21 +231,20 @@ static enum status encode_voters(struct formatting *f, struct uuid directory_id,
     return codec_encode_arena(&voters_record_schema, 0, &voters, f->arena, ret_value);
 }
 
-static enum status write_voters(struct formatting *f, struct str dir, struct uuid directory_id) {
+static enum status add_voters(struct formatting *f, struct files *files, struct str dir,
+                              struct uuid directory_id) {
     struct str log_dir = arena_printf(f->arena, "%.*s/%s", STR_ARG(dir), METADATA_DIR);
     if (log_dir.ptr == NULL) return ST_NOMEM;
     char name[SNAPSHOT_NAME_BYTES];
     snapshot_name((struct snapshot_id){0, 0}, name);
     struct bytes voters;
-    struct snapshot_write w;
-    snapshot_write_init(&w, job_mem(f->job), f->arena, 0, f->now_ms);
+    struct snapshot_write *w = next_file(f, files);
     enum status st = encode_voters(f, directory_id, &voters);
-    if (st == ST_OK) st = snapshot_write_header(&w, f->now_ms, KRAFT_VERSION_MAX, voters);
-    if (st == ST_OK) st = snapshot_write_footer(&w);
+    if (st == ST_OK) st = snapshot_write_header(w, f->now_ms, KRAFT_VERSION_MAX, voters);
+    if (st == ST_OK) st = snapshot_write_footer(w);
     if (st == ST_OK) st = make_directory(f, log_dir);
-    if (st == ST_OK) st = write_file(f, log_dir, str_of(name), &w, SNAPSHOT_MODE);
-    if (st == ST_OK) st = job_dir_sync(f->job, dir.ptr);
-    snapshot_write_release(&w);
+    if (st == ST_OK) st = add_file(f, files, log_dir, str_of(name), SNAPSHOT_MODE);
+    files->count++;
     return st;
 }
 
@@ -238,9 +253,14 @@ static enum status format_directory(struct formatting *f, uint32_t index) {
     if (dir.ptr == NULL) return ST_NOMEM;
     struct meta_properties meta = f->meta;
     meta.directory_id = draw(f);
+    struct files files = {0};
     enum status st = make_directory(f, dir);
-    if (st == ST_OK && index == f->plan->metadata_dir) st = write_voters(f, dir, meta.directory_id);
-    if (st == ST_OK) st = write_bootstrap(f, dir);
+    if (st == ST_OK && index == f->plan->metadata_dir)
+        st = add_voters(f, &files, dir, meta.directory_id);
+    if (st == ST_OK) st = add_bootstrap(f, &files, dir);
+    /* The names in dir, that of the metadata log's directory too, are synced with the files. */
+    if (st == ST_OK) st = job_replace_files(f->job, files.replacements, files.count);
+    for (uint32_t i = 0; i < files.count; i++) snapshot_write_release(&files.snapshots[i]);
     return st == ST_OK ? meta_properties_write(f->job, dir, &meta) : st;
 }
 

@@ -1,7 +1,6 @@
 /* broker/http/http.c - the listener, the routes, and the waiting for shards. */
 #include "broker/http/http.h"
 #include <errno.h>
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/logging.h"
+#include "broker/http/library.h"
 #include "broker/http/process.h"
 #include "broker/metrics/gather.h"
 
@@ -104,11 +104,11 @@ static void free_page(void *argument) {
 static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
                                      const char *type, struct MHD_Response *response) {
     if (response == NULL) return MHD_NO; /* no memory: the connection is closed */
-    enum MHD_Result result = MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    enum MHD_Result result = mhd.add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (result == MHD_YES && status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        result = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    if (result == MHD_YES) result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+        result = mhd.add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    if (result == MHD_YES) result = mhd.queue_response(connection, status, response);
+    mhd.destroy_response(response);
     return result;
 }
 
@@ -116,7 +116,7 @@ static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status,
                               const char *text) {
     return send_response(connection, status, TEXT_PLAIN,
-                         MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
+                         mhd.create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
                                                          MHD_RESPMEM_PERSISTENT));
 }
 
@@ -149,7 +149,7 @@ static enum MHD_Result answer_metrics(struct http *http, struct MHD_Connection *
         free_page(page);
         return answer(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no memory\n");
     }
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+    struct MHD_Response *response = mhd.create_response_from_buffer_with_free_callback_cls(
         page->text.len, page->text.data, free_page, page);
     if (response == NULL) free_page(page);
     return send_response(connection, MHD_HTTP_OK, TEXT_METRICS, response);
@@ -273,9 +273,11 @@ static void on_log(void *argument, const char *format, va_list args) {
 }
 
 enum status http_start(struct http *http, char *error, size_t error_bytes) {
+    enum status st = http_library_load(error, error_bytes);
+    if (st != ST_OK) return st;
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG;
     if (http->bound.family == 6) flags |= MHD_USE_IPv6;
-    http->daemon = MHD_start_daemon(
+    http->daemon = mhd.start_daemon(
         flags, 0, NULL, NULL, on_request, http,   /* */
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, /* first, so that it hears the rest */
         MHD_OPTION_LISTEN_SOCKET, http->fd,       /* taken */
@@ -297,7 +299,7 @@ enum status http_start(struct http *http, char *error, size_t error_bytes) {
 
 void http_stop(struct http *http) {
     if (http == NULL || http->daemon == NULL) return;
-    MHD_stop_daemon(http->daemon);
+    mhd.stop_daemon(http->daemon);
     http->daemon = NULL;
 }
 

@@ -15,9 +15,9 @@
  * answer depends on a header. Bounds: HTTP_CONNECTIONS connections, HTTP_IDLE_S seconds of silence,
  * HTTP_CONNECTION_BYTES of request line and headers.
  *
- * Life: http_open (binds: a port in use is an error before anything runs) -> http_start, before or
- * after the loops -> http_stop: the thread is gone -> the loops end, the broker is freed ->
- * http_free. */
+ * Life: http_open (binds: a port in use is an error before anything runs) -> http_start, which
+ * takes some milliseconds (broker/http/library.h), before or after the loops -> http_stop: the
+ * thread is gone -> the loops end, the broker is freed -> http_free. */
 #pragma once
 #include "base/io.h"
 #include "base/status.h"

@@ -12,7 +12,8 @@
 
 /* For calls that may hang with a disk or a name server; made when they are needed. */
 #define BLOCKING_THREADS 16
-#define URING_LEVEL_FTRUNCATE 609
+#define LEVEL_CACHESTAT 605
+#define LEVEL_FTRUNCATE 609
 
 /* --- why it is refused, in one line --- */
 
@@ -173,8 +174,9 @@ static void reactor_free(struct reactor *r) {
 
 static void probe_newer(struct reactor_group *group) {
     enum { OP_FTRUNCATE = 55 };
-    if (group->options.uring_level != 0 && group->options.uring_level < URING_LEVEL_FTRUNCATE)
-        return;
+    uint32_t level = group->options.uring_level != 0 ? group->options.uring_level : UINT32_MAX;
+    group->has_cachestat = level >= LEVEL_CACHESTAT && send_file_has_cachestat();
+    if (level < LEVEL_FTRUNCATE) return;
     struct io_uring_probe *probe = io_uring_get_probe_ring(&group->reactors[0]->ring);
     if (probe == NULL) return;
     group->has_ftruncate = probe->last_op >= OP_FTRUNCATE &&

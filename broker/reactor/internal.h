@@ -81,6 +81,7 @@ struct reactor {
     uint8_t *cold_buffers[8];
     uint32_t cold_free_count, cold_made_count;
     struct io_op *cold_waiting_head, *cold_waiting_tail;
+    uint64_t give_from_us; /* until then no pages are given to sockets */
 
     int event_fd;        /* wakes this shard from threads without a ring */
     uint64_t stop_at_us; /* when what is under way gets cancelled; 0: not stopping */
@@ -110,6 +111,7 @@ struct reactor_group {
         *mailboxes; /* [from * shard_count + to]; mapped, so that unused ones cost nothing */
     size_t mailboxes_bytes;
     bool has_ftruncate; /* Linux 6.9 */
+    bool has_cachestat; /* Linux 6.5 */
     void (*on_start)(struct io *io, void *argument);
     void *argument;
     _Atomic uint32_t stopping;
@@ -215,6 +217,7 @@ bool reactor_send(struct io *, struct io_op *, int fd, const struct iovec *iov, 
 bool reactor_send_file(struct io *, struct io_op *, int fd, int file, uint64_t offset,
                        uint64_t len);
 void send_file_release(struct reactor *r);
+bool send_file_has_cachestat(void);
 
 void reactor_recv_start(struct io *, struct io_receiver *, int fd);
 void reactor_recv_direct(struct io *, struct io_receiver *, uint8_t *buf, size_t len);

@@ -1,18 +1,29 @@
 /* broker/reactor/send_file.c - octets of a file to a socket, in bounded memory.
  *
- * What is in the page cache goes through one buffer of the shard, read and sent in the same step,
- * so that a slow receiver holds no memory of ours: when its socket is full we wait for it to be
- * writable and read again. What is not in the page cache is read by the ring into one of a few
- * buffers first; more such sends than buffers wait their turn. A shard gives one send at most
- * TURN_BYTES at once. */
+ * Three ways (docs/decisions/0003-send-file.md):
+ *   given    sendfile(2): the socket gets the pages of the page cache themselves. It would block on
+ *            a page that is not there, so cachestat(2) is asked before, and for a while after a
+ *            cold read, when pages may still be on their way from the disk, nothing is given;
+ *   copied   through one buffer of the shard, read without waiting and sent in the same step;
+ *   cold     read by the ring into one of a few buffers first; more such sends than buffers wait
+ *            their turn.
+ * A slow receiver holds no memory of ours: when its socket is full we wait for it to be writable
+ * and begin again. A shard gives one send at most TURN_BYTES at once, or four times as much of what
+ * costs a fourth. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 #include "broker/reactor/internal.h"
 
 #define CHUNK_BYTES (128 * 1024) /* smaller ones wake the receiver more often */
 #define TURN_BYTES (256 * 1024)
+#define GIVEN_PER_COPIED 4
+#define COLD_PENALTY_US 1000000 /* nothing is given for so long after a cold read */
 
 enum phase { WRITABLE, BUFFER_FREE, COLD_READ };
 
@@ -38,6 +49,7 @@ static void await_writable(struct reactor *r, struct io_op *op) {
 
 static void cold_read(struct reactor *r, struct io_op *op, uint8_t *buffer) {
     struct send_file_op *s = send_file_op(op);
+    r->give_from_us = r->io.now.mono_us + COLD_PENALTY_US;
     s->phase = COLD_READ;
     s->buffer = buffer;
     unsigned len = (unsigned)MIN(s->remaining, (uint64_t)CHUNK_BYTES);
@@ -92,11 +104,8 @@ static void give_back_cold_buffer(struct reactor *r, uint8_t *buffer) {
     cold_read(r, next, buffer);
 }
 
-/* Sends from a buffer what the socket takes; the octets, 0 when it is full, or a negative errno. */
-static int64_t send_some(struct io_op *op, const uint8_t *data, size_t len) {
+static int64_t count_sent(struct io_op *op, ssize_t sent) {
     struct send_file_op *s = send_file_op(op);
-    int more = s->remaining > len ? MSG_MORE : 0;
-    ssize_t sent = send(s->head.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT | more);
     if (sent < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     s->offset += (uint64_t)sent;
     s->remaining -= (uint64_t)sent;
@@ -104,27 +113,95 @@ static int64_t send_some(struct io_op *op, const uint8_t *data, size_t len) {
     return sent;
 }
 
+/* --- given --- */
+
+/* Debian 12 has no header for it. */
+#define SYS_CACHESTAT 451
+struct cachestat_range {
+    uint64_t offset, len;
+};
+struct cachestat_counts { /* pages */
+    uint64_t cached, dirty, writeback, evicted, recently_evicted;
+};
+
+bool send_file_has_cachestat(void) {
+    struct cachestat_range range = {0, 1};
+    struct cachestat_counts counts;
+    return syscall(SYS_CACHESTAT, -1, &range, &counts, 0) < 0 && errno == EBADF;
+}
+
+static bool is_cached(int file, uint64_t offset, uint64_t len) {
+    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t pages = (offset + len - 1) / page_bytes - offset / page_bytes + 1;
+    struct cachestat_range range = {offset, len};
+    struct cachestat_counts counts;
+    return syscall(SYS_CACHESTAT, file, &range, &counts, 0) == 0 && counts.cached == pages;
+}
+
+static bool may_give(const struct reactor *r, const struct send_file_op *s, uint64_t len) {
+    return r->group->has_cachestat && len >= CHUNK_BYTES / 2 &&
+           r->io.now.mono_us >= r->give_from_us && is_cached(s->file, s->offset, len);
+}
+
+/* sendfile has no flag for it: the socket itself is told not to wait, for the call only, since the
+ * ring would not wait on such a socket either. */
+static int64_t give(struct reactor *r, struct io_op *op, uint64_t len) {
+    struct send_file_op *s = send_file_op(op);
+    int fd = op_head(op)->fd, flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
+    off_t offset = (off_t)s->offset;
+    uint64_t before_us = reactor_clock_us();
+    ssize_t sent = sendfile(fd, s->file, &offset, len);
+    int64_t result = sent == 0 ? -EIO : count_sent(op, sent);
+    (void)fcntl(fd, F_SETFL, flags); /* it could be set before */
+    uint64_t after_us = reactor_clock_us();
+    if (after_us - before_us > IO_STALL_US)
+        r->give_from_us = MAX(r->give_from_us, after_us + IO_STALL_PENALTY_US);
+    return result;
+}
+
+/* --- copied --- */
+
+/* Sends from a buffer what the socket takes; the octets, 0 when it is full, or a negative errno. */
+static int64_t send_some(struct io_op *op, const uint8_t *data, size_t len) {
+    struct send_file_op *s = send_file_op(op);
+    int more = s->remaining > len ? MSG_MORE : 0;
+    return count_sent(op, send(s->head.fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT | more));
+}
+
+#define WANTS_TO_WAIT INT64_MIN /* no errno */
+
+/* The octets, 0 when the socket is full, WANTS_TO_WAIT for the disk, or a negative errno. */
+static int64_t copy(struct reactor *r, struct io_op *op, uint64_t len) {
+    struct send_file_op *s = send_file_op(op);
+    struct iovec chunk = {r->file_buffer, (size_t)len};
+    ssize_t got = preadv2(s->file, &chunk, 1, (off_t)s->offset, RWF_NOWAIT);
+    if (got < 0) return errno == EAGAIN || errno == EOPNOTSUPP ? WANTS_TO_WAIT : -errno;
+    return got > 0 ? send_some(op, r->file_buffer, (size_t)got) : -EIO;
+}
+
+/* --- one after another --- */
+
 enum progress { ENDED, WANTS_WRITABLE, WANTS_COLD_READ };
 
 /* Sends from the page cache as far as it goes. ENDED: op->result holds. */
 static enum progress run(struct reactor *r, struct io_op *op) {
     struct send_file_op *s = send_file_op(op);
     if (r->file_buffer == NULL) r->file_buffer = mem_need(&r->mem, CHUNK_BYTES);
-    for (size_t turn_bytes = 0; s->remaining > 0;) {
-        if (turn_bytes >= TURN_BYTES) return WANTS_WRITABLE;
-        struct iovec chunk = {r->file_buffer, (size_t)MIN(s->remaining, (uint64_t)CHUNK_BYTES)};
-        ssize_t got = preadv2(s->file, &chunk, 1, (off_t)s->offset, RWF_NOWAIT);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0 && (errno == EAGAIN || errno == EOPNOTSUPP)) return WANTS_COLD_READ;
-        int64_t sent = got > 0    ? send_some(op, r->file_buffer, (size_t)got)
-                       : got == 0 ? -EIO
-                                  : -errno;
+    for (uint64_t cost = 0; s->remaining > 0;) {
+        if (cost >= TURN_BYTES) return WANTS_WRITABLE;
+        uint64_t most = MIN(s->remaining, (uint64_t)(TURN_BYTES - cost) * GIVEN_PER_COPIED);
+        bool is_given = may_give(r, s, most);
+        if (!is_given) most = MIN(s->remaining, (uint64_t)CHUNK_BYTES);
+        int64_t sent = is_given ? give(r, op, most) : copy(r, op, most);
+        if (sent == WANTS_TO_WAIT) return WANTS_COLD_READ;
+        if (sent == -EINTR) continue;
         if (sent < 0) {
             op->result = sent;
             return ENDED;
         }
-        if (sent < got) return WANTS_WRITABLE;
-        turn_bytes += (size_t)sent;
+        if ((uint64_t)sent < most) return WANTS_WRITABLE;
+        cost += is_given ? most / GIVEN_PER_COPIED : most;
     }
     return ENDED;
 }

@@ -323,6 +323,38 @@ Test(files, a_write_of_thousands_of_runs_is_whole) {
     harness_run(&(struct reactor_options){0}, many_runs, NULL);
 }
 
+static void replacing_together(struct job *job, void *argument) {
+    (void)argument;
+    char paths[3][512];
+    struct job_replacement files[3];
+    const char *dir = harness_now()->dir;
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "%s/together-%d", dir, i);
+        files[i] = (struct job_replacement){dir, paths[i], paths[i], strlen(paths[i]), 0600};
+    }
+    cr_expect_eq(job_replace_files(job, files, 3), ST_OK);
+    for (int i = 0; i < 3; i++) {
+        char *data = NULL;
+        size_t len = 0;
+        cr_assert_eq(job_read_file(job, paths[i], 4096, &data, &len), ST_OK);
+        cr_expect_str_eq(data, paths[i], "each has its own contents");
+        mem_free(job_mem(job), data, len + 1);
+    }
+    files[1].path = harness_path("missing/file");
+    files[0].data = "new";
+    cr_expect_eq(job_replace_files(job, files, 3), ST_NOT_FOUND, "one cannot be written");
+    struct io_stat stat;
+    cr_expect_eq(job_stat(job, paths[0], &stat), ST_OK);
+    cr_expect_eq(stat.size_bytes, strlen(paths[0]), "and none is replaced");
+    struct job_sync syncs[] = {{.dir = dir}, {.fd = 999}, {.dir = dir}};
+    cr_expect_eq(job_sync_all(job, syncs, 3), ST_IO, "one of several syncs fails");
+    cr_expect_eq(job_sync_all(job, syncs, 1), ST_OK);
+}
+
+Test(files, jobs_replace_several_files_together_or_none_of_them) {
+    harness_run(&(struct reactor_options){0}, replacing_together, NULL);
+}
+
 static void failing(struct job *job, void *argument) {
     (void)argument;
     struct io *io = job_io(job);
