@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/prng.h"
@@ -23,10 +24,11 @@
 #define FETCH_WAITS_MAX 20 /* answers in a row without a record, before the end */
 #define CRC_CHECK_EVERY 16 /* fetched batches: the checksum of one in so many is computed */
 #define IDLE_S 3
+#define MEMORY_COUNT 1000 /* connections, partitions */
 #define CONNECTIONS_MAX 1000
 #define DEPTH_MAX 4096
 
-enum kind { PRODUCE, FETCH, IDLE };
+enum kind { PRODUCE, FETCH, IDLE, MEMORY };
 
 static const struct scenario {
     const char *name;
@@ -38,6 +40,7 @@ static const struct scenario {
     const char *what;
 } scenarios[] = {
     {"idle", IDLE, 0, 0, 0, 0, "3 s without a request"},
+    {"memory", MEMORY, 0, 0, 0, 0, "1,000 idle connections, then 1,000 idle partitions"},
     {"produce64k", PRODUCE, 1000, 64, 8, 0, "batches of 64 records of 1 KB"},
     {"small64", PRODUCE, 950, 1, 64, 0, "batches of one record of 1 KB, 64 requests under way"},
     {"small1", PRODUCE, 950, 1, 1, 0, "the same, one request under way"},
@@ -362,6 +365,38 @@ static void run_idle(const struct scenario *s) {
     report_end(&report);
 }
 
+/* ---- memory ---- */
+
+static double resident_kb(void) {
+    nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    return usage_of(options.pid).rss_mb * 1e3;
+}
+
+/* Connections have asked once and stay silent, partitions are empty: what they keep. */
+static void run_memory(const struct scenario *s) {
+    static struct client clients[MEMORY_COUNT];
+    if (options.pid == 0) die("memory: needs --pid");
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files); /* else opening the last ones fails */
+    }
+    double before_kb = resident_kb();
+    for (int i = 0; i < MEMORY_COUNT; i++) {
+        if (!client_open(&clients[i], &mem, options.bootstrap)) die("connection %d is refused", i);
+    }
+    double connected_kb = resident_kb();
+    struct topic topic;
+    topic_create(&client, s->name, MEMORY_COUNT, &topic);
+    double created_kb = resident_kb();
+    for (int i = 0; i < MEMORY_COUNT; i++) client_close(&clients[i]); /* not before: its memory */
+    topic_delete(&client, &topic);
+    report_begin(&report, s->name);
+    report_add(&report, "kb_per_connection", (connected_kb - before_kb) / MEMORY_COUNT);
+    report_add(&report, "kb_per_partition", (created_kb - connected_kb) / MEMORY_COUNT);
+    report_end(&report);
+}
+
 /* ---- the command line ---- */
 
 static void usage(FILE *out) {
@@ -452,6 +487,7 @@ int main(int argc, char **argv) {
         struct topic topic;
         switch (s->kind) {
         case IDLE: run_idle(s); break;
+        case MEMORY: run_memory(s); break;
         case PRODUCE:
             run_produce(s, &topic);
             if (s != find_scenario("produce64k")) {
