@@ -29,8 +29,8 @@ struct broker_setup {
 /** On shard 0. Formats (klamm.auto.format), recovers, leads the metadata log, registers, opens the
  * listeners. */
 struct broker *broker_start(const struct broker_setup *setup);
-/** On shard 0, after on_started with ST_OK: closes the connections, writes what a clean start
- * needs, closes the logs. */
+/** On shard 0, at any time; a start under way is finished first. Closes the connections, writes
+ * what a clean start needs, closes the logs. */
 void broker_stop(struct broker *broker);
 /** On shard 0: everything is served; not while starting and stopping. */
 bool broker_is_ready(const struct broker *broker);

@@ -516,7 +516,7 @@ void broker_stop(struct broker *broker) {
     if (life->is_stopping) return;
     life->is_stopping = true;
     LOG_INFO("broker", "event=stopping");
-    job_start(&life->jobs, stop_job, life);
+    if (!life->is_starting) job_start(&life->jobs, stop_job, life); /* else start_job does */
 }
 
 void broker_fail(struct broker *broker, enum status why) {
@@ -576,6 +576,7 @@ static void start_job(struct job *job, void *argument) {
                  broker->ports[0]);
     }
     broker->setup.on_started(broker->setup.owner, st, message);
+    if (st == ST_OK && life->is_stopping) job_start(&life->jobs, stop_job, life);
 }
 
 bool broker_is_ready(const struct broker *broker) {

@@ -85,7 +85,7 @@ static void on_started(void *owner, enum status st, struct str message) {
         return;
     }
     world_trace(s->world, "the broker serves");
-    s->phase = SERVING;
+    if (s->phase == STARTING) s->phase = SERVING; /* else told to stop before it was up */
     s->clients.port = broker_port(s->broker, 0);
 }
 
@@ -183,14 +183,14 @@ static void reap_due(struct event *event) {
 
 static void stop_run(struct task *task) {
     struct scenario *s = CONTAINER_OF(task, struct scenario, stop_task);
-    if (s->phase != SERVING) return;
+    if (s->phase != SERVING && s->phase != STARTING) return;
     s->phase = STOPPING;
     world_trace(s->world, "the broker is told to stop");
     broker_stop(s->broker);
 }
 
 static void broker_down(struct scenario *s) {
-    if (!node_runs(s->node) || s->phase != SERVING || list_is_linked(&s->stop_task.link)) return;
+    if (!node_runs(s->node) || list_is_linked(&s->stop_task.link)) return;
     s->stop_task.run = stop_run;
     node_call(s->node, &s->stop_task);
 }
