@@ -23,6 +23,8 @@ struct broker_setup {
      * every log is closed. status says whether the stop was clean. */
     void (*on_stopped)(void *owner, enum status st);
     void *owner;
+    /* For tests: a group coordinator that is loaded again by this process must be what it was. */
+    bool verify_groups;
     uint32_t move_after; /* requests before a connection moves (broker/net/move.h); 0: MOVE_AFTER */
 };
 

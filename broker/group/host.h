@@ -11,7 +11,7 @@
 enum host_state {
     HOST_LOADING, /* queued or being read: COORDINATOR_LOAD_IN_PROGRESS */
     HOST_ACTIVE,
-    HOST_FAILED,  /* the partition is not there or cannot be read: NOT_COORDINATOR */
+    HOST_FAILED,  /* the partition is not there or could not be read: NOT_COORDINATOR */
     HOST_LEAVING, /* stopped, or given up while it was being read */
 };
 
@@ -41,11 +41,14 @@ struct hosted {
     struct group_effects fx;
     struct io_timer wake;   /* the core's next deadline */
     struct io_timer linger; /* set: records wait for others */
+    struct io_timer retry;  /* set: a load failed, and is tried again */
     struct batch_builder builder;
     bool has_batch; /* the builder holds records */
     uint64_t emitted, committed;
     struct list waiting; /* tickets of calls, in order of call->after */
     struct list writes;  /* struct group_write, in order */
+    struct strbuf verify; /* what it was before it was loaded again, for tests; else empty */
+    bool is_verified;
 };
 
 /** Does what the core's step asked for. */
@@ -59,6 +62,8 @@ void host_await(struct hosted *host, struct partition *p, int64_t offset);
 void host_orphan_writes(struct hosted *host);
 /** Everything that waits fails; the core is gone. */
 void host_unload(struct hosted *host, int16_t error);
+/** A new leader epoch: unloaded and loaded again, nothing that was emitted lost on the way. */
+void host_renew(struct hosted *host);
 /** From the log, by the shard's loading job; before: unloaded. */
 void host_load(struct hosted *host);
 struct partition *host_partition(const struct hosted *host);

@@ -10,6 +10,8 @@
 
 #define RECORDS_A_SLICE 512 /* between looks at other work */
 #define LOAD_BYTES_MIN 65536
+#define RETRY_SOON_US 500000   /* no memory, no descriptor */
+#define RETRY_LATER_US 30000000 /* damage: after somebody repaired it */
 
 struct loading {
     struct job *job;
@@ -166,9 +168,25 @@ static size_t unit_bytes_max(const struct partition *p) {
     return most > 256 ? most - 128 : 128; /* less a batch's header */
 }
 
+/* The state that counts is what a replay gives. */
+static void verify(struct hosted *host, const struct coordinator *core) {
+    struct strbuf now;
+    if (!host->is_verified) return;
+    strbuf_init(&now, host->verify.mem);
+    coordinator_dump(core, &now);
+    bool is_same = str_eq(strbuf_str(&now), strbuf_str(&host->verify));
+    if (!is_same) {
+        LOG_ERROR("groups", "event=not-what-it-was partition=%d was=%s is=%s", host->index,
+                  LOG_TEXT(strbuf_str(&host->verify)), LOG_TEXT(strbuf_str(&now)));
+    }
+    strbuf_release(&now);
+    ASSERT(is_same);
+}
+
 static void activate(struct loading *l) {
     struct hosted *host = l->host;
     struct shard *shard = host->service->shard;
+    verify(host, l->core);
     host->core = l->core;
     l->core = NULL;
     host->state = HOST_ACTIVE;
@@ -176,6 +194,18 @@ static void activate(struct loading *l) {
     host_await(host, l->partition, l->end);
     coordinator_loaded(host->core, shard->io->now, shard->image, l->end, &host->fx);
     host_take_effects(host);
+}
+
+static void on_retry(struct io_timer *timer) {
+    struct hosted *host = CONTAINER_OF(timer, struct hosted, retry);
+    if (host->state == HOST_FAILED) host_load(host);
+}
+
+static void retry_after(struct hosted *host, enum status why) {
+    struct io *io = host->service->shard->io;
+    host->retry.fire = on_retry;
+    io_timer_set(io, &host->retry,
+                 io->now.mono_us + (why == ST_NOMEM ? RETRY_SOON_US : RETRY_LATER_US));
 }
 
 static void load(struct job *job, struct hosted *host) {
@@ -206,7 +236,9 @@ static void load(struct job *job, struct hosted *host) {
     } else if (st != ST_CANCELLED) {
         LOG_ERROR("groups", "event=load-failed partition=%d offset=%lld status=\"%s\"", host->index,
                   (long long)l.offset, status_name(st));
+        if (host->state == HOST_LOADING) retry_after(host, st);
     }
+    host->is_verified = false;
     if (host->state == HOST_LOADING) host->state = HOST_FAILED;
     end(&l);
     partition_unuse(l.partition);
@@ -230,10 +262,23 @@ static void load_all(struct job *job, void *argument) {
     service->is_loading = false;
 }
 
+void host_renew(struct hosted *host) {
+    if (host->core != NULL) host_flush(host); /* may lose it, too */
+    if (host->core != NULL && host->service->shard->broker->setup.verify_groups) {
+        strbuf_clear(&host->verify);
+        coordinator_dump(host->core, &host->verify);
+        host->is_verified = !host->verify.failed;
+    }
+    if (host->state == HOST_LOADING) return;
+    host_unload(host, KAFKA_NOT_COORDINATOR);
+    host_load(host);
+}
+
 void host_load(struct hosted *host) {
     struct group_service *service = host->service;
     ASSERT(host->core == NULL);
     if (service->is_stopped) return;
+    io_timer_clear(service->shard->io, &host->retry);
     host->state = HOST_LOADING;
     if (service->is_loading) return;
     service->is_loading = true;

@@ -35,6 +35,7 @@ static void host_new(struct group_service *service, struct uuid topic_id, int32_
     *host = (struct hosted){.service = service, .topic_id = topic_id, .index = index};
     group_effects_init(&host->fx, mem);
     batch_builder_init(&host->builder, mem);
+    strbuf_init(&host->verify, mem);
     list_init(&host->waiting);
     list_init(&host->writes);
     list_push_back(&service->hosts, &host->link);
@@ -47,10 +48,12 @@ static void host_free(struct hosted *host) {
     list_remove(&host->link);
     group_effects_release(&host->fx);
     batch_builder_release(&host->builder);
+    strbuf_release(&host->verify);
     MEM_FREE(mem, host);
 }
 
 static void leave(struct hosted *host) {
+    io_timer_clear(host->service->shard->io, &host->retry);
     host_unload(host, KAFKA_NOT_COORDINATOR);
     host->state = HOST_LEAVING;
 }
@@ -105,8 +108,7 @@ static void take_partition(struct group_service *service, const struct topic_ima
         host_new(service, topic->id, index);
     } else if (host->state != HOST_LOADING && host->leader_epoch < p->leader_epoch) {
         LOG_INFO("groups", "event=new-epoch partition=%d epoch=%d", index, p->leader_epoch);
-        host_unload(host, KAFKA_NOT_COORDINATOR);
-        host_load(host);
+        host_renew(host);
     }
 }
 

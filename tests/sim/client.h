@@ -4,6 +4,7 @@
  * there are) they know through struct clients, as if by phone. */
 #pragma once
 #include "base/job.h"
+#include "tests/sim/group_book.h"
 #include "tests/sim/history.h"
 #include "tests/sim/node.h"
 #include "tests/sim/wire.h"
@@ -23,6 +24,7 @@ struct client_topic {
 struct clients {
     struct world *world;     /* borrowed */
     struct history *history; /* borrowed */
+    struct group_book *book; /* borrowed; NULL without groups */
     struct node *broker;     /* borrowed */
     uint16_t port;
     bool flush;        /* klamm.flush.before.ack=all */
@@ -32,6 +34,7 @@ struct clients {
     struct client_topic topics[CLIENT_TOPICS];
     uint32_t topic_count;
     uint32_t producer_count; /* numbers given */
+    uint32_t member_count;
     bool is_ending;          /* everybody finishes what is under way and ends */
     uint32_t running;        /* actors that have not ended; the final reader not counted */
     bool is_judged;          /* the final reader has read everything */
@@ -42,6 +45,7 @@ struct clients {
 void client_start_creator(struct clients *clients, uint32_t topic_count);
 void client_start_producer(struct clients *clients);
 void client_start_consumer(struct clients *clients);
+void client_start_member(struct clients *clients);
 void client_start_judge(struct clients *clients);
 
 /* --- what the actors share --- */

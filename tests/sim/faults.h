@@ -35,6 +35,7 @@
     X(NET_ACCEPT_ERROR, "net-accept-error") /* -EMFILE given to on_accept */                       \
     X(NET_OTHER_SHARD, "net-other-shard")   /* a connection is received from by another shard */   \
     X(CLOCK_STEP, "clock-step")             /* the wall clock steps, either way */                 \
+    X(COORDINATOR_LOST, "coordinator-lost") /* a new leader epoch of its partition */              \
     X(SHARD_STALL, "shard-stall")           /* a turn comes milliseconds late */                   \
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \

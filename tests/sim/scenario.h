@@ -18,4 +18,6 @@ struct scenario_result {
 };
 
 void log_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);
+/** Members of consumer groups instead of producers and consumers; coordinators are lost on top. */
+void group_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);
 void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);

@@ -5,6 +5,8 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/broker.h"
+#include "broker/metadata/publisher.h"
+#include "controller/records.h"
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/net.h"
@@ -26,6 +28,9 @@ struct plan {
     uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
     uint32_t move_after;                        /* requests, before a connection moves */
     uint32_t checkpoint_ms, flush_messages, flush_ms; /* 0: never by these */
+    uint32_t members;                           /* of groups; 0: producers and consumers instead */
+    uint32_t offsets_partitions, initial_delay_ms, linger_ms;
+    uint64_t lose_every_us; /* a coordinator; 0: never */
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -36,8 +41,9 @@ struct scenario {
     struct node *node;
     struct history history;
     struct clients clients;
-    struct event kill, power, stop, step, restart, reap, lost;
-    struct task stop_task;
+    struct group_book book;
+    struct event kill, power, stop, step, lose, restart, reap, lost;
+    struct task stop_task, lose_task;
     enum phase phase;
     bool is_last_stop;
     /* of the process that runs: in its own memory */
@@ -68,6 +74,19 @@ static struct plan plan_draw(struct prng *prng) {
     plan.flush_messages = flushes ? 1 + (uint32_t)prng_below(prng, 100) : 0;
     plan.flush_ms = flushes ? (uint32_t)prng_below(prng, 500) : 0;
     return plan;
+}
+
+/* The same world for members of groups. What is acknowledged to them is on stable storage always.
+ * */
+static void plan_groups(struct plan *plan, struct prng *prng) {
+    plan->flush = true;
+    plan->chaos_us /= 2;
+    plan->members = 2 + (uint32_t)prng_below(prng, BOOK_MEMBERS - 1);
+    plan->offsets_partitions = 1 + (uint32_t)prng_below(prng, 4);
+    plan->initial_delay_ms = (uint32_t)prng_below(prng, 200);
+    plan->linger_ms = prng_chance(prng, 1, 3) ? 1 + (uint32_t)prng_below(prng, 20) : 0;
+    bool loses = prng_chance(prng, 2, 3);
+    plan->lose_every_us = loses ? SECOND_US / 10 + prng_below(prng, SECOND_US) : 0;
 }
 
 /* --- the broker's process --- */
@@ -127,6 +146,16 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                             "log.flush.scheduler.interval.ms=100\n",
                             STR_ARG(text), s->plan.flush_messages, s->plan.flush_ms);
     }
+    if (s->plan.members > 0) {
+        text = arena_printf(s->arena,
+                            "%.*snum.partitions=%d\noffsets.topic.num.partitions=%u\n"
+                            "offsets.topic.replication.factor=1\ngroup.min.session.timeout.ms=1\n"
+                            "group.initial.rebalance.delay.ms=%u\n"
+                            "offsets.retention.minutes=9999999\n"
+                            "group.coordinator.append.linger.ms=%d\n",
+                            STR_ARG(text), BOOK_PARTITIONS, s->plan.offsets_partitions,
+                            s->plan.initial_delay_ms, (int)s->plan.linger_ms - 1);
+    }
     struct config_set *config = arena_alloc(s->arena, sizeof *config);
     struct listeners *listeners = arena_alloc(s->arena, sizeof *listeners);
     struct str error = STR_NULL;
@@ -147,6 +176,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                                    .on_started = on_started,
                                    .on_stopped = on_stopped,
                                    .owner = s,
+                                   .verify_groups = true,
                                    .move_after = s->plan.move_after};
     s->phase = STARTING;
     s->broker = broker_start(setup);
@@ -201,7 +231,7 @@ static void on_crash(struct node *node, enum crash_kind kind) {
     s->phase = GONE;
     s->broker = NULL;
     s->crashes++;
-    s->stop_task = (struct task){0};
+    s->stop_task = s->lose_task = (struct task){0};
     event_clear(&s->reap);
     event_clear(&s->lost);
     if (kind == CRASH_POWER) history_power_cut(&s->history);
@@ -255,6 +285,45 @@ static void step_due(struct event *event) {
     again(s, event, world->faults.process.step_every_us);
 }
 
+/* --- a coordinator is lost: its partition gets a new leader epoch, and the same leader --- */
+
+static void decide_loss(struct decision *decision, const struct controller_context *ctx) {
+    struct world *world = decision->owner;
+    const struct topic_image *topic =
+        image_topic_by_name(ctx->image, STR("__consumer_offsets"));
+    if (topic == NULL) return;
+    int32_t index = (int32_t)prng_below(&world->prng, (uint64_t)topic->partition_count);
+    struct partition_change_record change = partition_change_begin(topic, index);
+    change.leader = ctx->node_id;
+    controller_records_add(&decision->records, &partition_change_record_schema,
+                           partition_change_version(ctx->image), &change);
+    world_count(world, FAULT_COORDINATOR_LOST);
+}
+
+static void loss_decided(struct decision *decision, enum status st) {
+    (void)st; /* the process may be on its way out */
+    decision_free(decision);
+}
+
+static void lose_run(struct task *task) {
+    struct scenario *s = CONTAINER_OF(task, struct scenario, lose_task);
+    if (s->phase != SERVING) return;
+    struct decision *decision = decision_new(s->broker->publisher);
+    decision->owner = s->world;
+    decision->decide = decide_loss;
+    decision->done = loss_decided;
+    publisher_submit(s->broker->publisher, decision);
+}
+
+static void lose_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, lose);
+    if (node_runs(s->node) && s->phase == SERVING && !list_is_linked(&s->lose_task.link)) {
+        s->lose_task.run = lose_run;
+        node_call(s->node, &s->lose_task);
+    }
+    again(s, event, s->plan.lose_every_us);
+}
+
 /* After an error of the device nothing is known of what is not durable: the machine restarts. */
 static void lost_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, lost);
@@ -269,6 +338,7 @@ static void events_start(struct scenario *s) {
     event_init(&s->power, s->world, EVENT_PLAN, id, power_due);
     event_init(&s->stop, s->world, EVENT_PLAN, id, stop_due);
     event_init(&s->step, s->world, EVENT_PLAN, id, step_due);
+    event_init(&s->lose, s->world, EVENT_PLAN, id, lose_due);
     event_init(&s->restart, s->world, EVENT_PLAN, id, restart_due);
     event_init(&s->reap, s->world, EVENT_PLAN, id, reap_due);
     event_init(&s->lost, s->world, EVENT_PLAN, id, lost_due);
@@ -276,6 +346,7 @@ static void events_start(struct scenario *s) {
     again(s, &s->power, faults->power_every_us);
     again(s, &s->stop, s->plan.stop_every_us);
     again(s, &s->step, faults->step_every_us);
+    again(s, &s->lose, s->plan.lose_every_us);
 }
 
 /* --- the run --- */
@@ -305,6 +376,7 @@ static void heal(struct scenario *s) {
     event_clear(&s->power);
     event_clear(&s->stop);
     event_clear(&s->step);
+    event_clear(&s->lose);
     s->node->skew_ms = 0;
     world_trace(world, "healed");
     /* What could not be read when it was opened stays closed until the machine restarts. */
@@ -335,12 +407,25 @@ static void verdict(struct scenario *s, struct scenario_result *result) {
     result->sent = s->history.sent_count;
     result->acked = s->history.acked_count;
     result->read = s->history.read_count;
+    if (s->plan.members > 0) { /* offsets are their records */
+        result->sent = s->book.joined;
+        result->acked = s->book.committed;
+        result->read = s->book.fetched;
+    }
     result->crashes = s->crashes;
     result->clean_stops = s->clean_stops;
     result->counts = world->counts;
 }
 
-void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result) {
+static void start_clients(struct scenario *s) {
+    for (uint32_t i = 0; i < s->plan.members; i++) client_start_member(&s->clients);
+    if (s->plan.members > 0) return;
+    client_start_creator(&s->clients, s->plan.topics);
+    for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
+    for (uint32_t i = 0; i < s->plan.consumers; i++) client_start_consumer(&s->clients);
+}
+
+static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_result *ret_result) {
     *ret_result = (struct scenario_result){0};
     struct prng prng; /* draws the seed's faults and plan; what happens is drawn by the world */
     prng_seed(&prng, seed ^ 0x73696d);
@@ -348,6 +433,7 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
     struct mem mem = {0};
     struct scenario *s = MEM_NEW(&mem, struct scenario);
     s->plan = plan_draw(&prng);
+    if (has_groups) plan_groups(&s->plan, &prng);
     if (s->plan.device_fails) {
         faults.disk.write_error = (uint32_t)prng_below(&prng, 4000);
         faults.disk.sync_error = (uint32_t)prng_below(&prng, 10000);
@@ -355,14 +441,17 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
     }
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
-    s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1;
+    s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;
     s->node = node_add(s->world, "broker", true);
     s->node->on_crash = on_crash;
     s->node->context = s;
+    s->world->counts.enabled[FAULT_COORDINATOR_LOST] = s->plan.lose_every_us > 0;
     history_init(&s->history, &mem);
+    group_book_init(&s->book, s->world);
     size_t value_max = 20 + (size_t)prng_below(&prng, 2000);
     s->clients = (struct clients){.world = s->world,
                                   .history = &s->history,
+                                  .book = &s->book,
                                   .broker = s->node,
                                   .port = PORT,
                                   .flush = s->plan.flush,
@@ -374,9 +463,7 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
                 s->plan.shards, s->plan.flush, s->plan.topics, s->plan.producers, s->plan.consumers,
                 s->plan.index_bytes, s->plan.index_interval_bytes);
     broker_up(s);
-    client_start_creator(&s->clients, s->plan.topics);
-    for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
-    for (uint32_t i = 0; i < s->plan.consumers; i++) client_start_consumer(&s->clients);
+    start_clients(s);
     world_run(s->world, s->world->now_us + s->plan.chaos_us);
     if (!s->world->stopped) heal(s);
     verdict(s, ret_result);
@@ -384,4 +471,12 @@ void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_
     history_release(&s->history);
     MEM_FREE(&mem, s);
     ASSERT(mem.used_bytes == 0);
+}
+
+void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result) {
+    run(seed, trace, false, ret_result);
+}
+
+void group_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result) {
+    run(seed, trace, true, ret_result);
 }

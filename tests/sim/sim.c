@@ -55,6 +55,7 @@ static const struct scenario {
 } scenarios[] = {
     {"log", log_scenario_run},
     {"broker", broker_scenario_run},
+    {"group", group_scenario_run},
 };
 
 struct options {
@@ -258,7 +259,8 @@ static bool read_options(int argc, char **argv, struct options *options) {
 int main(int argc, char **argv) {
     struct options options;
     if (!read_options(argc, argv, &options)) {
-        fputs("usage: sim log|broker [--seeds FIRST..LAST] [--jobs N] | sim log|broker --seed N "
+        fputs("usage: sim log|broker|group [--seeds FIRST..LAST] [--jobs N]\n"
+              "       sim log|broker|group --seed N "
               "[--trace]\n",
               stderr);
         return 2;
