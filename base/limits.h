@@ -6,6 +6,7 @@
 #define LIMIT_TOPIC_NAME_BYTES 249        /* Topic.MAX_NAME_LENGTH: room for "-<partition>" */
 #define LIMIT_MAILBOX_MESSAGES 1024       /* of a pair of shards, before spilling (power of two) */
 #define LIMIT_JOBS 64                     /* fibers per shard at once */
+#define LIMIT_CLEANERS 64                 /* log.cleaner.threads beyond it count as so many */
 #define LIMIT_JOB_STACK_BYTES (64 * 1024) /* of one fiber, its guard page apart */
 #define LIMIT_ARRAY_ELEMENTS (1 << 24)    /* of one array on the wire, whatever the frame's size */
 #define LIMIT_TAGGED_FIELDS 1024          /* of one struct on the wire */

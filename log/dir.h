@@ -81,6 +81,7 @@ MUST_CHECK enum status log_dir_take_clean_marker(struct job *job, struct str dir
 MUST_CHECK enum status log_dir_write_clean_marker(struct job *job, struct str dir,
                                                   int64_t broker_epoch);
 
+#define CLEANER_CHECKPOINT_FILE "cleaner-offset-checkpoint"
 /* recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint,
  * cleaner-offset-checkpoint: version 0, count, `topic partition offset` lines. */
 struct checkpoint_entry {

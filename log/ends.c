@@ -13,19 +13,9 @@
 #include "log/scan.h"
 #include "log/segment_file.h"
 #include "log/segment_job.h"
+#include "log/swap.h"
 
 /* --- whole segments --- */
-
-static enum status rename_parts(struct job *job, const struct log *log, int64_t base_offset) {
-    for (int part = 0; part < PART_COUNT; part++) {
-        struct log_path from, to;
-        log_path_of_part(&from, log->path, base_offset, (enum segment_part)part, "");
-        log_path_of_part(&to, log->path, base_offset, (enum segment_part)part, SUFFIX_DELETED);
-        enum status st = job_rename(job, from.text, to.text);
-        if (st != ST_OK && st != ST_NOT_FOUND) return st;
-    }
-    return ST_OK;
-}
 
 enum status segments_remove(struct job *job, struct log *log, uint32_t first, uint32_t count) {
     enum status st = ST_OK;
@@ -34,7 +24,7 @@ enum status segments_remove(struct job *job, struct log *log, uint32_t first, ui
     bool upwards = first == 0 && count < log->segment_count;
     for (uint32_t i = 0; st == ST_OK && i < count; i++) {
         uint32_t index = upwards ? first + i : first + count - 1 - i;
-        st = rename_parts(job, log, log->segments[index]->base_offset);
+        st = segment_rename(job, log, log->segments[index]->base_offset, "", SUFFIX_DELETED, true);
     }
     if (st == ST_OK) st = job_dir_sync(job, log->path);
     if (st != ST_OK) return st;
@@ -177,6 +167,7 @@ static enum status truncate_to(struct job *job, struct log *log, int64_t offset)
     log->durable_end = MIN(log->durable_end, offset);
     log->sync_wanted = MIN(log->sync_wanted, offset);
     log->log_start = MIN(log->log_start, offset);
+    log->clean_end = MIN(log->clean_end, offset);
     leader_epochs_cut_end(&log->epochs, offset);
     if (log->epochs.changed) st = log_write_epochs(job, log);
     return st == ST_OK ? producers_reload(job, log) : st;

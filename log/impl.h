@@ -73,6 +73,10 @@ struct log {
     struct list job_waiters;
     struct job *quiet_waiter; /* a job that waits for `write` and the sync to come back */
 
+    int64_t clean_end;           /* log/cleaner.h; -1: nothing is */
+    enum status uncleanable;     /* why it was given up, while ... */
+    int64_t uncleanable_start;   /* ... this is log_start */
+
     bool offline; /* and said so */
     bool abandoned;
     bool index_writing; /* a job writes the tails */

@@ -38,6 +38,7 @@ static enum status new_log(const struct log_open *open, struct log **ret_log) {
         .topic_id = open->topic_id,
         .pump.run = append_pump,
         .snapshot_offset = -1,
+        .clean_end = -1,
     };
     producer_states_init(&log->producers, mem);
     (void)snprintf(log->path, path_bytes, "%.*s/%s", STR_ARG(open->dir->path), name);

@@ -96,6 +96,20 @@ static enum status learn_age(struct job *job, struct log *log, const struct rete
     return st;
 }
 
+enum status log_segment_age(struct job *job, struct log *log, struct segment *segment,
+                            int64_t *ret_age_ms) {
+    struct retention retention;
+    struct retention_segment facts = {.max_timestamp_ms = -1};
+    retention_begin(&retention, log->config, clock_of(log->dir), 0, 0, 0);
+    enum status st = learn_age(job, log, &retention, segment, &facts);
+    if (st != ST_OK) return st;
+    bool absurd = retention_is_absurd(&retention, facts.max_timestamp_ms);
+    int64_t born_ms = absurd ? facts.modified_ms : facts.max_timestamp_ms;
+    *ret_age_ms = absurd && facts.appended_here ? facts.idle_ms
+                                                : age(retention.clock.wall_ms, born_ms);
+    return ST_OK;
+}
+
 struct walk {
     struct retained found;
     struct retained last; /* of it: the segment that was found last */

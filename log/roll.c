@@ -21,13 +21,21 @@ static bool index_has_room(const struct log *log, uint32_t more) {
 
 bool roll_index_is_near(const struct log *log, uint32_t more) { return !index_has_room(log, more); }
 
+/* A compacted log rolls in time for max.compaction.lag.ms: the active segment is not cleaned. */
+static int64_t segment_ms(const struct log_config *config) {
+    bool compacts = config->cleanup_policy & CLEANUP_COMPACT;
+    return compacts && config->max_compaction_lag_ms > 0
+               ? MIN(config->segment_ms, config->max_compaction_lag_ms)
+               : config->segment_ms;
+}
+
 static bool time_is_up(const struct log *log, const struct log_append *append) {
     const struct segment *active = log_active(log);
     if (active->size_bytes == 0) return false;
     int64_t waited_ms = active->first_timestamp_ms >= 0
                             ? append->max_timestamp_ms - active->first_timestamp_ms
                             : io_now(log->dir->io).wall_ms - active->created_ms;
-    return waited_ms > log->config->segment_ms - active->jitter_ms;
+    return waited_ms > segment_ms(log->config) - active->jitter_ms;
 }
 
 bool roll_is_due(const struct log *log, const struct log_append *append) {

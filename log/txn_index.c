@@ -77,7 +77,8 @@ void aborted_txns_release(struct aborted_txns *list, struct mem *mem) {
     *list = (struct aborted_txns){0};
 }
 
-static enum status push(struct aborted_txns *list, struct mem *mem, const struct aborted_txn *txn) {
+enum status aborted_txns_push(struct aborted_txns *list, struct mem *mem,
+                              const struct aborted_txn *txn) {
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity > 0 ? list->capacity * 2 : FIRST_CAPACITY;
         struct aborted_txn *grown =
@@ -95,7 +96,7 @@ enum status txn_index_collect(const uint8_t *entries, uint32_t count, int64_t fi
     *ret_is_complete = false;
     for (uint32_t i = txn_index_count_below(entries, count, first); i < count; i++) {
         struct aborted_txn txn = txn_index_decode(entries + (size_t)i * TXN_INDEX_ENTRY_BYTES);
-        enum status st = txn.first_offset < upper ? push(list, mem, &txn) : ST_OK;
+        enum status st = txn.first_offset < upper ? aborted_txns_push(list, mem, &txn) : ST_OK;
         if (st != ST_OK) return st;
         /* Whatever was open then, and so whatever ends later, begins at or above upper. */
         *ret_is_complete = txn.last_stable_offset >= upper;

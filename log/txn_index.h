@@ -33,6 +33,8 @@ struct aborted_txns {
     struct aborted_txn *txns;
     uint32_t count, capacity;
 };
+MUST_CHECK enum status aborted_txns_push(struct aborted_txns *list, struct mem *mem,
+                                         const struct aborted_txn *txn);
 void aborted_txns_release(struct aborted_txns *list, struct mem *mem);
 
 void txn_index_encode(uint8_t *entry, const struct aborted_txn *txn);

@@ -25,6 +25,26 @@ const struct metric_row metric_table[METRIC_COUNT] = {
          "kafka.controller:type=KafkaController,name=ActiveBrokerCount"},
     [METRIC_BUILD_INFO] = {"klamm_build_info", METRIC_GAUGE, FROM_BUILD, 0, "",
                            "Always 1; the labels say what runs.", NULL},
+    [METRIC_CLEANER_LAST_ROUND] =
+        {"klamm_cleaner_last_round_time_seconds", METRIC_GAUGE, FROM_SHARDS, 0, "seconds",
+         "When a log cleaner last came round, in seconds since 1970; 0: not yet. Behind the clock "
+         "by more than log.cleaner.backoff.ms while one large log is being compacted.",
+         "kafka.log:type=LogCleanerManager,name=time-since-last-run-ms"},
+    [METRIC_CLEANER_LOGS] = {"klamm_cleaner_logs_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
+                             "Compactions of a partition that were finished.", NULL},
+    [METRIC_CLEANER_READ_BYTES] =
+        {"klamm_cleaner_read_bytes_total", METRIC_COUNTER, FROM_SHARDS, 0, "bytes",
+         "Octets of the segments that compaction has read to write them anew.", NULL},
+    [METRIC_CLEANER_REMOVED_RECORDS] = {"klamm_cleaner_removed_records_total", METRIC_COUNTER,
+                                        FROM_SHARDS, 0, "",
+                                        "Records that compaction has left out.", NULL},
+    [METRIC_CLEANER_UNCLEANABLE] =
+        {"klamm_cleaner_uncleanable_partitions", METRIC_GAUGE, FROM_SHARDS, 0, "",
+         "Partitions that cannot be compacted because of damage; the log says which.",
+         "kafka.log:type=LogCleanerManager,name=uncleanable-partitions-count"},
+    [METRIC_CLEANER_WRITTEN_BYTES] = {"klamm_cleaner_written_bytes_total", METRIC_COUNTER,
+                                      FROM_SHARDS, 0, "bytes",
+                                      "Octets of the segments that compaction has written.", NULL},
     [METRIC_CLUSTER_PARTITIONS] =
         {"klamm_cluster_partitions", METRIC_GAUGE, FROM_GATHERED, 0, "",
          "Partitions of the cluster, as this node knows it.",

@@ -5,16 +5,13 @@
 #include "base/logging.h"
 #include "broker/config/topic_config.h"
 #include "broker/shard/checkpoints.h"
+#include "broker/shard/sweep.h"
+#include "log/cleaner.h"
 #include "protocol/errors.h"
 
 static uint64_t partition_hash(struct uuid topic_id, int32_t index) {
     return hash_bytes(topic_id.b, 16, (uint64_t)(uint32_t)index + 1);
 }
-
-struct partition_key {
-    struct uuid topic_id;
-    int32_t index;
-};
 
 static bool partition_has_key(const struct map_node *node, const void *key) {
     const struct partition *p = CONTAINER_OF(node, struct partition, node);
@@ -135,6 +132,10 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
         partition_free(p);
         return;
     }
+    if (!shard->has_opened) {
+        const struct checkpoint *ends = &shard->broker->dirs[dir_index].clean_ends;
+        log_set_clean_end(p->log, checkpoint_find(ends, p->topic, index, -1));
+    }
     /* What recovery kept is what this only replica has; it counts once it is on stable storage. */
     p->high_watermark = log_start_offset(p->log);
     log_sync(p->log);
@@ -159,7 +160,15 @@ static uint32_t dir_index_of(const struct partition *p) {
 }
 
 static enum status save_start(struct job *job, struct partition *p, int64_t offset) {
-    return log_start_save_wait(job, p->shard, dir_index_of(p), p->topic, p->index, offset);
+    return log_start_save_wait(job, p->shard, dir_index_of(p), false, p->topic, p->index, offset);
+}
+
+static enum status save_clean_end(struct job *job, struct partition *p, int64_t offset) {
+    return log_start_save_wait(job, p->shard, dir_index_of(p), true, p->topic, p->index, offset);
+}
+
+enum status partition_save_clean_end(struct job *job, struct partition *p) {
+    return save_clean_end(job, p, log_clean_end(p->log));
 }
 
 enum status partition_raise_start(struct job *job, struct partition *p, int64_t offset,
@@ -199,6 +208,8 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
         st = checkpoints_forget(job, shard, dir_index_of(p));
     if (st == ST_OK && delete_log && p->has_saved_start)
         st = save_start(job, p, LOG_START_FORGET);
+    if (st == ST_OK && delete_log && log_clean_end(p->log) >= 0)
+        st = save_clean_end(job, p, LOG_START_FORGET);
     if (st != ST_OK || was_offline) {
         log_abandon(p->log);
     } else {

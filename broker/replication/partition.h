@@ -47,6 +47,7 @@ struct partition {
     uint64_t produce_bytes, produce_records, fetch_bytes;
     bool has_saved_start; /* it may stand in log-start-offset-checkpoint */
     bool has_saved_recovery_point; /* the same of recovery-point-offset-checkpoint */
+    bool is_cleaned_now;           /* by a cleaner */
     uint64_t pool_bytes;           /* of this struct */
 };
 
@@ -69,6 +70,9 @@ MUST_CHECK enum status partition_leave(struct job *job, struct partition *partit
  * until this returns. */
 MUST_CHECK enum status partition_raise_start(struct job *job, struct partition *partition,
                                              int64_t offset, struct log_start_save *save);
+
+/** Where its clean part ends goes into cleaner-offset-checkpoint. */
+MUST_CHECK enum status partition_save_clean_end(struct job *job, struct partition *partition);
 
 /** The error that a request about this partition gets now; KAFKA_NONE when it is served.
  * current_leader_epoch: what the client believes, NO_LEADER_EPOCH when it does not say. */

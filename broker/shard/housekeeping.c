@@ -1,6 +1,7 @@
 /* broker/shard/housekeeping.c - timers over all partitions. */
 #include "broker/shard/housekeeping.h"
 #include "broker/replication/partition.h"
+#include "broker/shard/cleaners.h"
 #include "broker/shard/sweep.h"
 #include "log/retention.h"
 
@@ -61,12 +62,14 @@ void housekeeping_start(struct shard *shard) {
     keeping->retention.visit = retain;
     keeping->retention.interval_ms = retention_interval_ms;
     sweep_start(&keeping->retention, shard, MIN(retention_interval_ms(shard), FIRST_RETENTION_MS));
+    if (shard->index == 0) cleaners_settle(shard);
 }
 
 void housekeeping_stop(struct job *job, struct shard *shard) {
     struct housekeeping *keeping = shard->housekeeping;
     if (keeping == NULL) return; /* the start did not get that far */
     io_timer_clear(shard->io, &keeping->producers);
+    cleaners_stop(job, shard);
     sweep_stop(job, &keeping->retention);
     MEM_FREE(shard->mem, keeping);
     shard->housekeeping = NULL;

@@ -2,7 +2,8 @@
  *
  *   every producer.id.expiration.check.interval.ms   forgets idle producers
  *   every log.retention.check.interval.ms            retention (log/retention.h), the first time
- *                                                    soon after the start, as in Kafka */
+ *                                                    soon after the start, as in Kafka
+ *   compaction (broker/shard/cleaners.h) */
 #pragma once
 #include "broker/shard/shard.h"
 

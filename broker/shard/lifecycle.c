@@ -14,6 +14,7 @@
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
+#include "broker/shard/cleaners.h"
 #include "broker/shard/live.h"
 #include "broker/shard/log_starts.h"
 #include "broker/shard/housekeeping.h"
@@ -322,6 +323,13 @@ static enum status read_dir(struct job *job, struct broker *broker, struct broke
     st = read_checkpoint(job, broker, dir, "log-start-offset-checkpoint", &dir->log_starts,
                          ret_message);
     if (st != ST_OK) return st;
+    struct str cleaner_message;
+    st = read_checkpoint(job, broker, dir, CLEANER_CHECKPOINT_FILE, &dir->clean_ends,
+                         &cleaner_message);
+    if (st != ST_OK) { /* it spares work, no more */
+        LOG_WARN("log", "event=checkpoint-ignored why=\"%.*s\"", STR_ARG(cleaner_message));
+        dir->clean_ends = (struct checkpoint){0};
+    }
     st = log_dir_scan(job, dir->path, &broker->arena, &dir->found, &dir->found_count);
     if (st != ST_OK) {
         *ret_message = arena_printf(&broker->arena, "%.*s: cannot be read: %s", STR_ARG(dir->path),
@@ -624,6 +632,7 @@ void broker_free(struct broker *broker) {
     struct mem *mem = broker->setup.ios[0]->mem;
     publisher_free(broker->publisher);
     admission_free(broker->admission);
+    cleaners_free(broker);
     log_starts_free(broker);
     checkpoints_free(broker);
     for (uint32_t i = 0; i < broker->shard_count; i++) {

@@ -2,6 +2,7 @@
 #include "broker/shard/live.h"
 #include "broker/config/settings.h"
 #include "broker/net/admission.h"
+#include "broker/shard/cleaners.h"
 
 void shard_take_settings(struct shard *shard) {
     struct broker *broker = shard->broker;
@@ -9,5 +10,7 @@ void shard_take_settings(struct shard *shard) {
         broker_settings_of(broker->setup.config, shard->image, broker->node_id);
     flushing_settle(shard, &settings);
     shard->producer_id_expiration_ms = setting_number(&settings, STR("producer.id.expiration.ms"));
-    if (shard->index == 0) admission_settle(broker->admission, &settings);
+    if (shard->index != 0) return;
+    admission_settle(broker->admission, &settings);
+    if (shard->housekeeping != NULL) cleaners_settle(shard);
 }

@@ -14,6 +14,7 @@ struct entry {
 struct log_starts {
     struct shard *shard; /* 0 */
     uint32_t dir_index;
+    const char *file;
     struct map entries;
     struct list waiting; /* struct log_start_save: entered, not yet in the file */
     struct jobs jobs;    /* the writer's own: jobs of the shard wait for it */
@@ -65,35 +66,45 @@ static void put(struct log_starts *starts, struct str topic, int32_t partition, 
     entry->offset = offset;
 }
 
-void log_starts_open(struct broker *broker) {
+static struct log_starts *open_file(struct broker *broker, uint32_t dir_index, const char *file,
+                                    const struct checkpoint *found) {
     struct shard *shard = broker->shards[0];
+    struct log_starts *starts = MEM_NEW(shard->mem, struct log_starts);
+    *starts = (struct log_starts){.shard = shard, .dir_index = dir_index, .file = file};
+    map_init(&starts->entries, shard->mem);
+    list_init(&starts->waiting);
+    jobs_init(&starts->jobs, shard->io, 1);
+    for (uint32_t i = 0; i < found->count; i++) {
+        const struct checkpoint_entry *from = &found->entries[i];
+        if (broker_dir_holds(&broker->dirs[dir_index], from->topic, from->partition))
+            put(starts, from->topic, from->partition, from->offset);
+    }
+    return starts;
+}
+
+void log_starts_open(struct broker *broker) {
     for (uint32_t d = 0; d < broker->dir_count; d++) {
         struct broker_dir *dir = &broker->dirs[d];
-        struct log_starts *starts = MEM_NEW(shard->mem, struct log_starts);
-        *starts = (struct log_starts){.shard = shard, .dir_index = d};
-        map_init(&starts->entries, shard->mem);
-        list_init(&starts->waiting);
-        jobs_init(&starts->jobs, shard->io, 1);
-        for (uint32_t i = 0; i < dir->log_starts.count; i++) {
-            const struct checkpoint_entry *from = &dir->log_starts.entries[i];
-            if (broker_dir_holds(dir, from->topic, from->partition))
-                put(starts, from->topic, from->partition, from->offset);
-        }
-        dir->starts = starts;
+        dir->starts = open_file(broker, d, "log-start-offset-checkpoint", &dir->log_starts);
+        dir->cleaner = open_file(broker, d, CLEANER_CHECKPOINT_FILE, &dir->clean_ends);
     }
+}
+
+static void free_file(struct log_starts *starts) {
+    if (starts == NULL) return;
+    ASSERT(!starts->is_writing && list_is_empty(&starts->waiting));
+    for (struct map_node *node; (node = map_next(&starts->entries, NULL)) != NULL;)
+        forget(starts, CONTAINER_OF(node, struct entry, node));
+    map_release(&starts->entries);
+    jobs_release(&starts->jobs);
+    MEM_FREE(starts->shard->mem, starts);
 }
 
 void log_starts_free(struct broker *broker) {
     for (uint32_t d = 0; d < broker->dir_count; d++) {
-        struct log_starts *starts = broker->dirs[d].starts;
-        if (starts == NULL) continue;
-        ASSERT(!starts->is_writing && list_is_empty(&starts->waiting));
-        for (struct map_node *node; (node = map_next(&starts->entries, NULL)) != NULL;)
-            forget(starts, CONTAINER_OF(node, struct entry, node));
-        map_release(&starts->entries);
-        jobs_release(&starts->jobs);
-        MEM_FREE(starts->shard->mem, starts);
-        broker->dirs[d].starts = NULL;
+        free_file(broker->dirs[d].starts);
+        free_file(broker->dirs[d].cleaner);
+        broker->dirs[d].starts = broker->dirs[d].cleaner = NULL;
     }
 }
 
@@ -130,13 +141,11 @@ static enum status write_file(struct job *job, const struct log_starts *starts) 
     struct checkpoint checkpoint = {0};
     enum status st = dir->failed ? ST_IO : collect(starts, &arena, &checkpoint);
     if (st == ST_OK)
-        st = checkpoint_write(job, dir->path, "log-start-offset-checkpoint", &checkpoint);
+        st = checkpoint_write(job, dir->path, starts->file, &checkpoint);
     arena_release(&arena);
     if (st != ST_OK) {
-        LOG_ERROR("log",
-                  "event=checkpoint-failed dir=%s file=log-start-offset-checkpoint "
-                  "status=\"%s\"",
-                  LOG_TEXT(dir->path), status_name(st));
+        LOG_ERROR("log", "event=checkpoint-failed dir=%s file=%s status=\"%s\"",
+                  LOG_TEXT(dir->path), starts->file, status_name(st));
     }
     return st;
 }
@@ -173,7 +182,8 @@ static void write_all(struct job *job, void *argument) {
 }
 
 static void enter(struct log_start_save *save) {
-    struct log_starts *starts = save->home->broker->dirs[save->dir_index].starts;
+    const struct broker_dir *dir = &save->home->broker->dirs[save->dir_index];
+    struct log_starts *starts = save->of_cleaner ? dir->cleaner : dir->starts;
     if (save->offset != LOG_START_FORGET) {
         put(starts, save->topic, save->partition, save->offset);
     } else {
@@ -228,9 +238,11 @@ static void wake(struct log_start_save *save) {
 }
 
 enum status log_start_save_wait(struct job *job, struct shard *shard, uint32_t dir_index,
-                                struct str topic, int32_t partition, int64_t offset) {
+                                bool of_cleaner, struct str topic, int32_t partition,
+                                int64_t offset) {
     struct awaited_save awaited = {.save = {.home = shard,
                                             .dir_index = dir_index,
+                                            .of_cleaner = of_cleaner,
                                             .topic = topic,
                                             .partition = partition,
                                             .offset = offset,

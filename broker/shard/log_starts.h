@@ -1,5 +1,7 @@
-/* broker/shard/log_starts.h - log-start-offset-checkpoint while the broker runs: where
- * DeleteRecords has raised the starts of logs. Without an entry a log starts with its first file.
+/* broker/shard/log_starts.h - two checkpoint files while the broker runs:
+ * log-start-offset-checkpoint (where DeleteRecords has raised the starts of logs; without an entry
+ * a log starts with its first file) and cleaner-offset-checkpoint (up to where compaction has
+ * cleaned logs).
  *
  * A start is saved durably before DeleteRecords is answered: what was deleted stays deleted, also
  * after a crash. (Apache Kafka writes the file once in
@@ -20,6 +22,7 @@ struct log_start_save {
     struct list link; /* log_starts' */
     struct shard *home;
     uint32_t dir_index;
+    bool of_cleaner;  /* cleaner-offset-checkpoint */
     struct str topic; /* borrowed until done */
     int32_t partition;
     int64_t offset; /* LOG_START_FORGET: the partition has no entry any more */
@@ -40,4 +43,5 @@ void log_start_needless(struct broker *broker, uint32_t dir_index, struct str to
 void log_start_save(struct log_start_save *save);
 /** The same, awaited. On the job's shard. */
 MUST_CHECK enum status log_start_save_wait(struct job *job, struct shard *shard, uint32_t dir_index,
-                                           struct str topic, int32_t partition, int64_t offset);
+                                           bool of_cleaner, struct str topic, int32_t partition,
+                                           int64_t offset);

@@ -33,8 +33,8 @@ struct broker_dir {
     bool is_missing; /* it could not be read at the start: what lies there is not known */
     bool is_for_metadata; /* metadata.log.dir, and no entry of log.dirs: it holds no partitions */
     bool clean;  /* it was shut down cleanly */
-    struct checkpoint recovery_points, log_starts, high_watermarks;
-    struct log_starts *starts; /* shard 0's: broker/shard/log_starts.h */
+    struct checkpoint recovery_points, log_starts, high_watermarks, clean_ends;
+    struct log_starts *starts, *cleaner; /* shard 0's: broker/shard/log_starts.h */
     struct found_partition *found;
     uint32_t found_count;
 };
@@ -58,6 +58,7 @@ struct broker {
     struct lifecycle *lifecycle;  /* shard 0: the start and the stop */
     struct admission *admission;  /* shard 0: who may connect */
     struct checkpoints *checkpoints; /* shard 0: broker/shard/checkpoints.h */
+    struct cleaners *cleaners;    /* shard 0; NULL: none yet */
     const struct error_paths *error_paths; /* by API key; of the responses that are served */
 };
 
@@ -97,6 +98,8 @@ struct shard {
     uint32_t connection_count;
     int64_t producer_id_expiration_ms; /* a setting that may change */
     struct io_timer idle_timer;        /* closes idle connections */
+    uint32_t cleaner_count;            /* cleaners at work on this shard */
+    struct job *cleaner_stopper;       /* waits until they have left */
     struct housekeeping *housekeeping; /* NULL: not started, or stopped */
     struct flushing flushing;
     struct list listening;             /* struct acceptor of broker/net/listener.c */

@@ -1,45 +1,42 @@
-/* broker/shard/sweep.c - a list of keys, since partitions come and go meanwhile. */
+/* broker/shard/sweep.c - one visit after the other. */
 #include "broker/shard/sweep.h"
 #include "base/assert.h"
 #include "broker/replication/partition.h"
-
-struct key {
-    struct uuid topic_id;
-    int32_t index;
-};
 
 static void set_next(struct sweep *sweep, int64_t after_ms) {
     const struct io *io = sweep->shard->io;
     io_timer_set(sweep->shard->io, &sweep->timer, io->now.mono_us + (uint64_t)after_ms * 1000);
 }
 
-static struct key *list_keys(const struct shard *shard, size_t *ret_count) {
-    size_t count = 0;
-    *ret_count = 0;
-    struct key *keys = mem_alloc(shard->mem, shard->partitions.count * sizeof *keys);
-    if (keys == NULL) return NULL;
+struct partition_keys partition_keys_list(const struct shard *shard) {
+    struct partition_keys keys = {.capacity = shard->partitions.count};
+    keys.items = mem_alloc(shard->mem, keys.capacity * sizeof *keys.items);
+    if (keys.items == NULL) return (struct partition_keys){0};
     for (struct map_node *node = NULL; (node = map_next(&shard->partitions, node)) != NULL;) {
         const struct partition *p = CONTAINER_OF(node, struct partition, node);
-        keys[count++] = (struct key){p->topic_id, p->index};
+        keys.items[keys.count++] = (struct partition_key){p->topic_id, p->index};
     }
-    *ret_count = count;
     return keys;
+}
+
+void partition_keys_free(const struct shard *shard, struct partition_keys *keys) {
+    mem_free(shard->mem, keys->items, keys->capacity * sizeof *keys->items);
+    *keys = (struct partition_keys){0};
 }
 
 static void run(struct job *job, void *argument) {
     struct sweep *sweep = argument;
     struct shard *shard = sweep->shard;
-    size_t count = 0;
-    struct key *keys = list_keys(shard, &count); /* without memory the next sweep does it */
-    for (size_t i = 0; i < count && !sweep->is_stopped; i++) {
-        struct partition *p = shard_partition(shard, keys[i].topic_id, keys[i].index);
+    struct partition_keys keys = partition_keys_list(shard); /* or the next sweep does it */
+    for (size_t i = 0; i < keys.count && !sweep->is_stopped; i++) {
+        struct partition *p = shard_partition(shard, keys.items[i].topic_id, keys.items[i].index);
         if (p == NULL || p->state != PARTITION_ONLINE) continue;
         partition_use(p);
         sweep->visit(job, p);
         partition_unuse(p);
         job_yield(job);
     }
-    mem_free(shard->mem, keys, count * sizeof *keys);
+    partition_keys_free(shard, &keys);
     sweep->is_running = false;
     if (sweep->stopper != NULL) {
         job_wake(sweep->stopper);

@@ -6,6 +6,18 @@
 
 struct partition;
 
+/* Which partitions a shard has: a list for jobs, as partitions come and go meanwhile. */
+struct partition_key {
+    struct uuid topic_id;
+    int32_t index;
+};
+struct partition_keys {
+    struct partition_key *items; /* NULL: there was no memory */
+    size_t count, capacity;
+};
+struct partition_keys partition_keys_list(const struct shard *shard);
+void partition_keys_free(const struct shard *shard, struct partition_keys *keys);
+
 struct sweep {
     struct shard *shard;
     /** The partition is online, and is there until this returns. */
