@@ -35,6 +35,10 @@ static enum status read_entries(struct job *job, const char *path, uint32_t coun
     return st == ST_SHORT ? ST_CORRUPT : st;
 }
 
+static int64_t last_marker(const uint8_t *entries, uint32_t count) {
+    return txn_index_decode(entries + (size_t)(count - 1) * TXN_INDEX_ENTRY_BYTES).last_offset;
+}
+
 enum status aborted_read_file(struct job *job, const struct log *log, struct segment *segment,
                               uint8_t **ret_entries, uint32_t *ret_count) {
     struct index_tail *tail = &segment->txns.tail;
@@ -54,7 +58,10 @@ enum status aborted_read_file(struct job *job, const struct log *log, struct seg
     }
     if (st == ST_CORRUPT) LOG_ERROR("log", "not a transaction index: file=%s", path.text);
     if (st != ST_OK) return st;
-    if (tail->file_count == INDEX_COUNT_UNKNOWN) tail->file_count = count;
+    if (tail->file_count == INDEX_COUNT_UNKNOWN) {
+        tail->file_count = count;
+        if (count > 0) segment->txns.last_marker = last_marker(*ret_entries, count);
+    }
     *ret_count = count;
     return ST_OK;
 }
@@ -96,6 +103,7 @@ enum status aborted_cut(struct job *job, const struct log *log, struct segment *
     enum status st = aborted_read_file(job, log, segment, &entries, &count);
     if (st != ST_OK || count == 0) return st;
     uint32_t keep = txn_index_count_below(entries, count, offset);
+    if (keep > 0) segment->txns.last_marker = last_marker(entries, keep);
     mem_free(job_mem(job), entries, (size_t)count * TXN_INDEX_ENTRY_BYTES);
     if (keep == count) return ST_OK;
     struct log_path path;
@@ -125,26 +133,99 @@ static enum status collect(struct job *job, struct log *log, struct segment *seg
     return st;
 }
 
+/* From the segment of offset `from` on. */
+static enum status collect_from(struct job *job, struct log *log, int64_t from, int64_t first,
+                                int64_t upper, struct aborted_txns *list) {
+    for (;;) { /* segments may come and go while a file is read */
+        uint32_t index = log_segment_of(log, from);
+        struct segment *segment = log->segments[index];
+        bool is_last = index + 1 == log->segment_count, is_complete = false;
+        from = log_segment_end(log, index);
+        segment_hold(segment);
+        enum status st = collect(job, log, segment, first, upper, list, &is_complete);
+        segment_let_go(segment);
+        if (st != ST_OK || is_complete || is_last) return st;
+    }
+}
+
 enum status log_find_aborted(struct job *job, struct log *log, int64_t first, int64_t upper,
                              struct aborted_txns *ret_list) {
     *ret_list = (struct aborted_txns){0};
     if (log_is_offline(log)) return ST_IO;
-    enum status st = ST_OK;
-    bool is_complete = false;
     log_hold(log);
-    int64_t from = first; /* segments may come and go while a file is read */
-    for (;;) {
-        uint32_t index = log_segment_of(log, from);
-        struct segment *segment = log->segments[index];
-        int64_t next = log_segment_end(log, index);
-        bool is_last = index + 1 == log->segment_count;
-        segment_hold(segment);
-        st = collect(job, log, segment, first, upper, ret_list, &is_complete);
-        segment_let_go(segment);
-        if (st != ST_OK || is_complete || is_last) break;
-        from = next;
-    }
+    enum status st = collect_from(job, log, first, first, upper, ret_list);
     log_let_go(log);
     if (st != ST_OK) aborted_txns_release(ret_list, job_mem(job));
     return st;
+}
+
+/* --- for what a read gave --- */
+
+/* As Kafka bounds it: the first indexed offset behind what was read, or the segment's end. Where
+ * that entry is in a part of the index that is not in memory the bound is higher, which only tells
+ * the reader more. */
+static int64_t upper_bound(const struct log *log, const struct segment *segment,
+                           uint64_t position) {
+    const struct offset_index *index = &segment->offsets;
+    struct offset_position entry;
+    if (offset_index_first_at(index->loaded, index->loaded_count, position, &entry) ||
+        offset_index_first_at(index->tail.entries, index->tail.count, position, &entry))
+        return segment->base_offset + entry.relative_offset;
+    return log_segment_end(log, log_segment_of(log, segment->base_offset));
+}
+
+static bool is_there(const struct log *log, const struct segment *segment) {
+    return log->segments[log_segment_of(log, segment->base_offset)] == segment;
+}
+
+static void settle(struct log_aborted *aborted, enum status st) {
+    aborted->status = st;
+    if (st != ST_OK) log_aborted_release(aborted);
+}
+
+static void find_job(struct job *job, void *argument) {
+    struct log_aborted *aborted = argument;
+    struct log *log = aborted->log;
+    struct segment *segment = aborted->segment;
+    enum status st = ST_IO;
+    if (!log_is_offline(log))
+        st = collect_from(job, log, segment->base_offset, aborted->first, aborted->upper,
+                          &aborted->list);
+    /* Compacted or deleted meanwhile: the index may be that of other batches. */
+    if (!is_there(log, segment)) st = ST_CLOSED;
+    settle(aborted, st);
+    segment_let_go(segment);
+    log_let_go(log); /* before whoever is told may close it */
+    aborted->done(aborted);
+}
+
+bool log_aborted_start(struct log *log, const struct log_read *read, struct log_aborted *aborted) {
+    struct mem *mem = log->dir->io->mem;
+    struct segment *segment = read->segment;
+    aborted->log = log;
+    aborted->segment = segment;
+    aborted->first = read->offset;
+    aborted->list = (struct aborted_txns){0};
+    aborted->upper = upper_bound(log, segment, read->position + read->bytes);
+    enum status st = ST_OK;
+    bool is_complete = !is_there(log, segment);
+    if (is_complete) st = ST_CLOSED;
+    uint32_t i = log_segment_of(log, segment->base_offset);
+    for (; st == ST_OK && !is_complete && i < log->segment_count; i++) {
+        const struct txn_index *index = &log->segments[i]->txns;
+        if (!txn_index_knows(index, aborted->first)) break;
+        st = txn_index_collect(index->tail.entries, index->tail.count, aborted->first,
+                               aborted->upper, &aborted->list, mem, &is_complete);
+    }
+    settle(aborted, st);
+    if (st != ST_OK || is_complete || i == log->segment_count) return true;
+    log_aborted_release(aborted);
+    segment_hold(segment);
+    log_hold(log);
+    job_start(log->dir->jobs, find_job, aborted);
+    return false;
+}
+
+void log_aborted_release(struct log_aborted *aborted) {
+    aborted_txns_release(&aborted->list, aborted->log->dir->io->mem);
 }

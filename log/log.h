@@ -194,6 +194,25 @@ MUST_CHECK enum status log_find_max_timestamp(struct job *job, struct log *log,
 MUST_CHECK enum status log_find_aborted(struct job *job, struct log *log, int64_t first,
                                         int64_t upper, struct aborted_txns *ret_list);
 
+/* The aborted transactions that a reader of committed data must know of to read what it was given.
+ */
+struct log_aborted {
+    void (*done)(struct log_aborted *aborted);
+    /* results */
+    enum status status; /* ST_CLOSED: the segment has left the log since the read: read again */
+    struct aborted_txns list;
+    /* the log's */
+    struct log *log;
+    struct segment *segment;
+    int64_t first, upper;
+};
+/** `read` gave octets and is not released before this ends. true: finished at once, results hold,
+ *  done is not called. At the end of a log without recent aborts nothing is read or allocated. */
+bool log_aborted_start(struct log *log, const struct log_read *read, struct log_aborted *aborted);
+/** Frees the list, which is empty unless the status is ST_OK; on the log's shard, while it is open.
+ */
+void log_aborted_release(struct log_aborted *aborted);
+
 /* --- changing the ends --- */
 
 /** Raises log_start (DeleteRecords, retention); whole segments below it go. new_start <=

@@ -38,6 +38,22 @@ bool offset_index_find(const struct offset_index *index, uint32_t relative_offse
     return true;
 }
 
+bool offset_index_first_at(const uint8_t *entries, uint32_t count, uint64_t position,
+                           struct offset_position *ret_found) {
+    uint32_t low = 0, high = count; /* how many lie below */
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (get_u32(entries + (size_t)middle * OFFSET_INDEX_ENTRY_BYTES + 4) < position) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == count) return false;
+    *ret_found = offset_index_decode(entries + (size_t)low * OFFSET_INDEX_ENTRY_BYTES);
+    return true;
+}
+
 uint32_t offset_index_count_below(const uint8_t *entries, uint32_t count,
                                   uint32_t relative_offset) {
     return relative_offset == 0 ? 0 : count_up_to(entries, count, relative_offset - 1);

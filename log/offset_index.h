@@ -29,6 +29,9 @@ void offset_index_add(struct offset_index *index, struct mem *mem, uint32_t rela
  * must be loaded to know. */
 bool offset_index_find(const struct offset_index *index, uint32_t relative_offset,
                        struct offset_position *ret_found);
+/** The first of `count` entries whose batch starts at or above `position`; false: none. */
+bool offset_index_first_at(const uint8_t *entries, uint32_t count, uint64_t position,
+                           struct offset_position *ret_found);
 static inline struct offset_position offset_index_decode(const uint8_t *entry) {
     return (struct offset_position){get_u32(entry), get_u32(entry + 4)};
 }

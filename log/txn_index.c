@@ -41,7 +41,16 @@ enum status txn_index_add(struct txn_index *index, struct mem *mem, const struct
     uint32_t count = tail->count;
     txn_index_encode(entry, txn);
     index_tail_add(tail, mem, entry, sizeof entry);
-    return tail->count > count ? ST_OK : ST_NOMEM;
+    if (tail->count == count) return ST_NOMEM;
+    index->last_marker = txn->last_offset;
+    return ST_OK;
+}
+
+bool txn_index_knows(const struct txn_index *index, int64_t first) {
+    const struct index_tail *tail = &index->tail;
+    if (tail->file_count == 0) return true;
+    int64_t file_end = tail->count > 0 ? last_offset_of(tail->entries, 0) : index->last_marker + 1;
+    return first >= file_end;
 }
 
 uint32_t txn_index_count_below(const uint8_t *entries, uint32_t count, int64_t offset) {

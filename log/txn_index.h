@@ -2,7 +2,7 @@
  * Entry, 34 octets: version i16 (0), producer id, first offset, last offset (that of the ABORT
  * marker), last stable offset (after the marker), each i64. Sorted by last offset; an entry stands
  * in the segment that holds its marker. There is no file before the first entry. In memory: the
- * tail that is not in the file yet, and the file's entries while a reader needed them (`loaded`).
+ * tail that is not in the file yet.
  *
  * Unlike the other two indexes this one does not merely help to find: without an entry the
  * records of an aborted transaction pass for committed. So adding one may fail, a file that cannot
@@ -24,8 +24,7 @@ struct aborted_txn {
 
 struct txn_index {
     struct index_tail tail;
-    uint8_t *loaded;       /* the file's entries, or NULL */
-    uint32_t loaded_count; /* tail.file_count when loaded is not NULL */
+    int64_t last_marker; /* last offset of the last entry; meaningless while there is none */
 };
 
 /* A list that grows. */
@@ -45,6 +44,8 @@ MUST_CHECK enum status txn_index_add(struct txn_index *index, struct mem *mem,
 static inline bool txn_index_is_empty(const struct txn_index *index) {
     return index_tail_total(&index->tail) == 0;
 }
+/** What overlaps [first, ...) is in memory: the file, if there is one, holds nothing of it. */
+bool txn_index_knows(const struct txn_index *index, int64_t first);
 /** How many of `count` entries have their marker below `offset`: what a truncation keeps. */
 uint32_t txn_index_count_below(const uint8_t *entries, uint32_t count, int64_t offset);
 /** Whether `count` entries as read from a file can be those of a segment that begins at

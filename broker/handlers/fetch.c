@@ -15,7 +15,10 @@
 /* --- on the owner's shard --- */
 
 static void stop_using(struct fetch_part *part) {
-    if (part->has_segment) log_read_release(&part->read);
+    if (part->has_segment) {
+        log_aborted_release(&part->aborted);
+        log_read_release(&part->read);
+    }
     part->has_segment = false;
     if (part->is_using) {
         part->partition->fetch_bytes += part->given_bytes;
@@ -51,6 +54,12 @@ static void on_watermark(struct watermark_wait *wait, enum status st) {
     call_home(v);
 }
 
+/* As the answer tells it. */
+static int64_t readable_end(const struct fetch_part *part) {
+    return fetch_is_committed(part->visit->fetch) ? part->answer.last_stable_offset
+                                                  : part->answer.high_watermark;
+}
+
 /* Waits for the next record of every partition; false when one is there by now, or when a partition
  * that gave some went meanwhile: reading again finds out. */
 static bool arm(struct fetch_visit *v) {
@@ -60,7 +69,8 @@ static bool arm(struct fetch_visit *v) {
             disarm(v);
             return false;
         }
-        part->wait = (struct watermark_wait){.offset = part->answer.high_watermark + 1,
+        part->wait = (struct watermark_wait){.offset = readable_end(part) + 1,
+                                             .committed = fetch_is_committed(v->fetch),
                                              .over = on_watermark};
         if (partition_wait(part->partition, &part->wait)) continue;
         disarm(v);
@@ -108,21 +118,61 @@ static int16_t read_error(enum status st) {
     }
 }
 
-static void take_read(struct fetch_part *part) {
-    struct log_read *read = &part->read;
-    if (read->status != ST_OK) {
-        fail(part, read_error(read->status));
-    } else if (read->bytes > 0) {
+static bool start_read(struct fetch_part *part);
+
+/* true: the part is read. */
+static bool take_aborted(struct fetch_part *part) {
+    enum status st = part->aborted.status;
+    if (st == ST_OK) {
         part->has_segment = true;
         part->range = (struct file_range){
-            .file = read->file, .position = read->position, .bytes = read->bytes};
+            .file = part->read.file, .position = part->read.position, .bytes = part->read.bytes};
+        return true;
     }
+    log_read_release(&part->read);
+    if (st == ST_CLOSED) return start_read(part);
+    fail(part, read_error(st));
+    return true;
+}
+
+/* true: the part is read. */
+static bool take_read(struct fetch_part *part) {
+    struct log_read *read = &part->read;
+    if (read->status != ST_OK) fail(part, read_error(read->status));
+    if (read->status != ST_OK || read->bytes == 0) return true;
+    part->aborted.status = ST_OK;
+    if (fetch_is_committed(part->visit->fetch) &&
+        !log_aborted_start(part->partition->log, read, &part->aborted))
+        return false;
+    return take_aborted(part);
+}
+
+static void part_done(struct fetch_part *part) {
+    if (--part->visit->reading_count == 0) reads_done(part->visit);
 }
 
 static void on_read(struct log_read *read) {
     struct fetch_part *part = CONTAINER_OF(read, struct fetch_part, read);
-    take_read(part);
-    if (--part->visit->reading_count == 0) reads_done(part->visit);
+    if (take_read(part)) part_done(part);
+}
+
+static void on_aborted(struct log_aborted *aborted) {
+    struct fetch_part *part = CONTAINER_OF(aborted, struct fetch_part, aborted);
+    if (take_aborted(part)) part_done(part);
+}
+
+/* What lies below the end that the answer tells. true: the part is read. */
+static bool start_read(struct fetch_part *part) {
+    struct log *log = part->partition->log;
+    part->aborted = (struct log_aborted){.done = on_aborted, .log = log};
+    part->read = (struct log_read){
+        .done = on_read,
+        .offset = part->wish.offset,
+        .upper_offset = readable_end(part),
+        .max_bytes = (uint32_t)MAX(part->wish.max_bytes, 0),
+        .whole_first = true,
+    };
+    return log_read_start(log, &part->read) && take_read(part);
 }
 
 /* KIP-595: the client says in which epoch it read last; where that ended here before its offset,
@@ -143,8 +193,6 @@ static bool check_divergence(struct fetch_part *part, const struct partition *p)
 }
 
 static void read_part(struct fetch_part *part, struct shard *at) {
-    enum { READ_COMMITTED = 1 };
-    const struct fetch_request *in = part->visit->fetch->rq->in;
     struct fetch_response_partition_data *answer = &part->answer;
     struct partition *p = shard_partition(at, part->topic_id, part->wish.index);
     stop_using(part);
@@ -155,24 +203,15 @@ static void read_part(struct fetch_part *part, struct shard *at) {
     }
     answer->error_code = KAFKA_NONE;
     answer->high_watermark = p->high_watermark;
-    answer->last_stable_offset = p->high_watermark;
+    answer->last_stable_offset = p->last_stable_offset;
     answer->log_start_offset = log_start_offset(p->log);
-    answer->aborted_transactions_count = in->isolation_level == READ_COMMITTED ? 0 : -1;
+    answer->aborted_transactions_count = fetch_is_committed(part->visit->fetch) ? 0 : -1;
     if (!check_divergence(part, p)) return;
     part->partition = p;
     part->is_using = true;
     partition_use(p);
-    part->read = (struct log_read){
-        .done = on_read,
-        .offset = part->wish.offset,
-        .upper_offset = p->high_watermark,
-        .max_bytes = (uint32_t)MAX(part->wish.max_bytes, 0),
-        .whole_first = true,
-    };
     part->visit->reading_count++;
-    if (!log_read_start(p->log, &part->read)) return;
-    take_read(part);
-    part->visit->reading_count--;
+    if (start_read(part)) part->visit->reading_count--;
 }
 
 static void visit_read(struct visit *visit, struct shard *at) {

@@ -19,6 +19,7 @@ struct fetch_part {
     struct fetch_response_partition_data answer;
     struct partition *partition; /* used from the start of the read until no segment is held */
     struct log_read read;
+    struct log_aborted aborted; /* of what was read, for read_committed */
     struct watermark_wait wait;
     struct file_range range;
     uint64_t given_bytes; /* to the client */
@@ -60,6 +61,13 @@ struct fetch {
 
 static inline bool fetch_by_ids(const struct request *rq) {
     return rq->header.request_api_version >= 13;
+}
+
+/** isolation_level of the request. */
+static inline bool fetch_is_committed(const struct fetch *fetch) {
+    enum { READ_COMMITTED = 1 };
+    const struct fetch_request *in = fetch->rq->in;
+    return in->isolation_level == READ_COMMITTED;
 }
 
 /** The parts are there: reads, waits, answers. */

@@ -30,6 +30,25 @@ static void fill_records(struct fetch *fetch) {
     }
 }
 
+/* The list that was found with the records; false: no memory. */
+static bool fill_aborted(struct fetch *fetch) {
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct fetch_part *part = &fetch->parts[i];
+        const struct aborted_txns *list = &part->aborted.list;
+        if (!part->has_segment || part->given_bytes == 0 || list->count == 0) continue;
+        struct fetch_response_partition_data *answer = &part->answer;
+        answer->aborted_transactions =
+            fetch_response_aborted_transaction_array(&fetch->rq->arena, (int32_t)list->count);
+        if (answer->aborted_transactions == NULL) return false;
+        answer->aborted_transactions_count = (int32_t)list->count;
+        for (uint32_t t = 0; t < list->count; t++) {
+            answer->aborted_transactions[t].producer_id = list->txns[t].producer_id;
+            answer->aborted_transactions[t].first_offset = list->txns[t].first_offset;
+        }
+    }
+    return true;
+}
+
 /* KIP-951: who leads, for a client that asked the wrong node or remembers an old epoch; for
  * consumers with the address. */
 static void tell_leader(struct fetch *fetch, struct fetch_part *part) {
@@ -93,8 +112,8 @@ static void put_part(struct answer *answer, struct fetch_part *part) {
 void fetch_begin_session(struct fetch *fetch, struct shard *at) {
     struct fetch_sessions *cache = &at->fetch_sessions;
     struct fetch_response *out = fetch->rq->out;
-    struct fetch_session *session = fetch_session_new(cache, fetch_by_ids(fetch->rq),
-                                                      fetch->part_count, at->io->now.mono_us);
+    struct fetch_session *session =
+        fetch_session_new(cache, fetch_by_ids(fetch->rq), fetch->part_count, at->io->now.mono_us);
     if (session == NULL) return;
     bool has_room = true;
     for (int pass = 0; pass < 2; pass++) { /* in the order of the answer */
@@ -120,6 +139,7 @@ bool fetch_put_answer(struct fetch *fetch) {
     struct request *rq = fetch->rq;
     struct fetch_response *out = rq->out;
     fill_records(fetch);
+    if (!fill_aborted(fetch)) return false;
     out->responses = fetch_response_fetchable_topic_array(&rq->arena, (int32_t)fetch->part_count);
     struct answer answer = {
         .fetch = fetch,

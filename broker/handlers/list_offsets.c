@@ -19,7 +19,10 @@ struct offsets_part {
     const struct list_offsets_request_partition *in;
     struct list_offsets_response_partition *out;
     bool tells_epoch; /* versions from 4 on */
+    bool committed;
 };
+
+enum { READ_UNCOMMITTED = 0, READ_COMMITTED = 1 };
 
 /* From which version on a timestamp below 0 means something. */
 static bool is_served(int64_t timestamp, int16_t version) {
@@ -34,10 +37,11 @@ static bool is_served(int64_t timestamp, int16_t version) {
 static void find_offset(struct job *job, struct offsets_part *part, struct partition *p) {
     struct list_offsets_response_partition *out = part->out;
     struct log_found found = {.offset = -1, .timestamp_ms = -1, .leader_epoch = -1};
+    int64_t end = partition_readable_end(p, part->committed);
     enum status st = ST_OK;
     switch (part->in->timestamp) {
     case LATEST:
-        out->offset = p->high_watermark;
+        out->offset = end;
         out->leader_epoch = p->leader_epoch;
         return;
     case EARLIEST:
@@ -47,10 +51,8 @@ static void find_offset(struct job *job, struct offsets_part *part, struct parti
         return;
     case LATEST_TIERED: /* nothing is tiered: Kafka answers "none" */
     case EARLIEST_PENDING_UPLOAD: return;
-    case MAX_TIMESTAMP: st = log_find_max_timestamp(job, p->log, p->high_watermark, &found); break;
-    default:
-        st = log_find_timestamp(job, p->log, part->in->timestamp, p->high_watermark, &found);
-        break;
+    case MAX_TIMESTAMP: st = log_find_max_timestamp(job, p->log, end, &found); break;
+    default: st = log_find_timestamp(job, p->log, part->in->timestamp, end, &found); break;
     }
     if (st != ST_OK) {
         out->error_code = KAFKA_KAFKA_STORAGE_ERROR;
@@ -72,7 +74,6 @@ static void work(struct job *job, struct scatter_part *scatter_part, struct part
 /* The error that a partition gets without being visited. */
 static int16_t early_problem(const struct request *rq, const struct topic_image *topic,
                              const struct list_offsets_request_partition *asked) {
-    enum { READ_UNCOMMITTED = 0, READ_COMMITTED = 1 };
     const struct list_offsets_request *in = rq->in;
     if (in->isolation_level != READ_UNCOMMITTED && in->isolation_level != READ_COMMITTED)
         return KAFKA_UNKNOWN_SERVER_ERROR; /* Kafka's handler fails */
@@ -104,6 +105,8 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
             .in = asked,
             .out = answer,
             .tells_epoch = rq->header.request_api_version >= 4,
+            .committed =
+                ((const struct list_offsets_request *)rq->in)->isolation_level == READ_COMMITTED,
         };
         scatter_add(scatter, &parts[i].part);
     }

@@ -26,23 +26,35 @@ struct partition *shard_partition(const struct shard *shard, struct uuid topic_i
     return node != NULL ? CONTAINER_OF(node, struct partition, node) : NULL;
 }
 
-/* Everybody up to the high watermark; or everybody when the partition is over. */
-static void wake_waiters(struct partition *p, enum status st) {
+static void wake_up_to(struct list *waits, int64_t end, enum status st) {
     for (;;) {
-        struct list *first = p->waits.next;
-        if (first == &p->waits) return;
+        struct list *first = waits->next;
+        if (first == waits) return;
         struct watermark_wait *wait = CONTAINER_OF(first, struct watermark_wait, link);
-        if (st == ST_OK && wait->offset > p->high_watermark) return;
+        if (wait->offset > end) return;
         list_remove(&wait->link);
         wait->over(wait, st);
     }
+}
+
+/* The partition is over. */
+static void wake_all(struct partition *p, enum status why) {
+    wake_up_to(&p->waits, INT64_MAX, why);
+    wake_up_to(&p->committed_waits, INT64_MAX, why);
+}
+
+void partition_start_moved(struct partition *p) {
+    p->last_stable_offset = log_stable_offset(p->log, p->high_watermark);
+    wake_up_to(&p->committed_waits, p->last_stable_offset, ST_OK);
 }
 
 void partition_update_watermark(struct partition *p) {
     int64_t end = p->flush_before_ack ? log_durable_end(p->log) : log_end(p->log);
     if (end <= p->high_watermark) return;
     p->high_watermark = end;
-    wake_waiters(p, ST_OK);
+    p->last_stable_offset = log_stable_offset(p->log, end);
+    wake_up_to(&p->waits, end, ST_OK);
+    wake_up_to(&p->committed_waits, p->last_stable_offset, ST_OK);
 }
 
 static void on_end(struct log_owner *owner) {
@@ -59,7 +71,7 @@ static void on_offline(struct log_owner *owner) {
     p->state = PARTITION_OFFLINE;
     metrics_add(&p->shard->metrics, METRIC_PARTITIONS_OFFLINE, 1);
     LOG_ERROR("partition", "event=offline topic=%s partition=%d", LOG_TEXT(p->topic), p->index);
-    wake_waiters(p, ST_IO);
+    wake_all(p, ST_IO);
 }
 
 static const struct log_open *fill_open(struct log_open *open, struct partition *p,
@@ -121,6 +133,7 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
         .log_owner = {.on_end = on_end, .on_durable = on_durable, .on_offline = on_offline},
     };
     list_init(&p->waits);
+    list_init(&p->committed_waits);
     settle(p);
     struct log_open open;
     enum status st = log_open(job, fill_open(&open, p, dir_index), &p->log);
@@ -137,7 +150,7 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
         log_set_clean_end(p->log, checkpoint_find(ends, p->topic, index, -1));
     }
     /* What recovery kept is what this only replica has; it counts once it is on stable storage. */
-    p->high_watermark = log_start_offset(p->log);
+    p->high_watermark = p->last_stable_offset = log_start_offset(p->log);
     log_sync(p->log);
     partition_update_watermark(p);
     map_insert(&shard->partitions, partition_hash(p->topic_id, p->index), &p->node);
@@ -180,6 +193,7 @@ enum status partition_raise_start(struct job *job, struct partition *p, int64_t 
     if (p->state != PARTITION_ONLINE) return p->state == PARTITION_OFFLINE ? ST_IO : ST_CLOSED;
     enum status st = log_raise_start(job, p->log, offset);
     if (st != ST_OK) return st;
+    partition_start_moved(p);
     p->has_saved_start = true;
     save->home = p->shard;
     save->dir_index = dir_index_of(p);
@@ -198,7 +212,7 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
     map_remove(&shard->partitions, &p->node);
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
     io_timer_clear(shard->io, &p->sync_timer);
-    wake_waiters(p, ST_CLOSED);
+    wake_all(p, ST_CLOSED);
     if (p->use_count > 0) {
         p->drained = job;
         job_suspend(job);
@@ -235,9 +249,10 @@ static void sync_now(struct partition *p) {
 
 bool partition_wait(struct partition *p, struct watermark_wait *wait) {
     ASSERT(p->state == PARTITION_ONLINE);
-    if (wait->offset <= p->high_watermark) return false;
-    struct list *at = &p->waits; /* most wait for more than those before them */
-    while (at->prev != &p->waits &&
+    if (wait->offset <= partition_readable_end(p, wait->committed)) return false;
+    struct list *waits = wait->committed ? &p->committed_waits : &p->waits;
+    struct list *at = waits; /* most wait for more than those before them */
+    while (at->prev != waits &&
            CONTAINER_OF(at->prev, struct watermark_wait, link)->offset > wait->offset) {
         at = at->prev;
     }
@@ -251,7 +266,7 @@ static void on_sync_due(struct io_timer *timer) {
 }
 
 void partition_sync_soon(struct partition *p) {
-    if (!list_is_empty(&p->waits)) {
+    if (!list_is_empty(&p->waits) || !list_is_empty(&p->committed_waits)) {
         sync_now(p);
     } else if (!io_timer_is_set(&p->sync_timer)) {
         p->sync_timer.fire = on_sync_due;

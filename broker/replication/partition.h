@@ -2,9 +2,9 @@
  * watermark, and who waits for it. Followers, in-sync replicas and leader changes have their place
  * here (the replication issue); for now the leader is the only replica.
  *
- * Invariant: log_start <= high_watermark <= log end. With flush_before_ack the high watermark is
- * the durable end of the log, otherwise its end: the minimum over the in-sync replicas of what
- * counts there. It never goes back, also when the setting changes. Owner:
+ * Invariant: log_start <= last_stable_offset <= high_watermark <= log end. With flush_before_ack
+ * the high watermark is the durable end of the log, otherwise its end: the minimum over the in-sync
+ * replicas of what counts there. It never goes back, also when the setting changes. Owner:
  * shard_of_partition(topic id, index). */
 #pragma once
 #include "broker/shard/log_starts.h"
@@ -16,10 +16,12 @@ enum partition_state {
     PARTITION_LEAVING, /* the topic is being deleted, or the broker stops */
 };
 
-/* Somebody who waits until the high watermark is at least `offset`. */
+/* Somebody who waits until the high watermark, or for committed data the last stable offset, is at
+ * least `offset`. */
 struct watermark_wait {
     struct list link;
     int64_t offset;
+    bool committed;
     /** Called when it is (ST_OK), or when it will not be: ST_IO offline, ST_CLOSED leaving.
      * Unlinked by then. */
     void (*over)(struct watermark_wait *wait, enum status st);
@@ -37,15 +39,17 @@ struct partition {
     struct log_owner log_owner;
     struct log_config config;
     int64_t high_watermark;
-    struct list waits;          /* struct watermark_wait, in ascending order of offset */
-    bool flush_before_ack;      /* what counts is on stable storage; otherwise in the file */
-    uint64_t durable_at_us;     /* monotonic, when the durable end last moved */
-    struct io_timer sync_timer; /* set: what was appended last is not being synced yet */
-    uint32_t use_count;         /* appends, reads and jobs that still need the log */
-    struct job *drained;        /* wakes when use_count falls to 0 */
+    int64_t last_stable_offset;  /* log_stable_offset of it */
+    struct list waits;           /* struct watermark_wait, in ascending order of offset */
+    struct list committed_waits; /* likewise: those for the last stable offset */
+    bool flush_before_ack;       /* what counts is on stable storage; otherwise in the file */
+    uint64_t durable_at_us;      /* monotonic, when the durable end last moved */
+    struct io_timer sync_timer;  /* set: what was appended last is not being synced yet */
+    uint32_t use_count;          /* appends, reads and jobs that still need the log */
+    struct job *drained;         /* wakes when use_count falls to 0 */
     /* Since it was opened; fetched octets once they have left. */
     uint64_t produce_bytes, produce_records, fetch_bytes;
-    bool has_saved_start; /* it may stand in log-start-offset-checkpoint */
+    bool has_saved_start;          /* it may stand in log-start-offset-checkpoint */
     bool has_saved_recovery_point; /* the same of recovery-point-offset-checkpoint */
     bool is_cleaned_now;           /* by a cleaner */
     uint64_t pool_bytes;           /* of this struct */
@@ -89,3 +93,9 @@ void partition_use(struct partition *partition);
 void partition_unuse(struct partition *partition);
 /** What acks=all and readers may see, worked out anew; wakes who waited. */
 void partition_update_watermark(struct partition *partition);
+/** The log's start has moved: with it the last stable offset, if a transaction began before. */
+void partition_start_moved(struct partition *partition);
+/** The last stable offset for readers of committed data, the high watermark for others. */
+static inline int64_t partition_readable_end(const struct partition *partition, bool committed) {
+    return committed ? partition->last_stable_offset : partition->high_watermark;
+}

@@ -47,6 +47,7 @@ static void retain(struct job *job, struct partition *p) {
         LOG_ERROR("partition", "event=retention-failed topic=%s partition=%d status=\"%s\"",
                   LOG_TEXT(p->topic), p->index, status_name(st));
     }
+    if (st == ST_OK && deleted.segments > 0) partition_start_moved(p);
     metrics_add(&p->shard->metrics, METRIC_RETENTION_BYTES, deleted.bytes);
     metrics_add(&p->shard->metrics, METRIC_RETENTION_SEGMENTS, deleted.segments);
 }

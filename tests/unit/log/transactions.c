@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "base/prng.h"
 #include "fixture.h"
 
@@ -197,6 +198,80 @@ static void expect_stable_offsets(struct story *s, const char *when) {
     }
 }
 
+/* --- a reader of committed data --- */
+
+static bool has_aborted;
+static void on_aborted(struct log_aborted *aborted) { has_aborted = true; }
+
+static void fetch_aborted(struct story *s, const struct log_read *read,
+                          struct log_aborted *aborted) {
+    static struct aborted_txn want[EVENTS_MAX];
+    *aborted = (struct log_aborted){.done = on_aborted};
+    has_aborted = false;
+    if (!log_aborted_start(s->fx->log, read, aborted))
+        while (!has_aborted) cr_assert(plain_io_turn(&s->fx->plain));
+    cr_assert_eq(aborted->status, ST_OK);
+    uint32_t count = model_aborted(s, read->offset, aborted->upper, want);
+    cr_expect(aborted->list.count == count &&
+              (count == 0 || memcmp(aborted->list.txns, want, count * sizeof want[0]) == 0));
+}
+
+/* Whether records of the batch at `offset` are for readers of committed data. */
+static bool model_shows(const struct story *s, int64_t offset) {
+    uint32_t i = 0;
+    while (s->events[i].first_offset != offset) i++;
+    const struct event *e = &s->events[i];
+    if (e->is_marker) return false;
+    if (!e->is_transactional) return true;
+    for (; i < s->count; i++)
+        if (s->events[i].is_marker && s->events[i].id == e->id) return s->events[i].is_commit;
+    return false;
+}
+
+/* As the Java client filters: an aborted transaction begins where the list says, and ends with its
+ * marker. */
+static bool is_shown(const struct batch_view *view, const struct log_aborted *aborted,
+                     bool is_aborting[PRODUCERS]) {
+    if (view->producer_id == NO_PRODUCER_ID) return true;
+    bool *aborting = &is_aborting[view->producer_id];
+    for (uint32_t i = 0; i < aborted->list.count; i++) {
+        const struct aborted_txn *txn = &aborted->list.txns[i];
+        if (txn->producer_id == view->producer_id && txn->first_offset <= batch_last_offset(view) &&
+            txn->last_offset >= view->base_offset)
+            *aborting = true;
+    }
+    if (batch_is_control(view)) *aborting = false;
+    return !batch_is_control(view) && !(*aborting && batch_is_transactional(view));
+}
+
+/* Everything below the last stable offset, in reads of random size; never aborted or open data. */
+static void consume_committed(struct story *s, const char *when) {
+    int64_t high_watermark = log_end(s->fx->log);
+    int64_t stable = log_stable_offset(s->fx->log, high_watermark), offset = 0;
+    while (offset < stable) {
+        struct log_read read;
+        struct log_aborted aborted;
+        bool is_aborting[PRODUCERS] = {false};
+        fixture_read(s->fx, &read, offset, stable, 1 + draw(s, 4000), true);
+        cr_assert(read.status == ST_OK && read.bytes > 0, "%s: at %ld", when, (long)offset);
+        fetch_aborted(s, &read, &aborted);
+        uint8_t *data = malloc(read.bytes);
+        cr_assert_eq(pread(read.file, data, read.bytes, (off_t)read.position), read.bytes);
+        struct batch_view view;
+        for (size_t at = 0; batch_open((struct bytes){data + at, read.bytes - at}, &view) == ST_OK;
+             at += view.batch_bytes) {
+            cr_expect_lt(batch_last_offset(&view), stable);
+            cr_expect_lt(batch_last_offset(&view), aborted.upper);
+            cr_expect_eq(is_shown(&view, &aborted, is_aborting), model_shows(s, view.base_offset),
+                         "%s: batch at %ld", when, (long)view.base_offset);
+            offset = batch_next_offset(&view);
+        }
+        free(data);
+        log_aborted_release(&aborted);
+        log_read_release(&read);
+    }
+}
+
 static struct producer_list producers_of(const struct fixture *fx) {
     struct producer_list list;
     cr_assert_eq(log_list_producers(fx->log, &list), ST_OK);
@@ -290,6 +365,7 @@ Test(transactions, of_any_story_are_found_live_and_after_every_kind_of_start) {
         go_on(&s, EVENTS_MAX / 2);
         expect_all(&s, "live");
         expect_stable_offsets(&s, "live");
+        consume_committed(&s, "live");
         struct producer_list live = producers_of(&fx);
         cr_assert_eq(fixture_close(&fx), ST_OK);
         fx.open.clean = true;
@@ -297,6 +373,7 @@ Test(transactions, of_any_story_are_found_live_and_after_every_kind_of_start) {
         expect_producers(&fx, &live, "closed");
         producer_list_release(&live, &fx.plain.mem);
         expect_all(&s, "closed");
+        consume_committed(&s, "closed");
         go_on(&s, EVENTS_MAX / 4);
         live = producers_of(&fx);
         fixture_sync(&fx);
@@ -309,6 +386,7 @@ Test(transactions, of_any_story_are_found_live_and_after_every_kind_of_start) {
         cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
         expect_all(&s, "killed again");
         expect_stable_offsets(&s, "killed again");
+        consume_committed(&s, "killed again");
         fixture_release(&fx);
     }
 }
