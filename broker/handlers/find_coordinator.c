@@ -82,6 +82,7 @@ static void respond_all(struct request *rq, int16_t problem) {
         answer->node_id = problem != KAFKA_NONE ? -1 : found.node_id;
         answer->host = problem != KAFKA_NONE ? STR("") : found.address.host;
         answer->port = problem != KAFKA_NONE ? -1 : found.address.port;
+        if (problem == KAFKA_INVALID_REQUEST) answer->error_message = str_of(error_text(problem));
     }
     request_respond(rq);
 }
