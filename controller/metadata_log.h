@@ -17,6 +17,8 @@ struct metadata_log_open {
     struct uuid directory_id;
     bool is_static_voter; /* controller.quorum.voters names this node alone: the voter set of a
                              directory that holds none (kraft.version 0) */
+    bool is_clean; /* the directory was shut down cleanly: no recovery, and nothing to sync. What
+                      is read is verified all the same */
     struct mem *mem;
     /** A batch was committed and applied: `next` is current from now on; `previous` must be
      * released with metadata_log_release when no shard reads it any more. */

@@ -216,6 +216,7 @@ static enum status open_log(struct loading *l) {
         .config = &log_settings,
         .owner = &log->owner,
         .create = true,
+        .clean = log->open.is_clean,
     };
     enum status st = log_open(l->job, &open, &log->log);
     if (st != ST_OK) return tell(l, st, "", str_of(status_name(st)));

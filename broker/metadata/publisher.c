@@ -257,6 +257,7 @@ enum status publisher_open(struct job *job, struct broker *broker, struct str *r
         .cluster_id = str_of(broker->cluster_id),
         .node_id = broker->node_id,
         .directory_id = broker->dirs[broker->metadata_dir].id,
+        .is_clean = broker->dirs[broker->metadata_dir].clean,
         .is_static_voter =
             is_static_voter(&broker->config->controller_quorum_voters, broker->node_id),
         .mem = shard->mem,
