@@ -161,15 +161,20 @@ enum status log_find_aborted(struct job *job, struct log *log, int64_t first, in
 
 /* --- for what a read gave --- */
 
-/* As Kafka bounds it: the first indexed offset behind what was read, or the segment's end. Where
- * that entry is in a part of the index that is not in memory the bound is higher, which only tells
- * the reader more. */
+/* As Kafka bounds it: the first indexed offset behind what was read, or the segment's end; its
+ * search passes over the index's very first entry when that lies exactly there. Where the entry is
+ * in a part of the index that is not in memory the bound is higher, which only tells the reader
+ * more. */
 static int64_t upper_bound(const struct log *log, const struct segment *segment,
                            uint64_t position) {
     const struct offset_index *index = &segment->offsets;
     struct offset_position entry;
-    if (offset_index_first_at(index->loaded, index->loaded_count, position, &entry) ||
-        offset_index_first_at(index->tail.entries, index->tail.count, position, &entry))
+    uint64_t from = position;
+    const uint8_t *first = index->tail.file_count > 0 ? index->loaded : index->tail.entries;
+    bool has_first = first != NULL && index_tail_total(&index->tail) > 0;
+    if (has_first && offset_index_decode(first).position == position) from++;
+    if (offset_index_first_at(index->loaded, index->loaded_count, from, &entry) ||
+        offset_index_first_at(index->tail.entries, index->tail.count, from, &entry))
         return segment->base_offset + entry.relative_offset;
     return log_segment_end(log, log_segment_of(log, segment->base_offset));
 }
