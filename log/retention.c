@@ -20,6 +20,7 @@ void retention_begin(struct retention *retention, const struct log_config *confi
         .clock = clock,
         .ahead_ms = MIN(MAX(config->message_timestamp_after_max_ms, RETENTION_AHEAD_MIN_MS),
                         RETENTION_AHEAD_MAX_MS),
+        .is_append_time = config->message_timestamp_type == TIMESTAMP_LOG_APPEND_TIME,
         .log_start = log_start,
         .upper_offset = upper_offset,
     };
@@ -54,7 +55,7 @@ bool retention_needs_age(const struct retention *retention,
 static bool is_expired(const struct retention *r, const struct retention_segment *segment) {
     bool absurd = retention_is_absurd(r, segment->max_timestamp_ms);
     bool lay_long = segment->idle_ms > r->retention_ms;
-    if (absurd && segment->appended_here) return lay_long;
+    if ((absurd || r->is_append_time) && segment->appended_here) return lay_long;
     int64_t born_ms = absurd ? segment->modified_ms : segment->max_timestamp_ms;
     return age(r->clock.wall_ms, born_ms) > r->retention_ms &&
            (lay_long || age(r->clock.steady_ms, born_ms) > r->retention_ms);

@@ -11,6 +11,9 @@
  * ever. Over a restart only the wall clock tells how time passed: one that is wrong at a start is
  * believed.
  *
+ * With message.timestamp.type=LogAppendTime timestamps are of the wall clock as it was, right or
+ * wrong: what this process appended has its monotonic age.
+ *
  * An absurd largest timestamp says nothing of an age: one below RETENTION_PLAUSIBLE_MS (none,
  * negative, or seconds given as milliseconds), or above what message.timestamp.after.max.ms lets in
  * (microseconds, nanoseconds, another planet's clock; KIP-937). Such a segment has the age of its
@@ -49,6 +52,7 @@ struct retention {
     uint64_t excess_bytes; /* still above retention.bytes */
     struct retention_clock clock;
     int64_t ahead_ms;     /* timestamps further ahead are absurd */
+    bool is_append_time;  /* message.timestamp.type: timestamps are of our own wall clock */
     int64_t log_start;    /* what lies below it goes whatever the limits */
     int64_t upper_offset; /* what reaches above it stays: high watermark and durable end */
 };

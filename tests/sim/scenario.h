@@ -12,6 +12,7 @@ struct scenario_result {
     uint64_t virtual_us;
     uint64_t sent, acked, read; /* records */
     uint64_t crashes, clean_stops;
+    uint64_t cleanings, deletions; /* of `log`: compactions ended, segments that retention took */
     struct fault_counts counts;
     bool is_good;
     char failure[800];

@@ -1,15 +1,19 @@
 /* tests/sim/scenario_log.c - one partition's log alone, under every fault: what it said is in the
  * file survives a kill, what it said is durable survives a power cut, recovery finds all of it, and
- * nothing else appears. */
+ * nothing else appears. Some seeds compact it (tests/sim/log_keys.h says what must be there then),
+ * some let retention delete from it, by size, or by age while the wall clock jumps by ten years. */
 #include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
 #include "base/job.h"
+#include "log/cleaner.h"
 #include "log/log.h"
+#include "log/retention.h"
 #include "protocol/batch_builder.h"
 #include "protocol/record_iter.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/history.h"
+#include "tests/sim/log_keys.h"
 #include "tests/sim/node.h"
 #include "tests/sim/scenario.h"
 
@@ -23,6 +27,10 @@ enum {
     VALUE_MAX = 900,
 };
 #define DIR "/data"
+#define TEN_YEARS_MS (INT64_C(3653) * 86400 * 1000)
+
+/* What happens to old segments. */
+enum tending { TEND_NOTHING, TEND_SIZE, TEND_AGE, TEND_KEYS };
 
 struct log_process;
 
@@ -52,6 +60,8 @@ struct log_process {
     struct list spare;   /* ended */
     uint32_t under_way;
     uint32_t readers;
+    int64_t clean_end; /* where a cleaning of this process came to; 0: none has */
+    uint64_t born_us;  /* of the world */
     bool is_stopping, is_offline;
 };
 
@@ -60,6 +70,11 @@ struct log_scenario {
     struct node *node;
     struct history history;
     struct log_config config;
+    enum tending tending;
+    struct log_keys keys;
+    uint64_t *appended_us; /* of the world, by offset */
+    size_t appended_capacity;
+    uint64_t deletions, cleanings;
     struct log_process *process;
     struct event kill, power, stop, restart, reap;
     uint64_t next_id, batches, opened, crashes, clean_stops;
@@ -97,10 +112,17 @@ static void batches_read(struct log_process *p, struct history_reader *reader, s
         while (record_iter_next(&p->iter, &record)) {
             if (record.offset < reader->next_offset)
                 continue; /* a range begins with a whole batch */
+            if (s->tending == TEND_KEYS) {
+                log_keys_read(&s->keys, &record);
+                reader->next_offset = record.offset + 1;
+                continue;
+            }
             history_read(&s->history, reader, record.offset, record.value, upper);
         }
         record_iter_close(&p->iter);
         if (p->iter.status != ST_OK) failed(s, "records of a batch", p->iter.status);
+        if (s->tending == TEND_KEYS) /* offsets have gaps */
+            reader->next_offset = MAX(reader->next_offset, batch_next_offset(&view));
         octets = (struct bytes){octets.ptr + view.batch_bytes, octets.len - view.batch_bytes};
     }
 }
@@ -146,7 +168,11 @@ static bool read_up_to(struct log_process *p, struct job *job, struct history_re
             continue;
         }
         bool is_gap = st == ST_OK && reader->next_offset == before;
-        if (st == ST_CORRUPT || is_gap) {
+        if (st == ST_RANGE && before < log_start_offset(p->log)) {
+            good = false; /* it was deleted meanwhile */
+        } else if (is_gap && p->scenario->tending == TEND_KEYS) {
+            reader->next_offset = target; /* nothing is left behind it */
+        } else if (st == ST_CORRUPT || is_gap) {
             history_damaged(&p->scenario->history, reader);
         } else if (st != ST_OK) {
             good = false;
@@ -180,6 +206,17 @@ static void reader_job(struct job *job, void *argument) {
 
 /* --- appending --- */
 
+static enum status add_keyed(struct log_process *p, uint64_t id, int64_t wall_ms,
+                             struct bytes value) {
+    char key[LOG_KEYS_KEY_BYTES];
+    uint8_t octets[LOG_KEYS_ID_BYTES];
+    log_keys_key(id, key);
+    put_u64(octets, id);
+    struct record_header header = {STR("id"), {octets, sizeof octets}};
+    return batch_builder_add(&p->builder, wall_ms, (struct bytes){(uint8_t *)key, strlen(key)},
+                             log_keys_is_tombstone(id) ? BYTES_NULL : value, &header, 1);
+}
+
 static void batch_make(struct log_process *p, struct log_batch *b) {
     struct log_scenario *s = p->scenario;
     struct batch_options options = BATCH_OPTIONS_DEFAULT;
@@ -190,8 +227,10 @@ static void batch_make(struct log_process *p, struct log_batch *b) {
         uint8_t value[VALUE_MAX];
         size_t len = history_value_bytes(b->first_id + i, VALUE_MAX);
         history_value(b->first_id + i, value, len);
-        st = batch_builder_add(&p->builder, wall_ms, BYTES_NULL, (struct bytes){value, len}, NULL,
-                               0);
+        st = s->tending == TEND_KEYS
+                 ? add_keyed(p, b->first_id + i, wall_ms, (struct bytes){value, len})
+                 : batch_builder_add(&p->builder, wall_ms, BYTES_NULL, (struct bytes){value, len},
+                                     NULL, 0);
     }
     struct bytes batch = BYTES_NULL;
     if (st == ST_OK) st = batch_builder_finish(&p->builder, &batch);
@@ -212,6 +251,20 @@ static void batch_end(struct log_batch *b) {
     b->process->under_way--;
 }
 
+static void note_time(struct log_scenario *s, int64_t first, int64_t last) {
+    size_t end = (size_t)last + 1;
+    if (end > s->appended_capacity) {
+        size_t capacity = end * 2;
+        uint64_t *grown = mem_need(s->history.mem, capacity * sizeof *grown);
+        if (s->appended_capacity > 0)
+            memcpy(grown, s->appended_us, s->appended_capacity * sizeof *grown);
+        mem_free(s->history.mem, s->appended_us, s->appended_capacity * sizeof *grown);
+        s->appended_us = grown;
+        s->appended_capacity = capacity;
+    }
+    for (size_t i = (size_t)first; i < end; i++) s->appended_us[i] = s->world->now_us;
+}
+
 static void append_done(struct log_append *append) {
     struct log_batch *b = CONTAINER_OF(append, struct log_batch, append);
     struct log_process *p = b->process;
@@ -223,6 +276,9 @@ static void append_done(struct log_append *append) {
     world_trace(p->scenario->world, "appended %lld..%lld", (long long)append->base_offset,
                 (long long)append->last_offset);
     history_acked(&p->scenario->history, PARTITION, b->first_id, b->count, append->base_offset, 1);
+    if (p->scenario->tending == TEND_KEYS)
+        log_keys_appended(&p->scenario->keys, append->base_offset, b->first_id, b->count);
+    note_time(p->scenario, append->base_offset, append->last_offset);
     list_push_back(&p->written, &b->link);
     if (draw(p->scenario, 3) > 0) log_sync(p->log);
 }
@@ -232,6 +288,8 @@ static void on_end(struct log_owner *owner) { (void)owner; }
 static void on_durable(struct log_owner *owner) {
     struct log_process *p = CONTAINER_OF(owner, struct log_process, owner);
     world_trace(p->scenario->world, "durable up to %lld", (long long)log_durable_end(p->log));
+    if (p->scenario->tending == TEND_KEYS)
+        log_keys_durable(&p->scenario->keys, log_durable_end(p->log));
     LIST_EACH(&p->written, node) {
         struct log_batch *b = CONTAINER_OF(node, struct log_batch, link);
         if (b->append.last_offset >= log_durable_end(p->log)) break;
@@ -318,11 +376,90 @@ static bool check_all(struct job *job, struct log_process *p) {
     struct history_reader reader = {.partition = PARTITION, .is_raw = true};
     reader.next_offset = log_start_offset(p->log);
     int64_t end = log_end(p->log);
-    history_end_begin(&s->history, PARTITION);
-    if (!read_up_to(p, job, &reader, end, end)) return false;
-    history_end(&s->history, PARTITION, log_start_offset(p->log), end);
+    if (s->tending == TEND_KEYS) {
+        log_keys_read_begin(&s->keys);
+        if (!read_up_to(p, job, &reader, end, end)) return false;
+        log_keys_read_end(&s->keys, p->clean_end, io_now(p->io).wall_ms);
+        if (s->keys.failure[0] != '\0') world_fail(s->world, "%s", s->keys.failure);
+    } else {
+        history_end_begin(&s->history, PARTITION);
+        if (!read_up_to(p, job, &reader, end, end)) return false;
+        history_end(&s->history, PARTITION, log_start_offset(p->log), end);
+    }
     world_trace(s->world, "checked up to %lld", (long long)end);
     return true;
+}
+
+/* --- tending: retention and compaction --- */
+
+static bool may_go_on(const void *owner) {
+    const struct log_process *p = owner;
+    return !p->is_stopping && !p->is_offline;
+}
+
+static void clean_keys(struct job *job, struct log_process *p) {
+    struct log_scenario *s = p->scenario;
+    struct cleanable cleanable;
+    struct cleaned cleaned;
+    int64_t now_ms = io_now(p->io).wall_ms;
+    enum status st = log_cleanable(job, p->log, log_durable_end(p->log), &cleanable);
+    if (st == ST_OK && cleanable.dirty_bytes == 0) return;
+    if (st == ST_OK) {
+        struct cleaner_limits limits = {.map_bytes = 24u << draw(s, 8),
+                                        .load_factor = 0.9,
+                                        .io_bytes = 1 + draw(s, 50000),
+                                        .bytes_per_second = 1e300};
+        struct cleaner_leave leave = {may_go_on, p};
+        /* As early as any of it can be seen by a later process. */
+        log_keys_cleaned(&s->keys, cleanable.first_uncleanable, now_ms,
+                         s->config.delete_retention_ms);
+        st = log_clean(job, p->log, &cleanable, &limits, &leave, &cleaned);
+    }
+    bool is_ordinary = st == ST_CANCELLED || st == ST_STALE || log_uncleanable(p->log) != ST_OK;
+    if (st == ST_OK) {
+        s->cleanings++;
+        p->clean_end = cleaned.clean_end;
+        world_trace(s->world, "clean up to %lld", (long long)cleaned.clean_end);
+    } else if (!is_ordinary && !s->may_fail && st != ST_NO_SPACE) {
+        failed(s, "compaction", st);
+    }
+}
+
+static void retain(struct job *job, struct log_process *p) {
+    struct log_scenario *s = p->scenario;
+    struct retained deleted = {0};
+    enum status st = log_retain(job, p->log, log_durable_end(p->log), &deleted);
+    if (st != ST_OK && !s->may_fail) failed(s, "retention", st);
+    if (st != ST_OK || deleted.segments == 0) return;
+    int64_t start = log_start_offset(p->log);
+    s->deletions += deleted.segments;
+    world_trace(s->world, "log start %lld", (long long)start);
+    uint64_t left = log_size_bytes(p->log);
+    if (s->tending == TEND_SIZE && left < (uint64_t)s->config.retention_bytes)
+        world_fail(s->world, "retention left %llu octets", (unsigned long long)left);
+    if (s->tending != TEND_AGE || (size_t)start > s->appended_capacity) return;
+    uint64_t at_us = s->appended_us[start - 1];
+    uint64_t age_us = s->world->now_us - at_us;
+    /* Over a restart the wall clock is believed, and it may have been wrong before. */
+    if (at_us > p->born_us && age_us <= (uint64_t)s->config.retention_ms * 1000)
+        world_fail(s->world, "offset %lld went after %llu us", (long long)start - 1,
+                   (unsigned long long)age_us);
+}
+
+static void tending_job(struct job *job, void *argument) {
+    struct log_process *p = argument;
+    struct log_scenario *s = p->scenario;
+    while (!p->is_stopping && !p->is_offline) {
+        job_sleep_until(job, io_now(p->io).mono_us + 1 + draw(s, 200000));
+        if (p->is_stopping || p->is_offline) break;
+        if (s->tending == TEND_KEYS) clean_keys(job, p);
+        if (s->tending == TEND_SIZE || s->tending == TEND_AGE) retain(job, p);
+        if (s->tending == TEND_AGE && draw(s, 4) == 0) {
+            s->node->skew_ms = (int64_t)draw(s, 3) * TEN_YEARS_MS - TEN_YEARS_MS;
+            (void)world_fault(s->world, FAULT_CLOCK_STEP, 1000000); /* counted */
+        }
+    }
+    p->readers--;
 }
 
 static void checkpoint_job(struct job *job, void *argument) {
@@ -366,10 +503,12 @@ static void main_job(struct job *job, void *argument) {
         return;
     }
     s->opened++;
+    if (s->tending == TEND_KEYS) log_keys_opened(&s->keys, log_end(p->log));
     if (!check_all(job, p)) return;
     if (s->is_ending) s->is_done = true;
-    p->readers = 2;
+    p->readers = 3;
     job_start(&p->jobs, reader_job, p);
+    job_start(&p->jobs, tending_job, p);
     job_start(&p->jobs, checkpoint_job, p);
     while (!p->is_stopping && !p->is_offline && !s->is_ending) {
         if (p->under_way < APPENDS && s->batches++ < BATCHES) append_one(p);
@@ -387,11 +526,12 @@ static void main_job(struct job *job, void *argument) {
 
 static void boot(struct node *node, struct io **ios, unsigned io_count, struct mem *mem,
                  void *argument) {
-    (void)node;
     (void)io_count; /* one */
     struct log_process *p = MEM_NEW(mem, struct log_process);
     p->scenario = argument;
     p->scenario->process = p;
+    p->born_us = p->scenario->world->now_us;
+    node->skew_ms = 0;
     p->io = ios[0];
     p->mem = mem;
     jobs_init(&p->jobs, p->io, 8);
@@ -512,6 +652,20 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
         .compression_type = -1,
         .cleanup_policy = CLEANUP_DELETE,
     };
+    static const enum tending tendings[] = {TEND_NOTHING, TEND_NOTHING, TEND_SIZE, TEND_AGE,
+                                            TEND_KEYS, TEND_KEYS};
+    s->tending = tendings[prng_below(&prng, COUNT(tendings))];
+    uint64_t kept = prng_below(&prng, UINT64_C(1) << (10 + prng_below(&prng, 10)));
+    if (s->tending == TEND_SIZE) s->config.retention_bytes = (int64_t)kept;
+    if (s->tending == TEND_AGE) {
+        s->config.retention_ms = (int64_t)(kept % 1500);
+        s->config.message_timestamp_type = TIMESTAMP_LOG_APPEND_TIME;
+    }
+    if (s->tending == TEND_KEYS) {
+        s->config.cleanup_policy = CLEANUP_COMPACT;
+        s->config.delete_retention_ms = (int64_t)(kept % 1500);
+        s->config.max_compaction_lag_ms = INT64_MAX;
+    }
     if (s->config.segment_bytes < 16384) s->config.segment_bytes += 16384; /* holds any batch */
     s->stop_every_us = prng_chance(&prng, 1, 2) ? 100000 + prng_below(&prng, 1000000) : 0;
     s->pause_us = 1 + prng_below(&prng, 1 << prng_below(&prng, 18));
@@ -522,6 +676,7 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     s->node->on_crash = on_crash;
     s->node->context = s;
     history_init(&s->history, mem);
+    log_keys_init(&s->keys, mem);
     (void)history_partition_add(&s->history, "topic-0", true); /* PARTITION */
     event_init(&s->kill, s->world, EVENT_PLAN, 0, kill_due);
     event_init(&s->power, s->world, EVENT_PLAN, 0, power_due);
@@ -569,10 +724,14 @@ void log_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_res
     ret_result->acked = s->history.acked_count;
     ret_result->read = s->history.read_count;
     ret_result->crashes = s->crashes;
+    ret_result->cleanings = s->cleanings;
+    ret_result->deletions = s->deletions;
     ret_result->clean_stops = s->clean_stops;
     ret_result->counts = world->counts;
     world_free(world);
     history_release(&s->history);
+    log_keys_release(&s->keys);
+    mem_free(&mem, s->appended_us, s->appended_capacity * sizeof *s->appended_us);
     MEM_FREE(&mem, s);
     ASSERT(mem.used_bytes == 0);
 }

@@ -38,6 +38,7 @@ struct worker {
     pid_t pid;
     uint64_t seed; /* under way */
     uint64_t seeds, events, virtual_us, sent, acked, read, crashes, clean_stops, repeated;
+    uint64_t cleanings, deletions;
     struct fault_counts counts;
 };
 
@@ -93,6 +94,8 @@ static void add(struct worker *w, const struct scenario_result *result) {
     w->read += result->read;
     w->crashes += result->crashes;
     w->clean_stops += result->clean_stops;
+    w->cleanings += result->cleanings;
+    w->deletions += result->deletions;
     fault_counts_add(&w->counts, &result->counts);
 }
 
@@ -185,10 +188,16 @@ static int batch(const struct options *options, const char *program) {
         sum.crashes += w->crashes;
         sum.clean_stops += w->clean_stops;
         sum.repeated += w->repeated;
+        sum.cleanings += w->cleanings;
+        sum.deletions += w->deletions;
         fault_counts_add(&sum.counts, &w->counts);
     }
-    int missing =
-        faults_report(&sum.counts, options->last - options->first + 1 >= FAULTS_COUNT_FROM);
+    bool judge = options->last - options->first + 1 >= FAULTS_COUNT_FROM;
+    int missing = faults_report(&sum.counts, judge);
+    if (options->scenario->run == log_scenario_run) {
+        printf("cleanings=%" PRIu64 " deletions=%" PRIu64 "\n", sum.cleanings, sum.deletions);
+        missing += judge && (sum.cleanings == 0 || sum.deletions == 0);
+    }
     printf("records sent=%" PRIu64 " acked=%" PRIu64 " read=%" PRIu64 " crashes=%" PRIu64
            " clean-stops=%" PRIu64 "\n",
            sum.sent, sum.acked, sum.read, sum.crashes, sum.clean_stops);

@@ -23,6 +23,7 @@ struct plan_case {
     int64_t wall_step, steady_step; /* of the clocks, from NOW */
     int64_t after_max_ms;
     uint32_t policy;
+    enum timestamp_type type;
     uint32_t want; /* how many of the oldest go */
 };
 
@@ -112,6 +113,12 @@ static const struct plan_case cases[] = {
     {"ten years back: what this process appended goes by its monotonic age",
      {AGED(0, .appended_here = true, .idle_ms = WEEK + 1), AGED(HOUR)}, WEEK, -1,
      .wall_step = -TEN_YEARS, .want = 1},
+    {"append times of a clock that was ten years late are not believed",
+     {AGED(TEN_YEARS, .appended_here = true, .idle_ms = DAY), AGED(HOUR)}, WEEK, -1,
+     .type = TIMESTAMP_LOG_APPEND_TIME, .want = 0},
+    {"append times: what lay here for longer than retention.ms goes",
+     {AGED(TEN_YEARS, .appended_here = true, .idle_ms = WEEK + 1), AGED(HOUR)}, WEEK, -1,
+     .type = TIMESTAMP_LOG_APPEND_TIME, .want = 1},
     {"a clock that was ten years late at the start keeps nothing for ever",
      {AGED(2 * WEEK, .idle_ms = WEEK + 1), AGED(HOUR)}, WEEK, -1, .steady_step = -TEN_YEARS,
      .want = 1},
@@ -126,6 +133,7 @@ static uint32_t plan(const struct plan_case *c) {
         .retention_ms = c->retention_ms,
         .retention_bytes = c->retention_bytes,
         .message_timestamp_after_max_ms = c->after_max_ms > 0 ? c->after_max_ms : HOUR,
+        .message_timestamp_type = c->type,
         .cleanup_policy = c->policy != 0 ? c->policy : (uint32_t)CLEANUP_DELETE,
     };
     uint64_t total = 0;

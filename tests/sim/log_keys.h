@@ -1,0 +1,54 @@
+/* tests/sim/log_keys.h - what a compacted log may hold: a model of keys beside tests/sim/history.h,
+ * which knows dense logs only. A record's key, whether it is a tombstone, its value and its header
+ * follow from its id; the header tells the id of a tombstone, too.
+ *
+ * What is promised, after every crash and every cleaning:
+ *   of every key the newest durable record is there, or a newer one, or, when it is a tombstone,
+ *   none at all; nothing older is the newest that a reader finds
+ *   a tombstone is there for delete.retention.ms after the first cleaning that reached it
+ *   an offset holds the record that was appended there, or none
+ *   below where a cleaning came to, a key is there once */
+#pragma once
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "protocol/record.h"
+
+enum { LOG_KEYS_COUNT = 40, LOG_KEYS_KEY_BYTES = 16, LOG_KEYS_ID_BYTES = 8 };
+
+struct log_key_entry {
+    uint64_t id;       /* 0: not known: it was appended and its process died before it heard so */
+    int64_t may_go_ms; /* of a tombstone: not before this; INT64_MAX: no cleaning reached it yet */
+    bool is_there;     /* as was read last */
+};
+
+struct log_keys {
+    struct mem *mem; /* borrowed */
+    struct log_key_entry *entries; /* by offset */
+    size_t count, capacity;
+    int64_t durable_end;
+    uint64_t checks, dropped; /* readings to the end; records found missing in them */
+    char failure[256];        /* the first one; empty: none */
+};
+
+void log_keys_init(struct log_keys *keys, struct mem *mem);
+void log_keys_release(struct log_keys *keys);
+
+/** The key of a record, terminated. */
+void log_keys_key(uint64_t id, char key[LOG_KEYS_KEY_BYTES]);
+bool log_keys_is_tombstone(uint64_t id);
+
+/** Records first_id .. were appended. */
+void log_keys_appended(struct log_keys *keys, int64_t base_offset, uint64_t first_id,
+                       uint32_t count);
+void log_keys_durable(struct log_keys *keys, int64_t durable_end);
+/** A process opened the log and found this end: what lay behind it is gone. */
+void log_keys_opened(struct log_keys *keys, int64_t end);
+/** A cleaning reached clean_end at now_ms, and tombstones stay for retention_ms. */
+void log_keys_cleaned(struct log_keys *keys, int64_t clean_end, int64_t now_ms,
+                      int64_t retention_ms);
+
+void log_keys_read_begin(struct log_keys *keys);
+void log_keys_read(struct log_keys *keys, const struct record *record);
+/** Everything from the log's start to its end was read. clean_end: below it every key is there at
+ * most once; 0: not known. */
+void log_keys_read_end(struct log_keys *keys, int64_t clean_end, int64_t now_ms);
