@@ -1,7 +1,13 @@
 /* broker/group/classic.c - the classic kind of group. */
 #include "broker/group/classic.h"
 #include "base/assert.h"
+#include "broker/group/consumer.h"
 #include "protocol/errors.h"
+
+struct classic *classic_group(const struct coordinator *c, struct str id) {
+    struct group *group = group_find(c, id);
+    return group != NULL && !group_is_consumer(group) ? classic_of(group) : NULL;
+}
 
 const char *classic_state_name(enum classic_state state) {
     static const char *const names[] = {

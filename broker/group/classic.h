@@ -78,6 +78,8 @@ struct classic {
 static inline struct classic *classic_of(const struct group *group) {
     return (struct classic *)(void *)group->body;
 }
+/** NULL when there is none of that id, or one of another kind. */
+struct classic *classic_group(const struct coordinator *c, struct str id);
 /** NULL without memory. */
 struct group_body *classic_new(struct group *group);
 const char *classic_state_name(enum classic_state state);

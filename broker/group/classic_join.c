@@ -6,6 +6,7 @@
  * (the first rebalance of a group waits for more members). */
 #include "base/assert.h"
 #include "broker/group/classic.h"
+#include "broker/group/consumer.h"
 #include "protocol/errors.h"
 
 #define NEW_MEMBER_TIMEOUT_MS (5 * 60 * 1000) /* as in Kafka: a first join that nobody retries */
@@ -566,6 +567,25 @@ static void join(struct joining *j, bool is_new_group) {
     }
 }
 
+/* A consumer group without members becomes a classic one; false: answered. */
+static bool make_way(struct coordinator *c, struct group_ticket *ticket, struct group *group) {
+    const struct join_group_request *in = ticket->request;
+    int16_t error = KAFKA_NONE;
+    if (!group->body->kind->is_empty(group)) {
+        error = KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+    } else if (in->member_id.len > 0) {
+        error = KAFKA_UNKNOWN_MEMBER_ID;
+    } else {
+        group_effects_unit(c->fx);
+        enum status st = group->body->kind->bury(group);
+        c->next_position++;
+        if (st != ST_OK || !group_reset(group)) c->fx->is_broken = true;
+        if (st != ST_OK) group_effects_drop_unit(c->fx);
+    }
+    if (error != KAFKA_NONE) answer_error(c, ticket, in->member_id, error);
+    return error == KAFKA_NONE;
+}
+
 void classic_join(struct coordinator *c, struct group_ticket *ticket) {
     const struct join_group_request *in = ticket->request;
     const struct group_settings *settings = c->settings;
@@ -585,6 +605,7 @@ void classic_join(struct coordinator *c, struct group_ticket *ticket) {
         answer_error(c, ticket, in->member_id, KAFKA_COORDINATOR_NOT_AVAILABLE);
         return;
     }
+    if (group_is_consumer(group) && !make_way(c, ticket, group)) return;
     struct joining joining = {
         .g = classic_of(group),
         .ticket = ticket,

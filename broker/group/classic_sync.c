@@ -102,8 +102,7 @@ static void answer_error(struct coordinator *c, struct group_ticket *ticket, int
 
 void classic_sync(struct coordinator *c, struct group_ticket *ticket) {
     const struct sync_group_request *in = ticket->request;
-    struct group *group = group_find(c, in->group_id);
-    struct classic *g = group != NULL ? classic_of(group) : NULL;
+    struct classic *g = classic_group(c, in->group_id);
     int16_t error = g != NULL ? check_sync(g, in) : KAFKA_UNKNOWN_MEMBER_ID;
     if (error != KAFKA_NONE) {
         answer_error(c, ticket, error);
@@ -134,8 +133,8 @@ static int16_t beat(struct classic *g, const struct heartbeat_request *in) {
 void classic_heartbeat(struct coordinator *c, struct group_ticket *ticket) {
     const struct heartbeat_request *in = ticket->request;
     struct heartbeat_response *out = ticket->response;
-    struct group *group = group_find(c, in->group_id);
-    out->error_code = group != NULL ? beat(classic_of(group), in) : KAFKA_UNKNOWN_MEMBER_ID;
+    struct classic *g = classic_group(c, in->group_id);
+    out->error_code = g != NULL ? beat(g, in) : KAFKA_UNKNOWN_MEMBER_ID;
     group_effects_reply(c->fx, ticket);
 }
 
@@ -164,7 +163,7 @@ static int16_t leave_one(struct classic *g,
 void classic_leave(struct coordinator *c, struct group_ticket *ticket) {
     const struct leave_call *call = ticket->request;
     struct leave_group_response *out = ticket->response;
-    struct group *group = group_find(c, call->group_id);
+    struct classic *g = classic_group(c, call->group_id);
     bool has_left = false;
     out->members = leave_group_response_member_array(ticket->arena, call->count);
     if (out->members == NULL) {
@@ -176,10 +175,10 @@ void classic_leave(struct coordinator *c, struct group_ticket *ticket) {
         struct leave_group_response_member *member = &out->members[i];
         member->member_id = call->members[i].member_id;
         member->group_instance_id = call->members[i].group_instance_id;
-        member->error_code = group != NULL ? leave_one(classic_of(group), &call->members[i])
-                                           : KAFKA_UNKNOWN_MEMBER_ID;
+        member->error_code =
+            g != NULL ? leave_one(g, &call->members[i]) : KAFKA_UNKNOWN_MEMBER_ID;
         has_left = has_left || member->error_code == KAFKA_NONE;
     }
-    if (has_left) classic_rebalance(classic_of(group));
+    if (has_left) classic_rebalance(g);
     group_effects_reply(c->fx, ticket);
 }

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "broker/group/admin.h"
 #include "broker/group/classic.h"
+#include "broker/group/consumer.h"
 #include "broker/group/offsets.h"
 
 /* --- groups --- */
@@ -45,11 +46,15 @@ void group_remove(struct group *group) {
     MEM_FREE(c->mem, group);
 }
 
+void group_set_body(struct group *group, struct group_body *body) {
+    group->body->kind->free(group->body);
+    group->body = body;
+}
+
 bool group_reset(struct group *group) {
     struct group_body *body = classic_new(group);
     if (body == NULL) return false;
-    group->body->kind->free(group->body);
-    group->body = body;
+    group_set_body(group, body);
     return true;
 }
 
@@ -180,6 +185,8 @@ void coordinator_request(struct coordinator *c, struct now now, struct group_tic
     case CALL_LEAVE: classic_leave(c, ticket); return;
     case CALL_LIST_GROUPS: admin_list(c, ticket); return;
     case CALL_DESCRIBE_GROUP: admin_describe(c, ticket); return;
+    case CALL_CONSUMER_HEARTBEAT: consumer_heartbeat(c, ticket); return;
+    case CALL_DESCRIBE_CONSUMER: consumer_describe(c, ticket); return;
     case CALL_DELETE_GROUP: admin_delete(c, ticket); return;
     }
     ASSERT(false);
@@ -258,11 +265,13 @@ enum status coordinator_replay(struct coordinator *c, const struct replay_contex
     ASSERT(!c->is_loaded);
     if (key.len < 2) return ST_CORRUPT;
     enum status st = ST_OK;
-    switch (get_u16(key.ptr)) { /* the type: the version of the key */
+    uint16_t type = get_u16(key.ptr);
+    switch (type) { /* the type: the version of the key */
     case LEGACY_OFFSET_COMMIT_KEY: /* the same fields in the same order; its value is version 0 */
     case OFFSET_COMMIT_KEY: st = replay_offset(c, at, key, value, scratch); break;
     case GROUP_METADATA_KEY: st = replay_classic(c, key, value, scratch); break;
-    default: return ST_OK;
+    default:
+        if (consumer_record_is(type)) st = consumer_replay(c, type, key, value, scratch);
     }
     return st == ST_NOMEM ? ST_NOMEM : st == ST_OK ? ST_OK : ST_CORRUPT;
 }

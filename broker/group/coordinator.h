@@ -30,7 +30,14 @@ struct group_settings {
     int32_t session_timeout_ms_min, session_timeout_ms_max; /* group.m*.session.timeout.ms */
     int32_t initial_delay_ms; /* group.initial.rebalance.delay.ms */
     int32_t group_size_max;   /* group.max.size */
+    /* group.consumer.*; a group's own settings go before the first three */
+    int32_t consumer_session_timeout_ms, consumer_heartbeat_interval_ms;
+    int32_t consumer_assignment_interval_ms;
+    int32_t consumer_group_size_max;
+    const struct assignor *assignor; /* of groups whose members do not say */
 };
+
+struct assignor;
 
 struct coordinator {
     struct mem *mem; /* borrowed */

@@ -139,6 +139,20 @@ static void fail_describe(const struct str *group_id,
     out->error_code = error;
 }
 
+static void fail_consumer_heartbeat(struct consumer_group_heartbeat_response *out,
+                                    int16_t error) {
+    consumer_group_heartbeat_response_defaults(out);
+    out->error_code = error;
+}
+
+static void fail_describe_consumer(const struct str *group_id,
+                                   struct consumer_group_describe_response_described *out,
+                                   int16_t error) {
+    consumer_group_describe_response_described_defaults(out);
+    out->group_id = *group_id;
+    out->error_code = error;
+}
+
 static void fail_deletion(const struct str *group_id,
                           struct delete_groups_response_deletable_group_result *out,
                           int16_t error) {
@@ -157,6 +171,10 @@ void group_ticket_fail(struct group_ticket *ticket, int16_t error) {
     case CALL_LEAVE: fail_leave(ticket->response, error); return;
     case CALL_LIST_GROUPS: fail_list(ticket->response, error); return;
     case CALL_DESCRIBE_GROUP: fail_describe(ticket->request, ticket->response, error); return;
+    case CALL_CONSUMER_HEARTBEAT: fail_consumer_heartbeat(ticket->response, error); return;
+    case CALL_DESCRIBE_CONSUMER:
+        fail_describe_consumer(ticket->request, ticket->response, error);
+        return;
     case CALL_DELETE_GROUP: fail_deletion(ticket->request, ticket->response, error); return;
     }
     ASSERT(false);

@@ -21,6 +21,8 @@ enum group_call_kind {
     CALL_LEAVE,          /* struct leave_call, leave_group_response */
     CALL_LIST_GROUPS,    /* list_groups_request, _response: of one coordinator */
     CALL_DESCRIBE_GROUP, /* struct str, describe_groups_response_described_group */
+    CALL_CONSUMER_HEARTBEAT, /* consumer_group_heartbeat_request, _response */
+    CALL_DESCRIBE_CONSUMER,  /* struct str, consumer_group_describe_response_described */
     CALL_DELETE_GROUP,   /* struct str, delete_groups_response_deletable_group_result */
 };
 

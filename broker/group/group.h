@@ -1,7 +1,7 @@
 /* broker/group/group.h - a group as its coordinator holds it: an id, offsets, and a body that knows
- * about members. There is one kind of body today, the classic one; KIP-848's consumer group is
- * another behind the same interface, and turning one into the other exchanges the body and keeps
- * the offsets. Internal to broker/group: the shell uses coordinator.h. */
+ * about members. There are two kinds of body, the classic one and KIP-848's consumer group, behind
+ * one interface; turning one into the other exchanges the body and keeps the offsets. Internal to
+ * broker/group: the shell uses coordinator.h. */
 #pragma once
 #include "broker/group/coordinator.h"
 
@@ -73,6 +73,8 @@ void group_remove(struct group *group);
 /** Takes its body's records back with tombstones, and the group with them unless offsets keep it.
  * false: not now, nothing was written. */
 bool group_bury(struct group *group);
+/** Another body (taken) instead of the one it has. */
+void group_set_body(struct group *group, struct group_body *body);
 /** An empty classic body instead of the one it has; false without memory. */
 bool group_reset(struct group *group);
 /** Sorted by id: for dumps and everything whose order must not come from hashes. Arena; NULL

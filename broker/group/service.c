@@ -2,6 +2,7 @@
 #include "broker/group/service.h"
 #include "base/assert.h"
 #include "base/logging.h"
+#include "broker/group/assignor.h"
 #include "broker/config/config.h"
 #include "broker/group/host.h"
 #include "broker/net/connection.h"
@@ -58,6 +59,12 @@ static void leave(struct hosted *host) {
     host->state = HOST_LEAVING;
 }
 
+/* The first of the list; names that are none are refused at the start. */
+static const struct assignor *first_assignor(const struct str_list *names) {
+    const struct assignor *found = names->count > 0 ? assignor_find(names->items[0]) : NULL;
+    return found != NULL ? found : &assignors[0];
+}
+
 static void read_settings(struct group_service *service) {
     const struct config *config = service->shard->broker->config;
     service->linger_ms = config->group_coordinator_append_linger_ms;
@@ -69,6 +76,11 @@ static void read_settings(struct group_service *service) {
         .session_timeout_ms_max = (int32_t)config->group_max_session_timeout_ms,
         .initial_delay_ms = (int32_t)config->group_initial_rebalance_delay_ms,
         .group_size_max = (int32_t)config->group_max_size,
+        .consumer_session_timeout_ms = (int32_t)config->group_consumer_session_timeout_ms,
+        .consumer_heartbeat_interval_ms = (int32_t)config->group_consumer_heartbeat_interval_ms,
+        .consumer_assignment_interval_ms = (int32_t)config->group_consumer_assignment_interval_ms,
+        .consumer_group_size_max = (int32_t)config->group_consumer_max_size,
+        .assignor = first_assignor(&config->group_consumer_assignors),
     };
 }
 

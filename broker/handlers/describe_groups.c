@@ -2,10 +2,6 @@
 #include "broker/handlers/groups.h"
 #include "broker/handlers/handlers.h"
 
-/* Bits of AclOperation that everybody has where nothing authorizes: read, delete, describe, and of
- * configs both. */
-#define GROUP_OPERATIONS 3400
-
 struct describing {
     struct request *rq;
     uint32_t open_count;

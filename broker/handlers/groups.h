@@ -4,6 +4,10 @@
 #include "controller/controller.h"
 #include "protocol/errors.h"
 
+/* Bits of AclOperation that everybody has where nothing authorizes: read, delete, describe, and of
+ * configs both. */
+#define GROUP_OPERATIONS 3400
+
 /** Answers with what the call left in rq->out. */
 void group_respond(struct group_call *call);
 /** A request that is one call: makes it and sends it to the group's coordinator. */

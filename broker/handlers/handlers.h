@@ -32,5 +32,7 @@ void handle_incremental_alter_configs(struct request *rq); /* 44 */
 void handle_offset_delete(struct request *rq);             /* 47 */
 void handle_describe_cluster(struct request *rq);          /* 60 */
 void handle_unregister_broker(struct request *rq);         /* 64 */
+void handle_consumer_group_heartbeat(struct request *rq);  /* 68 */
+void handle_consumer_group_describe(struct request *rq);   /* 69 */
 void handle_list_config_resources(struct request *rq);     /* 74 */
 void handle_describe_topic_partitions(struct request *rq); /* 75 */

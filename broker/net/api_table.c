@@ -31,6 +31,8 @@ const struct served_api served_apis[] = {
     {.api = &apis[API_OFFSET_DELETE], .handle = handle_offset_delete},
     {.api = &apis[API_DESCRIBE_CLUSTER], .handle = handle_describe_cluster},
     {.api = &apis[API_UNREGISTER_BROKER], .handle = handle_unregister_broker},
+    {.api = &apis[API_CONSUMER_GROUP_HEARTBEAT], .handle = handle_consumer_group_heartbeat},
+    {.api = &apis[API_CONSUMER_GROUP_DESCRIBE], .handle = handle_consumer_group_describe},
     {.api = &apis[API_LIST_CONFIG_RESOURCES], .handle = handle_list_config_resources},
     {.api = &apis[API_DESCRIBE_TOPIC_PARTITIONS], .handle = handle_describe_topic_partitions},
 };

@@ -1,71 +1,13 @@
 /* tests/scenarios/groups.c - a coordinator, its log in memory, and words in place of wire requests.
  * */
-#include "tests/scenarios/groups.h"
+#include "tests/scenarios/groups_stage.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/assert.h"
-#include "broker/group/coordinator.h"
+#include "broker/group/assignor.h"
 #include "protocol/batch.h"
 #include "protocol/errors.h"
-
-#define REQUESTS_MAX 512
-#define IDS_MAX 64
-#define RECORDS_MAX 4096
-#define PARTS_MAX 16
-
-/* A record of the log, or the end of a transaction. */
-struct record_note {
-    struct bytes key, value;
-    int64_t producer_id;
-    bool is_marker, is_commit;
-};
-
-struct request_note {
-    struct group_ticket ticket;
-    int number;
-    bool is_open;
-    union {
-        struct join_group_request join;
-        struct sync_group_request sync;
-        struct heartbeat_request beat;
-        struct leave_call leave;
-        struct commit_call commit;
-        struct fetch_call fetch;
-        struct delete_call forget;
-        struct list_groups_request list;
-        struct str id;
-    } in;
-    union {
-        struct join_group_response join;
-        struct sync_group_response sync;
-        struct heartbeat_response beat;
-        struct leave_group_response leave;
-        struct offset_fetch_response_group fetch;
-        struct offset_delete_response forget;
-        struct list_groups_response list;
-        struct describe_groups_response_described_group described;
-        struct delete_groups_response_deletable_group_result deleted;
-    } out;
-    int16_t error;
-    struct offset_fetch_response_partitions fetched;
-};
-
-struct group_stage {
-    struct mem mem;
-    struct arena arena; /* of one file */
-    struct group_settings settings;
-    struct coordinator *core;
-    struct image *image;
-    struct group_effects fx;
-    struct now now;
-    struct record_note records[RECORDS_MAX];
-    uint32_t record_count;
-    struct request_note *requests[REQUESTS_MAX];
-    int request_count;
-    struct str ids[IDS_MAX];
-    uint32_t id_count;
-};
 
 struct group_stage *group_stage_new(void) {
     struct group_stage *s = calloc(1, sizeof *s);
@@ -100,7 +42,7 @@ void group_stage_free(struct group_stage *s) {
 static bool is_made(struct str id) { return id.len > 37 && id.ptr[id.len - 37] == '-'; }
 
 /* M1, M2 ...; others as they are. */
-static const char *shown(struct group_stage *s, struct str id) {
+const char *shown_member(struct group_stage *s, struct str id) {
     if (!is_made(id)) {
         struct str copy = arena_str(&s->arena, id);
         return copy.ptr != NULL && copy.len > 0 ? copy.ptr : "-";
@@ -111,7 +53,7 @@ static const char *shown(struct group_stage *s, struct str id) {
     return arena_printf(&s->arena, "M%u", at + 1).ptr;
 }
 
-static struct str meant(const struct group_stage *s, struct str word) {
+struct str meant_member(const struct group_stage *s, struct str word) {
     int64_t number = 0;
     if (word.ptr == NULL) return STR("");
     bool is_name = word.len > 1 && word.ptr[0] == 'M' &&
@@ -121,21 +63,21 @@ static struct str meant(const struct group_stage *s, struct str word) {
 
 /* --- what comes out --- */
 
-static const char *error_word(int16_t error) {
+const char *error_word(int16_t error) {
     const char *name = kafka_error_name(error);
     return error == KAFKA_NONE ? "ok" : name;
 }
 
 static void say_joined(struct group_stage *s, const struct join_group_response *out,
                        struct answer *a) {
-    say(a, "join %s member=%s", error_word(out->error_code), shown(s, out->member_id));
+    say(a, "join %s member=%s", error_word(out->error_code), shown_member(s, out->member_id));
     if (out->error_code == KAFKA_NONE) {
         say(a, " generation=%d protocol=%.*s leader=%s", out->generation_id,
-            STR_ARG(out->protocol_name), shown(s, out->leader));
+            STR_ARG(out->protocol_name), shown_member(s, out->leader));
         if (out->skip_assignment) say(a, " skip-assignment");
     }
     for (int32_t i = 0; i < out->members_count; i++) {
-        say(a, "%s%s:%.*s", i == 0 ? " members=" : ",", shown(s, out->members[i].member_id),
+        say(a, "%s%s:%.*s", i == 0 ? " members=" : ",", shown_member(s, out->members[i].member_id),
             (int)out->members[i].metadata.len, (const char *)out->members[i].metadata.ptr);
     }
 }
@@ -165,7 +107,7 @@ static void say_described(struct group_stage *s,
         STR_ARG(out->group_state), STR_ARG(out->protocol_type), STR_ARG(out->protocol_data));
     for (int32_t i = 0; i < out->members_count; i++) {
         const struct describe_groups_response_described_group_member *m = &out->members[i];
-        say(a, " %s(%.*s,%.*s)", shown(s, m->member_id), (int)m->member_metadata.len,
+        say(a, " %s(%.*s,%.*s)", shown_member(s, m->member_id), (int)m->member_metadata.len,
             (const char *)m->member_metadata.ptr, (int)m->member_assignment.len,
             (const char *)m->member_assignment.ptr);
     }
@@ -203,6 +145,8 @@ static void say_reply(struct group_stage *s, struct request_note *r, struct answ
         }
         break;
     case CALL_DESCRIBE_GROUP: say_described(s, &r->out.described, a); break;
+    case CALL_CONSUMER_HEARTBEAT: say_consumer_beat(s, r, a); break;
+    case CALL_DESCRIBE_CONSUMER: say_consumer_described(s, r, a); break;
     case CALL_DELETE_GROUP: say(a, "delete %s", error_word(r->out.deleted.error_code)); break;
     }
     say(a, "\n");
@@ -212,6 +156,7 @@ static void say_reply(struct group_stage *s, struct request_note *r, struct answ
 static void say_record(struct group_stage *s, const struct record_note *r, struct answer *a) {
     size_t used = 0;
     struct bytes key = {r->key.ptr + 2, r->key.len - 2};
+    if (say_consumer_record(s, r, a)) return;
     if (get_u16(r->key.ptr) == OFFSET_COMMIT_KEY) {
         struct offset_commit_key k;
         struct offset_commit_value v;
@@ -265,7 +210,7 @@ static void take_effects(struct group_stage *s, struct answer *a) {
 
 /* --- requests --- */
 
-static struct request_note *request_new(struct group_stage *s, enum group_call_kind kind,
+struct request_note *request_new(struct group_stage *s, enum group_call_kind kind,
                                         const char *line, int16_t version) {
     ASSERT(s->request_count < REQUESTS_MAX);
     struct request_note *r = arena_alloc(&s->arena, sizeof *r);
@@ -283,23 +228,23 @@ static struct request_note *request_new(struct group_stage *s, enum group_call_k
     return r;
 }
 
-static struct str group_word(struct group_stage *s, const char *line) {
+struct str group_word(struct group_stage *s, const char *line) {
     struct str id = text_word(line, "group");
     return id.ptr != NULL ? arena_str(&s->arena, id) : STR("g");
 }
 
-static struct str kept(struct group_stage *s, const char *line, const char *name) {
+struct str kept_word(struct group_stage *s, const char *line, const char *name) {
     return arena_str(&s->arena, text_word(line, name));
 }
 
-static void send(struct group_stage *s, struct request_note *r, struct answer *a) {
+void request_send(struct group_stage *s, struct request_note *r, struct answer *a) {
     s->core->image = s->image;
     coordinator_request(s->core, s->now, &r->ticket, &s->fx);
     take_effects(s, a);
 }
 
 /* "a:x,b:y": pairs. */
-static uint32_t pairs(struct str text, struct str names[PARTS_MAX], struct str values[PARTS_MAX]) {
+uint32_t word_pairs(struct str text, struct str names[PARTS_MAX], struct str values[PARTS_MAX]) {
     uint32_t count = 0;
     while (text.len > 0 && count < PARTS_MAX) {
         const char *comma = memchr(text.ptr, ',', text.len);
@@ -337,16 +282,16 @@ static void verb_join(struct group_stage *s, const char *line, struct answer *a)
     struct request_note *r = request_new(s, CALL_JOIN, line, 9);
     struct join_group_request *in = &r->in.join;
     struct str names[PARTS_MAX], values[PARTS_MAX];
-    struct str protocols = kept(s, line, "protocols"), type = kept(s, line, "type");
-    struct str topics = kept(s, line, "topics");
+    struct str protocols = kept_word(s, line, "protocols"), type = kept_word(s, line, "type");
+    struct str topics = kept_word(s, line, "topics");
     join_group_request_defaults(in);
     in->group_id = group_word(s, line);
     in->session_timeout_ms = (int32_t)word(line, "session", 10000);
     in->rebalance_timeout_ms = (int32_t)word(line, "rebalance", 60000);
-    in->member_id = meant(s, kept(s, line, "id"));
-    in->group_instance_id = kept(s, line, "instance");
+    in->member_id = meant_member(s, kept_word(s, line, "id"));
+    in->group_instance_id = kept_word(s, line, "instance");
     in->protocol_type = type.ptr != NULL ? type : STR("consumer");
-    uint32_t count = pairs(protocols.ptr != NULL ? protocols : STR("range:x"), names, values);
+    uint32_t count = word_pairs(protocols.ptr != NULL ? protocols : STR("range:x"), names, values);
     in->protocols = join_group_request_protocol_array(&s->arena, (int32_t)count);
     in->protocols_count = (int32_t)count;
     for (uint32_t i = 0; i < count; i++) {
@@ -355,7 +300,7 @@ static void verb_join(struct group_stage *s, const char *line, struct answer *a)
             topics.ptr != NULL ? subscription(s, topics)
                                : (struct bytes){(const uint8_t *)values[i].ptr, values[i].len};
     }
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_sync(struct group_stage *s, const char *line, struct answer *a) {
@@ -365,19 +310,19 @@ static void verb_sync(struct group_stage *s, const char *line, struct answer *a)
     sync_group_request_defaults(in);
     in->group_id = group_word(s, line);
     in->generation_id = (int32_t)word(line, "generation", 1);
-    in->member_id = meant(s, kept(s, line, "id"));
-    in->group_instance_id = kept(s, line, "instance");
-    in->protocol_type = kept(s, line, "type");
-    in->protocol_name = kept(s, line, "protocol");
-    uint32_t count = pairs(kept(s, line, "assign"), names, values);
+    in->member_id = meant_member(s, kept_word(s, line, "id"));
+    in->group_instance_id = kept_word(s, line, "instance");
+    in->protocol_type = kept_word(s, line, "type");
+    in->protocol_name = kept_word(s, line, "protocol");
+    uint32_t count = word_pairs(kept_word(s, line, "assign"), names, values);
     in->assignments = sync_group_request_assignment_array(&s->arena, (int32_t)count);
     in->assignments_count = (int32_t)count;
     for (uint32_t i = 0; i < count; i++) {
-        in->assignments[i].member_id = meant(s, names[i]);
+        in->assignments[i].member_id = meant_member(s, names[i]);
         in->assignments[i].assignment =
             (struct bytes){(const uint8_t *)values[i].ptr, values[i].len};
     }
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_beat(struct group_stage *s, const char *line, struct answer *a) {
@@ -385,9 +330,9 @@ static void verb_beat(struct group_stage *s, const char *line, struct answer *a)
     heartbeat_request_defaults(&r->in.beat);
     r->in.beat.group_id = group_word(s, line);
     r->in.beat.generation_id = (int32_t)word(line, "generation", 1);
-    r->in.beat.member_id = meant(s, kept(s, line, "id"));
-    r->in.beat.group_instance_id = kept(s, line, "instance");
-    send(s, r, a);
+    r->in.beat.member_id = meant_member(s, kept_word(s, line, "id"));
+    r->in.beat.group_instance_id = kept_word(s, line, "instance");
+    request_send(s, r, a);
 }
 
 static void verb_leave(struct group_stage *s, const char *line, struct answer *a) {
@@ -395,11 +340,11 @@ static void verb_leave(struct group_stage *s, const char *line, struct answer *a
     struct leave_group_request_member_identity *one =
         leave_group_request_member_identity_array(&s->arena, 1);
     leave_group_response_defaults(&r->out.leave);
-    one->member_id = meant(s, kept(s, line, "id"));
-    one->group_instance_id = kept(s, line, "instance");
+    one->member_id = meant_member(s, kept_word(s, line, "id"));
+    one->group_instance_id = kept_word(s, line, "instance");
     r->in.leave =
         (struct leave_call){.group_id = group_word(s, line), .members = one, .count = 1};
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_abandon(struct group_stage *s, const char *line, struct answer *a) {
@@ -410,7 +355,7 @@ static void verb_abandon(struct group_stage *s, const char *line, struct answer 
 }
 
 static struct str topic_word(struct group_stage *s, const char *line) {
-    struct str topic = kept(s, line, "topic");
+    struct str topic = kept_word(s, line, "topic");
     return topic.ptr != NULL ? topic : STR("t");
 }
 
@@ -421,16 +366,16 @@ static void verb_commit(struct group_stage *s, const char *line, struct answer *
                                  .partition = (int32_t)word(line, "partition", 0),
                                  .leader_epoch = (int32_t)word(line, "epoch", -1),
                                  .offset = word(line, "offset", 0),
-                                 .metadata = kept(s, line, "metadata"),
+                                 .metadata = kept_word(s, line, "metadata"),
                                  .error = &r->error};
     r->in.commit = (struct commit_call){.group_id = group_word(s, line),
-                                        .member_id = meant(s, kept(s, line, "id")),
-                                        .instance_id = kept(s, line, "instance"),
+                                        .member_id = meant_member(s, kept_word(s, line, "id")),
+                                        .instance_id = kept_word(s, line, "instance"),
                                         .generation = (int32_t)word(line, "generation", -1),
                                         .retention_ms = word(line, "retention", -1),
                                         .items = item,
                                         .count = 1};
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_fetch(struct group_stage *s, const char *line, struct answer *a) {
@@ -445,7 +390,7 @@ static void verb_fetch(struct group_stage *s, const char *line, struct answer *a
                                       .wants_all = word(line, "all", 0) != 0,
                                       .items = item,
                                       .count = 1};
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_forget(struct group_stage *s, const char *line, struct answer *a) {
@@ -456,35 +401,35 @@ static void verb_forget(struct group_stage *s, const char *line, struct answer *
                                  .partition = (int32_t)word(line, "partition", 0),
                                  .error = &r->error};
     r->in.forget = (struct delete_call){.group_id = group_word(s, line), .items = item, .count = 1};
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_list(struct group_stage *s, const char *line, struct answer *a) {
     struct request_note *r = request_new(s, CALL_LIST_GROUPS, line, 5);
     struct str *state = arena_alloc(&s->arena, sizeof *state);
     struct str *type = arena_alloc(&s->arena, sizeof *type);
-    *state = kept(s, line, "state");
-    *type = kept(s, line, "type");
+    *state = kept_word(s, line, "state");
+    *type = kept_word(s, line, "type");
     list_groups_request_defaults(&r->in.list);
     list_groups_response_defaults(&r->out.list);
     r->in.list.states_filter = state;
     r->in.list.states_filter_count = state->ptr != NULL;
     r->in.list.types_filter = type;
     r->in.list.types_filter_count = type->ptr != NULL;
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_describe(struct group_stage *s, const char *line, struct answer *a) {
     struct request_note *r = request_new(s, CALL_DESCRIBE_GROUP, line, 6);
     describe_groups_response_described_group_defaults(&r->out.described);
     r->in.id = group_word(s, line);
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_delete(struct group_stage *s, const char *line, struct answer *a) {
     struct request_note *r = request_new(s, CALL_DELETE_GROUP, line, 2);
     r->in.id = group_word(s, line);
-    send(s, r, a);
+    request_send(s, r, a);
 }
 
 static void verb_topic_deleted(struct group_stage *s, const char *line, struct answer *a) {
@@ -630,6 +575,11 @@ static void verb_new(struct group_stage *s, const char *line, struct answer *a) 
         .session_timeout_ms_max = (int32_t)word(line, "max", 1800000),
         .initial_delay_ms = (int32_t)word(line, "delay", 0),
         .group_size_max = (int32_t)word(line, "size", INT32_MAX),
+        .consumer_session_timeout_ms = (int32_t)word(line, "session", 45000),
+        .consumer_heartbeat_interval_ms = 5000,
+        .consumer_assignment_interval_ms = (int32_t)word(line, "interval", 0),
+        .consumer_group_size_max = (int32_t)word(line, "size", INT32_MAX),
+        .assignor = &assignors[0],
     };
     s->fx.unit_bytes_max = (size_t)word(line, "batch", 1 << 20);
     s->core = coordinator_new(&s->mem, &s->settings, (uint64_t)s->request_count);
@@ -660,7 +610,8 @@ bool group_stage_verb(struct group_stage *s, const char *verb, const char *line,
         {"list", verb_list},         {"describe", verb_describe}, {"delete", verb_delete},
         {"topic-deleted", verb_topic_deleted}, {"wait", verb_wait}, {"clock", verb_clock},
         {"lose", verb_lose},         {"compact", verb_compact}, {"pending", verb_pending},
-        {"end", verb_end},
+        {"end", verb_end},           {"topic", verb_topic},     {"member", verb_member},
+        {"describe-consumer", verb_describe_consumer},
     };
     for (size_t i = 0; i < COUNT(verbs); i++) {
         if (strcmp(verbs[i].name, verb) != 0) continue;

@@ -1,0 +1,154 @@
+/* broker/group/consumer.c - the consumer kind of group. */
+#include "broker/group/consumer.h"
+#include <stdlib.h>
+#include "base/assert.h"
+#include "protocol/errors.h"
+
+/* --- state --- */
+
+const char *consumer_state_name(const struct consumer *g) {
+    if (g->members.count == 0) return "Empty";
+    if (g->epoch > g->target_epoch) return "Assigning";
+    for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;) {
+        const struct consumer_member *m = CONTAINER_OF(n, struct consumer_member, node);
+        if (m->state != MEMBER_STABLE || m->epoch != g->target_epoch) return "Reconciling";
+    }
+    return "Stable";
+}
+
+static int by_id(const void *a, const void *b) {
+    return str_cmp((*(struct consumer_member *const *)a)->id,
+                   (*(struct consumer_member *const *)b)->id);
+}
+
+struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena) {
+    struct consumer_member **all = arena_array(arena, g->members.count, sizeof(void *));
+    size_t count = 0;
+    if (all == NULL) return NULL;
+    for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;)
+        all[count++] = CONTAINER_OF(n, struct consumer_member, node);
+    if (count > 1) qsort(all, count, sizeof(void *), by_id);
+    return all;
+}
+
+void consumer_emitted(struct consumer *g, enum status st) {
+    struct group_effects *fx = g->coordinator->fx;
+    g->coordinator->next_position++;
+    if (st == ST_OK) return;
+    group_effects_drop_unit(fx);
+    fx->is_broken = true;
+}
+
+int32_t consumer_setting(const struct consumer *g, const char *key, int32_t fallback) {
+    const struct image *image = g->coordinator->image;
+    int64_t value = 0;
+    struct str text = image_config_value(image, CONFIG_GROUP, g->body.group->id, str_of(key));
+    bool is_set = text.ptr != NULL && str_to_int64(text, &value);
+    return is_set ? (int32_t)value : fallback;
+}
+
+/* --- the kind --- */
+
+bool group_is_consumer(const struct group *group) {
+    return strcmp(group->body->kind->type, "consumer") == 0;
+}
+
+static int16_t check_commit(struct group *group, const struct commit_identity *who) {
+    const struct consumer *g = consumer_of(group);
+    if (who->generation < 0 && g->members.count == 0) return KAFKA_NONE;
+    if (who->is_transactional && who->generation < 0 && who->member_id.len == 0 &&
+        who->instance_id.ptr == NULL)
+        return KAFKA_NONE;
+    const struct consumer_member *m = consumer_find(g, who->member_id);
+    if (m == NULL) return KAFKA_UNKNOWN_MEMBER_ID;
+    if (!who->is_transactional && who->version < 9) return KAFKA_UNSUPPORTED_VERSION;
+    return who->generation == m->epoch ? KAFKA_NONE : KAFKA_STALE_MEMBER_EPOCH;
+}
+
+static int16_t check_fetch(struct group *group, const struct fetch_call *call) {
+    if (call->member_id.ptr == NULL && call->member_epoch < 0) return KAFKA_NONE;
+    const struct consumer_member *m =
+        consumer_find(consumer_of(group), call->member_id.ptr != NULL ? call->member_id : STR(""));
+    if (m == NULL) return KAFKA_UNKNOWN_MEMBER_ID;
+    return call->member_epoch == m->epoch ? KAFKA_NONE : KAFKA_STALE_MEMBER_EPOCH;
+}
+
+static int16_t check_offset_delete(struct group *group) {
+    (void)group; /* but for topics that it is subscribed to */
+    return KAFKA_NONE;
+}
+
+static bool is_empty(const struct group *group) { return consumer_of(group)->members.count == 0; }
+
+static int16_t check_delete(struct group *group) {
+    return is_empty(group) ? KAFKA_NONE : KAFKA_NON_EMPTY_GROUP;
+}
+
+static enum expiry_base expiry_base(const struct group *group, int64_t *ret_state_since_ms) {
+    (void)group; /* what members are subscribed to does not expire */
+    *ret_state_since_ms = -1;
+    return EXPIRE_FROM_COMMIT;
+}
+
+static const char *state_name(const struct group *group) {
+    return consumer_state_name(consumer_of(group));
+}
+
+static struct str protocol_type(const struct group *group) {
+    (void)group;
+    return STR("consumer");
+}
+
+static void unload(struct group *group, int16_t error) {
+    (void)group; /* every heartbeat is answered in its own step: nobody waits */
+    (void)error;
+}
+
+static void free_body(struct group_body *body) {
+    struct consumer *g = (struct consumer *)(void *)body;
+    struct mem *mem = g->coordinator->mem;
+    for (struct map_node *n; (n = map_next(&g->members, NULL)) != NULL;)
+        consumer_remove(g, CONTAINER_OF(n, struct consumer_member, node));
+    for (struct map_node *n; (n = map_next(&g->regexes, NULL)) != NULL;)
+        consumer_forget_regex(g, CONTAINER_OF(n, struct consumer_regex, node));
+    ASSERT(g->owners.count == 0);
+    timers_clear(&g->coordinator->timers, &g->assign);
+    map_release(&g->members);
+    map_release(&g->statics);
+    map_release(&g->owners);
+    map_release(&g->regexes);
+    MEM_FREE(mem, g);
+}
+
+static const struct group_kind consumer_kind = {
+    .type = "consumer",
+    .state_name = state_name,
+    .protocol_type = protocol_type,
+    .check_commit = check_commit,
+    .check_fetch = check_fetch,
+    .check_offset_delete = check_offset_delete,
+    .check_delete = check_delete,
+    .is_empty = is_empty,
+    .is_subscribed = consumer_is_subscribed,
+    .expiry_base = expiry_base,
+    .bury = consumer_bury,
+    .dump = consumer_dump,
+    .loaded = consumer_loaded,
+    .unload = unload,
+    .free = free_body,
+};
+
+struct group_body *consumer_new(struct group *group) {
+    struct mem *mem = group->coordinator->mem;
+    struct consumer *g = mem_alloc(mem, sizeof *g);
+    if (g == NULL) return NULL;
+    *g = (struct consumer){.body = {.kind = &consumer_kind, .group = group},
+                           .coordinator = group->coordinator,
+                           .image_offset = -1};
+    map_init(&g->members, mem);
+    map_init(&g->statics, mem);
+    map_init(&g->owners, mem);
+    map_init(&g->regexes, mem);
+    consumer_assign_timer_init(g);
+    return &g->body;
+}

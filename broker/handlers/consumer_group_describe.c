@@ -1,0 +1,94 @@
+/* broker/handlers/consumer_group_describe.c - API 69: consumer groups (KIP-848), each asked of its
+ * coordinator. */
+#include "broker/handlers/groups.h"
+#include "broker/handlers/handlers.h"
+
+struct describing {
+    struct request *rq;
+    uint32_t open_count;
+};
+
+static bool keep_assignment(struct arena *arena,
+                            struct consumer_group_describe_response_assignment *a) {
+    struct consumer_group_describe_response_topic_partitions *topics =
+        consumer_group_describe_response_topic_partitions_array(arena, a->topic_partitions_count);
+    if (topics == NULL) return false;
+    for (int32_t i = 0; i < a->topic_partitions_count; i++) {
+        size_t bytes = (size_t)a->topic_partitions[i].partitions_count * sizeof(int32_t);
+        topics[i] = a->topic_partitions[i];
+        topics[i].topic_name = arena_str(arena, topics[i].topic_name);
+        topics[i].partitions = arena_alloc(arena, bytes);
+        if (topics[i].topic_name.ptr == NULL || topics[i].partitions == NULL) return false;
+        memcpy(topics[i].partitions, a->topic_partitions[i].partitions, bytes);
+    }
+    a->topic_partitions = topics;
+    return true;
+}
+
+static bool keep_member(struct arena *arena, struct consumer_group_describe_response_member *m) {
+    struct str *names = arena_array(arena, (size_t)m->subscribed_topic_names_count, sizeof *names);
+    if (names == NULL) return false;
+    for (int32_t i = 0; i < m->subscribed_topic_names_count; i++)
+        names[i] = arena_str(arena, m->subscribed_topic_names[i]);
+    m->subscribed_topic_names = names;
+    m->subscribed_topic_regex = arena_str(arena, m->subscribed_topic_regex);
+    m->member_id = arena_str(arena, m->member_id);
+    m->instance_id = arena_str(arena, m->instance_id);
+    m->rack_id = arena_str(arena, m->rack_id);
+    m->client_id = arena_str(arena, m->client_id);
+    m->client_host = arena_str(arena, m->client_host);
+    return m->member_id.ptr != NULL && m->client_id.ptr != NULL && m->client_host.ptr != NULL &&
+           keep_assignment(arena, &m->assignment) && keep_assignment(arena, &m->target_assignment);
+}
+
+/* What the coordinator filled dies with its call. */
+static bool keep(struct arena *arena, struct consumer_group_describe_response_described *group) {
+    struct consumer_group_describe_response_member *members =
+        consumer_group_describe_response_member_array(arena, group->members_count);
+    if (members == NULL) return false;
+    for (int32_t i = 0; i < group->members_count; i++) {
+        members[i] = group->members[i];
+        if (!keep_member(arena, &members[i])) return false;
+    }
+    group->members = members;
+    group->error_message = arena_str(arena, group->error_message);
+    return true;
+}
+
+static void on_group(struct group_call *call) {
+    struct describing *d = call->owner;
+    const struct consumer_group_describe_request *in = d->rq->in;
+    struct consumer_group_describe_response_described *group = call->ticket.response;
+    if (!keep(&d->rq->arena, group))
+        group_ticket_fail(&call->ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
+    if (in->include_authorized_operations && group->error_code == KAFKA_NONE)
+        group->authorized_operations = GROUP_OPERATIONS;
+    if (--d->open_count == 0) request_respond(d->rq);
+}
+
+void handle_consumer_group_describe(struct request *rq) {
+    const struct consumer_group_describe_request *in = rq->in;
+    struct consumer_group_describe_response *out = rq->out;
+    struct describing *d = ARENA_NEW(&rq->arena, struct describing);
+    int32_t count = MAX(in->group_ids_count, 0);
+    out->groups = consumer_group_describe_response_described_array(&rq->arena, count);
+    if (d == NULL || out->groups == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    *d = (struct describing){.rq = rq, .open_count = 1};
+    out->groups_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        struct group_call *call = group_call_new(rq, CALL_DESCRIBE_CONSUMER, &in->group_ids[i],
+                                                 &out->groups[i], on_group);
+        out->groups[i].group_id = in->group_ids[i];
+        if (call == NULL) {
+            out->groups[i].error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+            continue;
+        }
+        call->owner = d;
+        d->open_count++;
+        group_call_go(call, in->group_ids[i]);
+    }
+    if (--d->open_count == 0) request_respond(rq);
+}
