@@ -26,6 +26,9 @@ struct broker_setup {
     /* For tests: a group coordinator that is loaded again by this process must be what it was. */
     bool verify_groups;
     uint32_t move_after; /* requests before a connection moves (broker/net/move.h); 0: MOVE_AFTER */
+    /* Batches beyond it are walked by workers; 0: where it pays (broker/handlers/batch_work.h). A
+     * simulation sets it low. */
+    uint32_t long_batch_bytes;
 };
 
 /** On shard 0. Formats (klamm.auto.format), recovers, leads the metadata log, registers, opens the

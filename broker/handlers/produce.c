@@ -1,9 +1,11 @@
 /* broker/handlers/produce.c - API 0. Each partition's batch goes to the shard that owns it: walked,
  * stamped, queued on the log; it is answered when it is in the file (acks=1) or below the high
- * watermark (acks=all). Idempotent producers: sequences are accepted as they come; the check
- * against producer state has its place in append_part, before log_append (the single-node issue).
+ * watermark (acks=all). A batch that is long to walk is walked by a worker (batch_work.h); it and
+ * what comes for the partition meanwhile stand in the partition's line, so that batches are
+ * appended, and their sequences checked, in the order in which they came.
  * Source: kafka.server.ReplicaManager.appendRecords, KafkaApis.handleProduceRequest. */
 #include "base/assert.h"
+#include "broker/handlers/batch_work.h"
 #include "broker/handlers/cluster.h"
 #include "broker/handlers/handlers.h"
 #include "broker/net/connection.h"
@@ -29,6 +31,11 @@ struct produce_part {
         rules; /* as they were: the home shard walks a refused batch again for the error texts */
     enum batch_fault fault;
     bool is_waiting;
+    /* A long batch, and what waits for one; at home again for the error texts. */
+    struct list place; /* in partition->line */
+    struct batch_work work;
+    struct batch_report report;
+    bool is_walking, is_walked;
 };
 
 /* The partitions of one request that live on one shard. */
@@ -39,6 +46,7 @@ struct produce_visit {
     uint32_t open_count; /* parts that have no result yet */
     struct shard *at;
     struct io_timer timer; /* timeout_ms of acks=all */
+    bool is_late;          /* it has fired */
 };
 
 struct produce {
@@ -46,7 +54,7 @@ struct produce {
     int16_t acks;
     int32_t timeout_ms;
     bool is_stray_transaction;
-    uint32_t open_count;          /* visits under way, and one while they are being sent */
+    uint32_t open_count; /* visits and explanations under way, and one while they are being sent */
     struct produce_visit *visits; /* one per shard */
 };
 
@@ -72,6 +80,7 @@ static void on_watermark(struct watermark_wait *wait, enum status st) {
 static void on_timeout(struct io_timer *timer) {
     struct produce_visit *v = CONTAINER_OF(timer, struct produce_visit, timer);
     uint32_t waiting = 0;
+    v->is_late = true;
     LIST_EACH(&v->parts, node) waiting += CONTAINER_OF(node, struct produce_part, link)->is_waiting;
     LIST_EACH(&v->parts, node) {
         struct produce_part *part = CONTAINER_OF(node, struct produce_part, link);
@@ -81,6 +90,19 @@ static void on_timeout(struct io_timer *timer) {
         part_finish(part, KAFKA_REQUEST_TIMED_OUT);
         if (--waiting == 0) return; /* the visit may be home already */
     }
+}
+
+/* Waits for the high watermark; false: *ret_error is the answer now. */
+static bool await_watermark(struct produce_part *part, struct partition *p, int64_t offset,
+                            int16_t *ret_error) {
+    part->wait = (struct watermark_wait){.offset = offset, .over = on_watermark};
+    *ret_error = KAFKA_NONE;
+    if (!partition_wait(p, &part->wait)) return false;
+    part->is_waiting = !part->visit->is_late;
+    if (part->is_waiting) return true;
+    list_remove(&part->wait.link);
+    *ret_error = KAFKA_REQUEST_TIMED_OUT;
+    return false;
 }
 
 static void on_appended(struct log_append *append) {
@@ -101,33 +123,29 @@ static void on_appended(struct log_append *append) {
     bool must_flush = p->flush_before_ack;
     if (must_flush && v->produce->acks == -1) log_sync(p->log);
     if (must_flush && v->produce->acks != -1) partition_sync_soon(p);
+    int16_t error = KAFKA_NONE;
     bool must_wait = false;
-    if (v->produce->acks == -1 && p->state == PARTITION_ONLINE) {
-        part->wait =
-            (struct watermark_wait){.offset = append->last_offset + 1, .over = on_watermark};
-        must_wait = partition_wait(p, &part->wait);
-        part->is_waiting = must_wait;
+    if (v->produce->acks == -1) {
+        if (p->state == PARTITION_ONLINE) {
+            must_wait = await_watermark(part, p, append->last_offset + 1, &error);
+        } else if (p->state == PARTITION_LEAVING) {
+            error = KAFKA_NOT_LEADER_OR_FOLLOWER;
+        }
     }
-    bool is_leaving = p->state == PARTITION_LEAVING;
     partition_unuse(p);
-    if (must_wait) return;
-    part_finish(part,
-                v->produce->acks == -1 && is_leaving ? KAFKA_NOT_LEADER_OR_FOLLOWER : KAFKA_NONE);
+    if (!must_wait) part_finish(part, error);
 }
 
-/* The answer to a batch that was appended before: where it is, once it counts. true: it does
- * now. */
+/* The answer to a batch that was appended before: where it is, once it counts. true: *ret_error
+ * is the answer now. */
 static bool answer_duplicate(struct produce_part *part, struct partition *p,
-                             const struct producer_batch *duplicate) {
+                             const struct producer_batch *duplicate, int16_t *ret_error) {
     part->out->base_offset = duplicate->last_offset - duplicate->offset_delta;
     part->out->log_start_offset = log_start_offset(p->log);
     if (part->rules.log_append_time) part->out->log_append_time_ms = duplicate->timestamp_ms;
     bool is_written = duplicate->last_offset < log_end(p->log);
     if (part->visit->produce->acks != -1 && is_written) return true;
-    part->wait =
-        (struct watermark_wait){.offset = duplicate->last_offset + 1, .over = on_watermark};
-    part->is_waiting = partition_wait(p, &part->wait);
-    return !part->is_waiting;
+    return !await_watermark(part, p, duplicate->last_offset + 1, ret_error);
 }
 
 static struct batch_rules rules_of(const struct partition *p, struct now now) {
@@ -165,28 +183,22 @@ static bool settle(int16_t *ret_error, int16_t error) {
     return true;
 }
 
-/* Queues the batch. true: nothing is left to wait for, *ret_error is the answer. */
-static bool append_part(struct produce_part *part, struct shard *at, int16_t *ret_error) {
-    struct partition *p = shard_partition(at, part->topic_id, part->in->index);
-    *ret_error = partition_problem(p, -1);
-    if (*ret_error != KAFKA_NONE) return true;
-    /* min.insync.replicas is at most the number of replicas, and the only one is in sync. */
-    part->rules = rules_of(p, at->io->now);
-    struct batch_report report = {0};
-    part->fault = batch_single(part->in->records.bytes, &part->batch);
-    if (part->fault == BATCH_OK)
-        part->fault = batch_walk(part->batch, &part->rules, &at->scratch, &report);
+/* Takes what the walk found, and queues the batch on the log. true: nothing is left to wait for,
+ * *ret_error is the answer. */
+static bool append_walked(struct produce_part *part, struct partition *p, int16_t *ret_error) {
+    const struct batch_report *report = &part->report;
+    *ret_error = KAFKA_NONE;
     if (part->fault != BATCH_OK) {
         if (batch_fault_tells_start(part->fault))
             part->out->log_start_offset = log_start_offset(p->log);
         return settle(ret_error, batch_fault_error(part->fault));
     }
-    if (batch_is_transactional(&report.view))
+    if (batch_is_transactional(&report->view))
         return settle(ret_error, KAFKA_INVALID_TXN_STATE); /* there is no coordinator yet */
     struct producer_batch duplicate = {0};
-    switch (log_check_producer(p->log, &report.view, &duplicate)) {
+    switch (log_check_producer(p->log, &report->view, &duplicate)) {
     case PRODUCER_APPEND: break;
-    case PRODUCER_DUPLICATE: return answer_duplicate(part, p, &duplicate);
+    case PRODUCER_DUPLICATE: return answer_duplicate(part, p, &duplicate, ret_error);
     case PRODUCER_OUT_OF_ORDER: return settle(ret_error, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
     case PRODUCER_FENCED: return settle(ret_error, KAFKA_INVALID_PRODUCER_EPOCH);
     case PRODUCER_IN_TRANSACTION: return settle(ret_error, KAFKA_INVALID_TXN_STATE);
@@ -196,15 +208,83 @@ static bool append_part(struct produce_part *part, struct shard *at, int16_t *re
         .done = on_appended,
         .batch = (uint8_t *)(uintptr_t)part->batch.ptr,
         .batch_bytes = (uint32_t)part->batch.len,
-        .record_count = report.view.last_offset_delta + 1,
+        .record_count = report->view.last_offset_delta + 1,
         .leader_epoch = p->leader_epoch,
     };
-    stamp_time(part, &report);
+    stamp_time(part, report);
     enum status st = log_append(p->log, &part->append);
     if (st == ST_TOO_LARGE) return settle(ret_error, KAFKA_RECORD_LIST_TOO_LARGE);
     if (st != ST_OK) return settle(ret_error, KAFKA_KAFKA_STORAGE_ERROR);
     part->partition = p;
     partition_use(p);
+    return false;
+}
+
+/* --- the line of a partition, while a batch of it is with a worker --- */
+
+static bool walk(struct batch_work *work, struct batch_scratch *scratch) {
+    struct produce_part *part = CONTAINER_OF(work, struct produce_part, work);
+    part->fault = batch_walk(part->batch, &part->rules, scratch, &part->report);
+    return part->fault != BATCH_NOMEM;
+}
+
+static void serve_line(struct shard *at, struct partition *p);
+
+static void on_walked(struct batch_work *work) {
+    struct produce_part *part = CONTAINER_OF(work, struct produce_part, work);
+    part->is_walking = false;
+    part->is_walked = true;
+    serve_line(part->visit->at, part->partition);
+}
+
+static void walk_by_worker(struct shard *at, struct produce_part *part) {
+    part->is_walking = true;
+    metrics_add(&at->metrics, METRIC_LONG_BATCHES, 1);
+    part->work = (struct batch_work){.run = walk, .done = on_walked};
+    batch_work_start(&at->batch_workers, &part->work);
+}
+
+/* Appends from its front what has been walked, or is short. */
+static void serve_line(struct shard *at, struct partition *p) {
+    partition_use(p);
+    while (!list_is_empty(&p->line)) {
+        struct produce_part *part = CONTAINER_OF(p->line.next, struct produce_part, place);
+        if (part->is_walking) break;
+        if (!part->is_walked && !batch_walk_briefly(&at->batch_workers, part->batch, &part->rules,
+                                                    &part->report, &part->fault)) {
+            walk_by_worker(at, part);
+            break;
+        }
+        list_remove(&part->place);
+        int16_t error = partition_problem(p, -1);
+        bool is_settled = error != KAFKA_NONE || append_walked(part, p, &error);
+        partition_unuse(p); /* of its place in the line */
+        if (is_settled) part_finish(part, error);
+    }
+    partition_unuse(p);
+}
+
+static void stand_in_line(struct shard *at, struct produce_part *part, struct partition *p) {
+    bool is_first = list_is_empty(&p->line); /* then it was tried */
+    part->partition = p;
+    partition_use(p);
+    list_push_back(&p->line, &part->place);
+    if (is_first || batch_is_long(&at->batch_workers, part->batch)) walk_by_worker(at, part);
+}
+
+/* true: nothing is left to wait for, *ret_error is the answer. */
+static bool append_part(struct produce_part *part, struct shard *at, int16_t *ret_error) {
+    struct partition *p = shard_partition(at, part->topic_id, part->in->index);
+    *ret_error = partition_problem(p, -1);
+    if (*ret_error != KAFKA_NONE) return true;
+    /* min.insync.replicas is at most the number of replicas, and the only one is in sync. */
+    part->rules = rules_of(p, at->io->now);
+    part->fault = batch_single(part->in->records.bytes, &part->batch);
+    if (part->fault != BATCH_OK) return append_walked(part, p, ret_error);
+    if (list_is_empty(&p->line) && batch_walk_briefly(&at->batch_workers, part->batch, &part->rules,
+                                                      &part->report, &part->fault))
+        return append_walked(part, p, ret_error);
+    stand_in_line(at, part, p);
     return false;
 }
 
@@ -229,27 +309,25 @@ static void visit_work(struct visit *visit, struct shard *at) {
 
 /* --- on the connection's shard --- */
 
-/* The texts of a refused batch. It was not touched, so walking it again under the same rules finds
- * the same. */
-static void explain(struct produce_part *part, struct request *rq) {
-    struct batch_report report = {0};
-    struct shard *shard = rq->shard;
+/* The texts of a refused batch, by what walking it again found. */
+static void explain(struct produce_part *part) {
+    struct request *rq = part->visit->produce->rq;
+    const struct batch_report *report = &part->report;
     if (!batch_fault_lists_records(part->fault)) return;
-    if (batch_walk(part->batch, &part->rules, &shard->scratch, &report) != part->fault) return;
     struct strbuf text;
-    strbuf_init(&text, shard->mem);
-    batch_errors_text(&text, part->fault, &report, &part->rules, part->topic, part->in->index);
+    strbuf_init(&text, rq->shard->mem);
+    batch_errors_text(&text, part->fault, report, &part->rules, part->topic, part->in->index);
     part->out->error_message = arena_str(&rq->arena, strbuf_str(&text));
-    int32_t count = MIN(report.error_count, BATCH_RECORD_ERRORS_MAX);
+    int32_t count = MIN(report->error_count, BATCH_RECORD_ERRORS_MAX);
     part->out->record_errors =
         produce_response_batch_index_and_error_message_array(&rq->arena, count);
     if (part->out->record_errors == NULL) count = 0;
     part->out->record_errors_count = count;
     for (int32_t i = 0; i < count; i++) {
         strbuf_clear(&text);
-        batch_record_error_text(&text, &report.errors[i], &part->rules, part->topic,
+        batch_record_error_text(&text, &report->errors[i], &part->rules, part->topic,
                                 part->in->index);
-        part->out->record_errors[i].batch_index = report.errors[i].index;
+        part->out->record_errors[i].batch_index = report->errors[i].index;
         part->out->record_errors[i].batch_index_error_message =
             arena_str(&rq->arena, strbuf_str(&text));
     }
@@ -296,12 +374,34 @@ static void finish(struct produce *produce) {
     }
 }
 
+static void on_explained(struct batch_work *work) {
+    struct produce_part *part = CONTAINER_OF(work, struct produce_part, work);
+    struct produce *produce = part->visit->produce;
+    explain(part);
+    if (--produce->open_count == 0) finish(produce);
+}
+
+/* A batch that is refused for its records was not touched, so walking it again under the same rules
+ * finds the same; what the first walk found stayed with the partition's shard. */
+static void look_again(struct produce_part *part) {
+    struct produce *produce = part->visit->produce;
+    struct batch_workers *workers = &produce->rq->shard->batch_workers;
+    if (!batch_fault_lists_records(part->fault)) return;
+    if (batch_walk_briefly(workers, part->batch, &part->rules, &part->report, &part->fault)) {
+        explain(part);
+        return;
+    }
+    produce->open_count++;
+    part->work = (struct batch_work){.run = walk, .done = on_explained};
+    batch_work_start(workers, &part->work);
+}
+
 static void visit_returned(struct visit *visit) {
     struct produce_visit *v = CONTAINER_OF(visit, struct produce_visit, visit);
     struct produce *produce = v->produce;
     LIST_EACH(&v->parts, node) {
         struct produce_part *part = CONTAINER_OF(node, struct produce_part, link);
-        explain(part, produce->rq);
+        look_again(part);
         tell_leader(produce, part);
     }
     if (--produce->open_count == 0) finish(produce);

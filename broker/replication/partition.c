@@ -132,6 +132,7 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
         .leader_epoch = topic->partitions[index].leader_epoch,
         .log_owner = {.on_end = on_end, .on_durable = on_durable, .on_offline = on_offline},
     };
+    list_init(&p->line);
     list_init(&p->waits);
     list_init(&p->committed_waits);
     settle(p);

@@ -32,6 +32,7 @@ struct partition {
     struct shard *shard;
     struct uuid topic_id;
     struct str topic; /* own copy */
+    struct list line; /* batches behind one that a worker walks: broker/handlers/produce.c */
     int32_t index;
     int32_t leader_epoch;
     enum partition_state state;

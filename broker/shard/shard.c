@@ -100,6 +100,9 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
     list_init(&shard->producer_id_waiters);
     batch_scratch_init(&shard->scratch, mem);
     shard->groups = group_service_new(shard);
+    batch_workers_init(&shard->batch_workers, io, &shard->scratch,
+                       (uint32_t)MAX(broker->config->klamm_workers, 1),
+                       broker->setup.long_batch_bytes);
     return shard;
 }
 
@@ -129,6 +132,7 @@ void shard_free(struct shard *shard) {
     }
     mem_free(mem, shard->closed, shard->closed_capacity * sizeof *shard->closed);
     flushing_release(shard);
+    batch_workers_release(&shard->batch_workers);
     batch_scratch_release(&shard->scratch);
     release_requests(shard);
     fetch_sessions_release(&shard->fetch_sessions);

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "broker/broker.h"
+#include "broker/handlers/batch_work.h"
 #include "broker/metrics/answer_errors.h"
 #include "broker/metrics/metrics.h"
 #include "broker/net/buffers.h"
@@ -104,6 +105,7 @@ struct shard {
     struct flushing flushing;
     struct list listening;             /* struct acceptor of broker/net/listener.c */
     struct batch_scratch scratch;
+    struct batch_workers batch_workers; /* for batches that are long to walk */
     struct metrics metrics;
     struct log_limit log_bad_frame, log_bad_request;
     struct closed_partition *closed; /* at the stop */

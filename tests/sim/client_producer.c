@@ -28,9 +28,11 @@ struct producer {
     bool is_idempotent;
     bool gives_up;   /* after a few attempts */
     bool must_renew; /* its id */
+    bool repeats;    /* this round may have several batches for one partition */
     int64_t producer_id;
     int16_t epoch;
     int32_t sequences[PARTITIONS]; /* next, by partition of the history */
+    bool is_known[PARTITIONS];     /* has acknowledged a batch of this id */
     uint64_t next_id;
     struct outgoing out[BATCHES];
     uint32_t out_count;
@@ -64,19 +66,26 @@ static void batch_make(struct producer *p, struct outgoing *out) {
     out->batch = arena_bytes(&actor->arena, batch);
 }
 
-/* Up to BATCHES batches for different partitions. */
+static bool is_taken(const struct producer *p, uint32_t partition) {
+    for (uint32_t i = 0; i < p->out_count; i++) {
+        if (p->out[i].partition == partition) return true;
+    }
+    return false;
+}
+
+/* Up to BATCHES batches, for different partitions; an idempotent producer may have several on their
+ * way to one partition, where their order is checked. */
 static void round_make(struct producer *p) {
     struct actor *actor = p->actor;
     uint32_t wanted = 1 + actor_draw(actor, BATCHES);
+    p->repeats = p->is_idempotent && actor_chance(actor, 50);
     p->out_count = 0;
     for (uint32_t i = 0; i < wanted; i++) {
         struct client_topic *topic = actor_topic(actor);
         if (topic == NULL) return;
         uint32_t index = actor_draw(actor, topic->partition_count);
         uint32_t partition = topic->first_partition + index;
-        bool taken = false;
-        for (uint32_t k = 0; k < p->out_count; k++) taken |= p->out[k].partition == partition;
-        if (taken) continue;
+        if (!p->repeats && is_taken(p, partition)) continue;
         struct outgoing *out = &p->out[p->out_count++];
         *out = (struct outgoing){.topic = topic, .index = index, .partition = partition};
         out->count = 1 + actor_draw(actor, actor_chance(actor, 20) ? RECORDS : 3);
@@ -137,6 +146,14 @@ static bool is_retriable(int16_t error) {
     }
 }
 
+/* An earlier batch of the partition was not taken: then this one cannot be, and both come again. */
+static bool is_behind(const struct producer *p, const struct outgoing *out) {
+    for (const struct outgoing *other = p->out; other < out; other++) {
+        if (other->partition == out->partition && !other->is_resolved) return true;
+    }
+    return false;
+}
+
 static void answered(struct producer *p, struct outgoing *out,
                      const struct produce_response_partition *response) {
     struct clients *clients = p->actor->clients;
@@ -150,6 +167,7 @@ static void answered(struct producer *p, struct outgoing *out,
     bool is_promised = p->acks == -1 && clients->flush;
     if (error == KAFKA_NONE) {
         out->is_resolved = true;
+        p->is_known[out->partition] = true;
         /* An answer that was on its way when the power went says nothing of what is left. */
         if (!is_promised && out->power_cuts != clients->history->power_cuts) return;
         history_acked(clients->history, out->partition, out->first_id, out->count,
@@ -164,6 +182,14 @@ static void answered(struct producer *p, struct outgoing *out,
     } else if (error == KAFKA_INVALID_REQUIRED_ACKS && p->acks > 1) {
         out->is_resolved = true;
         history_refused(clients->history, out->partition, out->first_id, out->count);
+    } else if (error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && is_behind(p, out)) {
+        return;
+    } else if (error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && p->repeats &&
+               (out->attempts > 1 || !p->is_known[out->partition])) {
+        /* As in Kafka: a snapshot file remembers only the last batch of a producer; and whom a
+         * partition does not know may begin with any sequence, so with the second batch when the
+         * first one came before the partition was open. */
+        p->must_renew = true;
     } else if (error == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && p->is_idempotent && !clients->flush &&
                clients->history->power_cuts > 0) {
         p->must_renew = true; /* what was acknowledged is gone, as was agreed */
@@ -220,7 +246,7 @@ static enum status attempt(struct producer *p) {
     }
     if (count == 0) return ST_OK;
     int16_t version = actor_version(actor, API_PRODUCE, least_version(open, count));
-    uint32_t each = actor_chance(actor, 50) ? count : 1;
+    uint32_t each = !p->repeats && actor_chance(actor, 50) ? count : 1;
     enum status st = ST_OK;
     for (uint32_t i = 0; i < count && st == ST_OK; i += each)
         st = produce_send(p, version, &open[i], each);
@@ -303,6 +329,7 @@ static void producer_main(struct actor *actor) {
             p->must_renew = false;
             p->producer_id = NO_PRODUCER_ID;
             memset(p->sequences, 0, sizeof p->sequences);
+            memset(p->is_known, 0, sizeof p->is_known);
             for (uint32_t i = 0; i < p->out_count; i++) p->out[i].is_resolved = true;
         }
         if (!all_resolved(p)) {

@@ -39,7 +39,8 @@
     X(SHARD_STALL, "shard-stall")           /* a turn comes milliseconds late */                   \
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \
-    X(OP_LATER, "op-later")                 /* one that may finish at once did not */
+    X(OP_LATER, "op-later")                 /* one that may finish at once did not */              \
+    X(LONG_BATCH, "long-batch")             /* a worker walked a batch, others waited for it */
 
 enum fault_kind {
 #define FAULT_ENUM(name, text) FAULT_##name,

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "base/assert.h"
 #include "base/logging.h"
-#include "broker/broker.h"
 #include "broker/metadata/publisher.h"
+#include "broker/shard/shard.h"
 #include "controller/records.h"
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
@@ -31,6 +31,7 @@ struct plan {
     uint32_t members;                           /* of groups; 0: producers and consumers instead */
     uint32_t offsets_partitions, initial_delay_ms, linger_ms;
     uint64_t lose_every_us; /* a coordinator; 0: never */
+    uint32_t long_batch_bytes; /* batches beyond it are walked by workers; 0: hardly any */
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -73,6 +74,8 @@ static struct plan plan_draw(struct prng *prng) {
     bool flushes = prng_chance(prng, 1, 2);
     plan.flush_messages = flushes ? 1 + (uint32_t)prng_below(prng, 100) : 0;
     plan.flush_ms = flushes ? (uint32_t)prng_below(prng, 500) : 0;
+    bool works = prng_chance(prng, 1, 2);
+    plan.long_batch_bytes = works ? 1 + (uint32_t)prng_below(prng, 600) : 0;
     return plan;
 }
 
@@ -177,7 +180,8 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                                    .on_stopped = on_stopped,
                                    .owner = s,
                                    .verify_groups = true,
-                                   .move_after = s->plan.move_after};
+                                   .move_after = s->plan.move_after,
+                                   .long_batch_bytes = s->plan.long_batch_bytes};
     s->phase = STARTING;
     s->broker = broker_start(setup);
 }
@@ -211,9 +215,19 @@ static void reap_due(struct event *event) {
         event_set(&s->restart, world_delay(s->world, s->world->faults.process.down_us));
 }
 
+/* That batches went to workers is no fault, but a run in which none did has not tried it. */
+static void count_long_batches(struct scenario *s) {
+    if (s->plan.long_batch_bytes == 0) return;
+    for (uint32_t i = 0; i < s->broker->shard_count; i++) {
+        int64_t count = s->broker->shards[i]->metrics.values[METRIC_LONG_BATCHES];
+        s->world->counts.fired[FAULT_LONG_BATCH] += (uint64_t)count;
+    }
+}
+
 static void stop_run(struct task *task) {
     struct scenario *s = CONTAINER_OF(task, struct scenario, stop_task);
     if (s->phase != SERVING && s->phase != STARTING) return;
+    if (s->phase == SERVING) count_long_batches(s);
     s->phase = STOPPING;
     world_trace(s->world, "the broker is told to stop");
     broker_stop(s->broker);
@@ -442,6 +456,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
     s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;
+    s->world->counts.enabled[FAULT_LONG_BATCH] = s->plan.long_batch_bytes != 0 && !has_groups;
     s->node = node_add(s->world, "broker", true);
     s->node->on_crash = on_crash;
     s->node->context = s;
