@@ -55,6 +55,7 @@ struct log {
     struct leader_epochs epochs;
     struct producer_states producers; /* of everything below assigned_end */
     int64_t snapshot_offset;          /* of the newest producer snapshot, -1 none */
+    int64_t lost_from; /* a segment's end is missing from here on, says recovery; else INT64_MAX */
 
     struct list queued;         /* struct log_append without a place in the file yet */
     struct append_write *write; /* in flight, or NULL */

@@ -79,6 +79,7 @@ static enum status remove_snapshot(struct producers_load *load, uint32_t index) 
 /* Above it no snapshot is believed. */
 static int64_t believable_end(const struct producers_load *load, int64_t end) {
     const struct log *log = load->log;
+    if (!load->clean) end = MIN(end, log->lost_from);
     for (uint32_t i = 0; !load->clean && i < log->segment_count; i++) {
         const struct segment *segment = log->segments[i];
         if (segment->hole_count > 0) return MIN(end, segment->holes[0].first_offset);

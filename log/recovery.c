@@ -19,6 +19,7 @@ enum status recovery_begin(struct recovery *recovery, struct job *job, struct lo
         .verify_from = verify_from,
         .latest_epoch = -1,
     };
+    log->lost_from = INT64_MAX;
     enum status st = scan_init(&recovery->scan, job);
     if (st != ST_OK) return st;
     return producers_begin(&recovery->producers, job, log, verify_from == INT64_MAX);
@@ -350,6 +351,8 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
         if (st != ST_OK) return st;
     }
     verified_cut(&segment->verified, segment->size_bytes);
+    if (index + 1 < log->segment_count && r->expected < log->segments[index + 1]->base_offset)
+        log->lost_from = MIN(log->lost_from, r->expected); /* or compaction took it */
     segment_note_end(segment);
     st = holes_write(r->job, log, segment);
     if (st == ST_OK) st = rebuild_end(r->job, log, segment);

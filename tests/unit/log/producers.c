@@ -91,6 +91,23 @@ Test(producers, a_damaged_snapshot_is_replayed_instead) {
     fixture_release(&fx);
 }
 
+Test(producers, no_snapshot_is_believed_above_a_segment_that_lost_its_end) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 600; /* three batches */
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 6);
+    cr_assert_geq(log_segment_count(fx.log), 4);
+    fixture_kill(&fx);
+    file_cut(&fx, "00000000000000000006.log", 0); /* offsets 6, 7 and 8: never synced */
+    fx.open.clean = false;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    int64_t offset = -1;
+    cr_expect_eq(produce(&fx, 1, 5, &offset), PRODUCER_DUPLICATE, "offset 10 is there");
+    cr_expect_eq(produce(&fx, 1, 4, &offset), PRODUCER_OUT_OF_ORDER, "offset 8 is not");
+    fixture_release(&fx);
+}
+
 Test(producers, a_snapshot_stands_at_the_start_of_each_segment) {
     struct fixture fx;
     fixture_init(&fx);
