@@ -31,6 +31,7 @@ void handle_delete_groups(struct request *rq);             /* 42 */
 void handle_incremental_alter_configs(struct request *rq); /* 44 */
 void handle_offset_delete(struct request *rq);             /* 47 */
 void handle_describe_cluster(struct request *rq);          /* 60 */
+void handle_describe_producers(struct request *rq);        /* 61 */
 void handle_unregister_broker(struct request *rq);         /* 64 */
 void handle_consumer_group_heartbeat(struct request *rq);  /* 68 */
 void handle_consumer_group_describe(struct request *rq);   /* 69 */

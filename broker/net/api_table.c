@@ -30,6 +30,7 @@ const struct served_api served_apis[] = {
     {.api = &apis[API_INCREMENTAL_ALTER_CONFIGS], .handle = handle_incremental_alter_configs},
     {.api = &apis[API_OFFSET_DELETE], .handle = handle_offset_delete},
     {.api = &apis[API_DESCRIBE_CLUSTER], .handle = handle_describe_cluster},
+    {.api = &apis[API_DESCRIBE_PRODUCERS], .handle = handle_describe_producers},
     {.api = &apis[API_UNREGISTER_BROKER], .handle = handle_unregister_broker},
     {.api = &apis[API_CONSUMER_GROUP_HEARTBEAT], .handle = handle_consumer_group_heartbeat},
     {.api = &apis[API_CONSUMER_GROUP_DESCRIBE], .handle = handle_consumer_group_describe},

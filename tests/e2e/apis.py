@@ -31,7 +31,7 @@ def session_name(number):
 
 def show_scalar(name, value):
     if name == "TopicId":
-        return f"id({topic_ids.get(value, value)})"
+        return f"id({topic_ids.get(value, value if value == OTHER_ID else 'new')})"
     if name == "SessionId":
         return str(session_name(value))
     if name == "ClusterId" and value:
@@ -48,7 +48,8 @@ def show_scalar(name, value):
 
 
 # Arrays that Kafka answers in the order of a hash map.
-UNORDERED = {"DeleteRecordsPartitionResult", "DescribeLogDirsTopic"}
+UNORDERED = {"CreatableTopicResult", "DeletableTopicResult", "DeleteRecordsPartitionResult",
+             "DescribeLogDirsTopic", "ProducerState"}
 
 
 def show(schema, values, version):
@@ -145,6 +146,33 @@ def produced(values):
 
 # ---- the parts ----
 
+# What klamm serves by now; Kafka serves more.
+SERVED = ("Produce", "Fetch", "ListOffsets", "Metadata", "ApiVersions", "CreateTopics",
+          "DeleteTopics", "DeleteRecords", "InitProducerId", "OffsetForLeaderEpoch",
+          "DescribeConfigs", "AlterConfigs", "DescribeLogDirs", "CreatePartitions",
+          "IncrementalAlterConfigs", "DescribeCluster", "DescribeProducers", "UnregisterBroker",
+          "ListConfigResources", "DescribeTopicPartitions")
+
+
+def api_versions():
+    """Without the finalized kraft.version: it is 1 where a quorum keeps its voters in its log."""
+    names = {MESSAGES["request", name + "Request"].key: name for name in SERVED}
+    for version in all_versions("ApiVersions"):
+        values = {"ClientSoftwareName": "test", "ClientSoftwareVersion": "1"} if version > 2 else {}
+        answer = quietly("ApiVersions", version, **values)
+        ranges = {one["ApiKey"]: (one["MinVersion"], one["MaxVersion"]) for one in answer["ApiKeys"]}
+        print(f"ApiVersions v{version}: error {answer['ErrorCode']}",
+              *(f"{name} {ranges[key][0]}-{ranges[key][1]}" for key, name in names.items()))
+        for kind in ("SupportedFeatures", "FinalizedFeatures"):
+            features = [" ".join(str(v) for v in one.values()) for one in answer.get(kind, ())
+                        if (kind, one["Name"]) != ("FinalizedFeatures", "kraft.version")]
+            print(f"ApiVersions v{version}, {kind}:", ", ".join(sorted(features)))
+    for case, name, number in (("no name", "", "1"), ("no version", "x", ""), ("blanks", "a b", "1"),
+                               ("a line break", "a", "1\n"), ("dots and dashes", "a.b-c", "1.0")):
+        answer = client.ask("ApiVersions", 4, ClientSoftwareName=name, ClientSoftwareVersion=number)
+        print(f"ApiVersions v4, {case}: error {answer['ErrorCode']}")
+
+
 def metadata():
     ids = create(topic("a", 3), topic("b"))
     for version in all_versions("Metadata"):
@@ -212,6 +240,90 @@ def describe_topic_partitions():
     ]
     for case, values in cases:
         ask(case, "DescribeTopicPartitions", 0, **values)
+
+
+def create_topics():
+    def wanted(name, partitions=1, factor=1, assigned=(), **configs):
+        made = topic(name, partitions, **configs)
+        made["ReplicationFactor"] = factor
+        made["Assignments"] = [{"PartitionIndex": index, "BrokerIds": list(ids)}
+                               for index, ids in assigned]
+        return made
+
+    def auto(name, *assigned, partitions=-1, factor=-1):
+        return wanted(name, partitions, factor, assigned)
+
+    cases = [
+        ("plain", [wanted("c1", 2)]),
+        ("defaults", [wanted("c2", -1, -1)]),
+        ("there already", [wanted("c1")]),
+        ("twice in a request", [wanted("c3"), wanted("c3"), wanted("c4")]),
+        ("an illegal name", [wanted("a/b"), wanted(""), wanted("."), wanted(".."), wanted("x" * 250)]),
+        ("the longest name", [wanted("y" * 249)]),
+        ("clashing names", [wanted("n.n"), wanted("n_n")]),
+        ("a clash with one that is there", [wanted("n_n"), wanted("n-n")]),
+        ("no partition", [wanted("c5", 0)]),
+        ("fewer than none", [wanted("c5", -2)]),
+        ("no replica", [wanted("c5", 1, 0)]),
+        ("fewer replicas than none", [wanted("c5", 1, -2)]),
+        ("too many replicas", [wanted("c5", 1, 3)]),
+        ("too many partitions", [wanted("c5", 10001)]),
+        ("configs", [wanted("c6", retention_ms="1000", cleanup_policy="compact")]),
+        ("an unknown key", [wanted("c7", no_such_key="1")]),
+        ("a malformed value", [wanted("c7", retention_ms="soon")]),
+        ("a value out of bounds", [wanted("c7", retention_ms="-2")]),
+        ("a null value", [{**wanted("c7"), "Configs": [{"Name": "retention.ms", "Value": None}]}]),
+        ("a key twice", [{**wanted("c7"), "Configs": [{"Name": "retention.ms", "Value": "1"},
+                                                      {"Name": "retention.ms", "Value": "2"}]}]),
+        ("assigned", [auto("c8", (0, [1]), (1, [1]))]),
+        ("assigned and counted", [auto("c9", (0, [1]), partitions=1, factor=1)]),
+        ("assigned and a factor", [auto("c9", (0, [1]), factor=1)]),
+        ("assigned from 1 on", [auto("c9", (1, [1]))]),
+        ("assigned with a gap", [auto("c9", (0, [1]), (2, [1]))]),
+        ("assigned twice", [auto("c9", (0, [1]), (0, [1]))]),
+        ("assigned to nobody", [auto("c9", (0, []))]),
+        ("assigned to one twice", [auto("c9", (0, [1, 1]))]),
+        ("assigned to an unknown broker", [auto("c9", (0, [7]))]),
+        ("assigned unequally", [auto("c9", (0, [1]), (1, [1, 7]))]),
+        ("nothing", []),
+        ("an internal name", [wanted("__consumer_offsets"), wanted("__cluster_metadata")]),
+    ]
+    for case, topics in cases:
+        ask(case, "CreateTopics", 7, Topics=topics, timeoutMs=10000, validateOnly=True)
+    for case, topics in cases:
+        if case not in ("an internal name", "plain"):
+            ids_now(ask(case, "CreateTopics", 7, Topics=topics, timeoutMs=10000))
+    for version in all_versions("CreateTopics"):
+        ask("two, one of them bad", "CreateTopics", version, timeoutMs=10000,
+            Topics=[wanted(f"cv{version}", 2), wanted("bad", 0)])
+
+
+def ids_now(answer):
+    for result in answer["Topics"]:
+        if result.get("TopicId", NO_UUID) != NO_UUID:
+            topic_ids[result["TopicId"]] = result["Name"]
+
+
+def delete_topics():
+    ids = create(topic("x1"), topic("x2"), topic("x3"), topic("x4"), topic("x5"), topic("x6"))
+    for version in all_versions("DeleteTopics"):
+        if version >= 6:
+            break
+        ask("one and an unknown one", "DeleteTopics", version, TimeoutMs=10000,
+            TopicNames=[f"x{version}", "nope", "a/b"])
+    cases = [
+        ("by id", [{"Name": None, "TopicId": ids["x6"]}]),
+        ("by name", [{"Name": "c1", "TopicId": NO_UUID}]),
+        ("an unknown id", [{"Name": None, "TopicId": OTHER_ID}]),
+        ("an unknown name", [{"Name": "nope"}]),
+        ("neither", [{"Name": None, "TopicId": NO_UUID}]),
+        ("both", [{"Name": "c2", "TopicId": ids["x6"]}]),
+        ("twice by name", [{"Name": "c2"}, {"Name": "c2"}]),
+        ("an illegal name", [{"Name": "a/b"}, {"Name": ""}]),
+        ("nothing", []),
+    ]
+    for case, topics in cases:
+        ask(case, "DeleteTopics", 6, TimeoutMs=10000, Topics=topics)
 
 
 def create_partitions():
@@ -352,6 +464,28 @@ def describe_log_dirs():
     for result in answer["Results"]:
         names = sorted(t["Name"] for t in result["Topics"])
         print("DescribeLogDirs v4, all:", *names)
+
+
+def describe_producers():
+    def wanted(*pairs):
+        return [{"Name": name, "PartitionIndexes": list(indexes)} for name, indexes in pairs]
+
+    create(topic("by-ids", 2), topic("by-nobody"))
+    fill("by-nobody", 0, 1)
+    ask("nobody yet", "DescribeProducers", 0, Topics=wanted(("by-ids", (0, 1))))
+    for producer in ((7001, 0, 0), (7001, 0, 1), (7002, 3, 0), (7002, 4, 0), (7003, 0, 2147483647)):
+        at = 1000 + producer[2] % 100
+        raw = batch(timestamps=(at, at), producer=producer)
+        until = time.time() + 10
+        while produced(produce_values("by-ids", 0, raw, -1)) == NOT_LEADER and time.time() < until:
+            time.sleep(0.05)
+    for case, topics in (("two epochs, two sequences", wanted(("by-ids", (0,)))),
+                         ("idle ones", wanted(("by-nobody", (0,)), ("by-ids", (1,)))),
+                         ("unknown ones", wanted(("by-ids", (5, -1)), ("nope", (0,)), ("a/b", (0,)))),
+                         ("twice the same", wanted(("by-nobody", (0, 0)), ("by-nobody", (0,)))),
+                         ("no partition", wanted(("by-ids", ()))),
+                         ("no topic", [])):
+        ask(case, "DescribeProducers", 0, Topics=topics)
 
 
 def unregister_broker():
@@ -552,6 +686,7 @@ def again():
 
 
 def main():
+    api_versions()
     metadata()
     describe_cluster()
     describe_topic_partitions()
@@ -561,6 +696,9 @@ def main():
     offset_for_leader_epoch()
     describe_log_dirs()
     unregister_broker()
+    describe_producers()
+    create_topics()
+    delete_topics()
     produce()
     ids = create(topic("f", 2), topic("g"))
     fill("f", 0, 4)
