@@ -8,7 +8,6 @@
 #include "controller/metadata/metadata_record.h"
 #include "controller/placement.h"
 #include "controller/records.h"
-#include "controller/topic_names.h"
 #include "protocol/errors.h"
 
 #define PARTITIONS_PER_REQUEST_MAX 10000
@@ -137,35 +136,26 @@ static bool has_too_many_partitions(const struct creation *c) {
 
 /* --- names --- */
 
-static enum status check_names(struct creation *c) {
-    struct collision *collisions = arena_array(c->arena, c->count, sizeof *collisions);
-    struct candidate **owners = arena_array(c->arena, c->count, sizeof *owners);
-    if (collisions == NULL || owners == NULL) return ST_NOMEM;
-    uint32_t legal_count = 0;
+static void check_names(struct creation *c) {
+    const struct image *image = c->ctx->image;
     for (uint32_t i = 0; i < c->count; i++) {
         struct candidate *candidate = &c->candidates[i];
         struct str name = candidate->request->name;
         struct str problem = topic_name_problem(name, c->arena);
         if (problem.ptr != NULL) {
             refuse(candidate, KAFKA_INVALID_TOPIC_EXCEPTION, problem);
-        } else {
-            owners[legal_count] = candidate;
-            collisions[legal_count++].name = name;
+            continue;
         }
-    }
-    collisions_find(c->ctx, collisions, legal_count);
-    for (uint32_t i = 0; i < legal_count; i++) {
-        struct str name = collisions[i].name, existing = collisions[i].existing;
-        if (image_topic_by_name(c->ctx->image, name) != NULL) {
-            refuse(owners[i], KAFKA_TOPIC_ALREADY_EXISTS,
+        const struct topic_image *like = image_topic_like(image, name);
+        if (image_topic_by_name(image, name) != NULL) {
+            refuse(candidate, KAFKA_TOPIC_ALREADY_EXISTS,
                    arena_printf(c->arena, "Topic '%.*s' already exists.", STR_ARG(name)));
-        } else if (existing.ptr != NULL) {
-            refuse(owners[i], KAFKA_INVALID_TOPIC_EXCEPTION,
+        } else if (like != NULL) {
+            refuse(candidate, KAFKA_INVALID_TOPIC_EXCEPTION,
                    arena_printf(c->arena, "Topic '%.*s' collides with existing topic: %.*s",
-                                STR_ARG(name), STR_ARG(existing)));
+                                STR_ARG(name), STR_ARG(like->name)));
         }
     }
-    return ST_OK;
 }
 
 /* --- configurations --- */
@@ -459,9 +449,8 @@ static enum status decide(struct creation *c) {
                    STR("Excessively large number of partitions per request."));
         return ST_OK;
     }
-    st = check_names(c);
-    if (st == ST_OK)
-        st = placement_init(&c->placement, c->ctx->image, c->ctx->placement_start, c->arena);
+    check_names(c);
+    st = placement_init(&c->placement, c->ctx->image, c->ctx->placement_start, c->arena);
     for (uint32_t i = 0; i < c->count && st == ST_OK; i++) {
         if (!is_refused(&c->candidates[i])) st = create(c, &c->candidates[i]);
         if (c->records.count <= RECORDS_PER_REQUEST_MAX) continue;

@@ -1,6 +1,7 @@
 /* controller/metadata/image.c - making, sharing, freeing and reading images. */
 #include "controller/metadata/image.h"
 #include "base/assert.h"
+#include "base/limits.h"
 #include "controller/metadata/image_impl.h"
 
 #define NAME(text)                                                                                 \
@@ -23,6 +24,7 @@ struct image *image_new(struct mem *mem) {
     struct image *image = MEM_NEW(mem, struct image);
     *image = (struct image){.mem = mem, .offset = -1, .epoch = -1, .next_producer_id = -1};
     pmap_init(&image->topics_by_name, mem, &topic_by_name_type);
+    pmap_init(&image->topics_by_metric, mem, &topic_by_metric_type);
     pmap_init(&image->topics_by_id, mem, &topic_by_id_type);
     pmap_init(&image->brokers, mem, &broker_type);
     pmap_init(&image->controllers, mem, &controller_type);
@@ -34,6 +36,7 @@ struct image *image_copy(const struct image *from) {
     struct image *image = MEM_NEW(from->mem, struct image);
     *image = *from;
     pmap_copy(&image->topics_by_name, &from->topics_by_name);
+    pmap_copy(&image->topics_by_metric, &from->topics_by_metric);
     pmap_copy(&image->topics_by_id, &from->topics_by_id);
     pmap_copy(&image->brokers, &from->brokers);
     pmap_copy(&image->controllers, &from->controllers);
@@ -45,6 +48,7 @@ struct image *image_copy(const struct image *from) {
 void image_free(struct image *image) {
     if (image == NULL) return;
     pmap_release(&image->topics_by_name);
+    pmap_release(&image->topics_by_metric);
     pmap_release(&image->topics_by_id);
     pmap_release(&image->brokers);
     pmap_release(&image->controllers);
@@ -80,6 +84,22 @@ const struct topic_image *image_topic_by_name(const struct image *image, struct 
 
 const struct topic_image *image_topic_by_id(const struct image *image, struct uuid id) {
     return topic_of(pmap_get(&image->topics_by_id, &id));
+}
+
+const struct topic_image *image_topic_like(const struct image *image, struct str name) {
+    char first[LIMIT_TOPIC_NAME_BYTES]; /* of all names that are one in a metric: all '.' */
+    if (name.len > sizeof first) return NULL;
+    for (size_t i = 0; i < name.len; i++) first[i] = name.ptr[i] == '_' ? '.' : name.ptr[i];
+    struct str key = {first, name.len};
+    struct pmap_iter iter;
+    pmap_iter_seek(&image->topics_by_metric, &iter, &key);
+    const struct topic_image *topic = topic_of(pmap_iter_next(&iter));
+    if (topic == NULL || topic->name.len != name.len) return NULL;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = topic->name.ptr[i];
+        if ((c == '_' ? '.' : c) != first[i]) return NULL;
+    }
+    return topic;
 }
 
 uint32_t image_topic_count(const struct image *image) { return image->topics_by_id.count; }

@@ -133,6 +133,10 @@ int32_t image_epoch(const struct image *image);
 struct mem *image_mem(const struct image *image);
 
 const struct topic_image *image_topic_by_name(const struct image *image, struct str name);
+/** The first topic, by name, whose name would be the same as this one in a metric, where '.' and
+ * '_' are one (itself, when it exists); NULL when there is none, or the name has neither.
+ * Source: org.apache.kafka.common.internals.Topic.hasCollision. */
+const struct topic_image *image_topic_like(const struct image *image, struct str name);
 const struct topic_image *image_topic_by_id(const struct image *image, struct uuid id);
 uint32_t image_topic_count(const struct image *image);
 uint64_t image_partition_count(const struct image *image);

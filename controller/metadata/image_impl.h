@@ -6,7 +6,7 @@
 #include "controller/metadata/image.h"
 
 struct topic_object {
-    struct pmap_value head; /* held by two maps: by name and by id */
+    struct pmap_value head; /* held by the maps of topics */
     size_t bytes;
     struct topic_image topic;
 };
@@ -38,9 +38,13 @@ struct image {
     int32_t epoch;
     int64_t next_producer_id; /* -1: no ProducerIdsRecord yet */
     uint64_t partition_count;
+    struct pmap topics_by_metric; /* those with '.' or '_' in their name: see image_topic_like */
     struct pmap topics_by_name, topics_by_id, brokers, controllers, configs;
     struct feature_object *features; /* NULL: none */
 };
+
+/** Whether the name has a '.' or a '_'. */
+bool topic_is_by_metric(struct str name);
 
 /* A private copy that shares everything. */
 struct image *image_copy(const struct image *image);
@@ -54,6 +58,7 @@ struct config_object *config_object_new(struct mem *mem, const struct config_ima
 
 extern const struct pmap_type topic_by_name_type; /* key: struct str */
 extern const struct pmap_type topic_by_id_type;   /* key: struct uuid */
+extern const struct pmap_type topic_by_metric_type; /* key: struct str, '.' before '_' */
 extern const struct pmap_type broker_type;        /* key: int32_t */
 extern const struct pmap_type controller_type;    /* key: int32_t */
 extern const struct pmap_type config_type;        /* key: struct config_resource */

@@ -131,6 +131,25 @@ static int compare_topic_name(const void *key, const struct pmap_value *value) {
     return str_cmp(*(const struct str *)key,
                    CONTAINER_OF(value, struct topic_object, head)->topic.name);
 }
+bool topic_is_by_metric(struct str name) {
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '.' || name.ptr[i] == '_') return true;
+    }
+    return false;
+}
+
+static char as_in_metric(char c) { return c == '.' ? '_' : c; }
+
+/* By the names as they would be in a metric; among those that are one there, by the names. */
+static int compare_topic_metric(const void *key, const struct pmap_value *value) {
+    struct str a = *(const struct str *)key;
+    struct str b = CONTAINER_OF(value, struct topic_object, head)->topic.name;
+    for (size_t i = 0; i < a.len && i < b.len; i++) {
+        uint8_t x = (uint8_t)as_in_metric(a.ptr[i]), y = (uint8_t)as_in_metric(b.ptr[i]);
+        if (x != y) return x < y ? -1 : 1;
+    }
+    return a.len != b.len ? (a.len < b.len ? -1 : 1) : str_cmp(a, b);
+}
 static int compare_topic_id(const void *key, const struct pmap_value *value) {
     return memcmp(((const struct uuid *)key)->b,
                   CONTAINER_OF(value, struct topic_object, head)->topic.id.b, 16);
@@ -152,6 +171,7 @@ static int compare_config(const void *key, const struct pmap_value *value) {
 
 const struct pmap_type topic_by_name_type = {compare_topic_name, topic_object_free};
 const struct pmap_type topic_by_id_type = {compare_topic_id, topic_object_free};
+const struct pmap_type topic_by_metric_type = {compare_topic_metric, topic_object_free};
 const struct pmap_type broker_type = {compare_broker, broker_object_free};
 const struct pmap_type controller_type = {compare_controller, controller_object_free};
 const struct pmap_type config_type = {compare_config, config_object_free};

@@ -272,6 +272,7 @@ static void draft_remove(struct image_builder *b, const struct topic_draft *draf
     struct image *next = b->next;
     b->delta->topics_deleted[b->delta->topics_deleted_count++] = draft->old;
     (void)pmap_remove(&next->topics_by_name, &draft->old->name); /* the old image has it */
+    (void)pmap_remove(&next->topics_by_metric, &draft->old->name); /* where it is there */
     (void)pmap_remove(&next->topics_by_id, &draft->old->id);
     next->partition_count -= (uint64_t)draft->old->partition_count;
 }
@@ -285,6 +286,9 @@ static enum status draft_put(struct image_builder *b, const struct topic_draft *
     struct topic_object *object = topic_object_new(next->mem, &draft->topic);
     if (object == NULL) return ST_NOMEM;
     pmap_put(&next->topics_by_name, &object->topic.name, &object->head);
+    if (topic_is_by_metric(object->topic.name)) {
+        pmap_put(&next->topics_by_metric, &object->topic.name, pmap_value_share(&object->head));
+    }
     pmap_put(&next->topics_by_id, &object->topic.id, pmap_value_share(&object->head));
     next->partition_count += (uint64_t)draft->topic.partition_count;
     if (draft->old != NULL) next->partition_count -= (uint64_t)draft->old->partition_count;

@@ -160,15 +160,17 @@ def api_versions():
     for version in all_versions("ApiVersions"):
         values = {"ClientSoftwareName": "test", "ClientSoftwareVersion": "1"} if version > 2 else {}
         answer = quietly("ApiVersions", version, **values)
-        ranges = {one["ApiKey"]: (one["MinVersion"], one["MaxVersion"]) for one in answer["ApiKeys"]}
+        ranges = {one["ApiKey"]: (one["MinVersion"], one["MaxVersion"])
+                  for one in answer["ApiKeys"]}
         print(f"ApiVersions v{version}: error {answer['ErrorCode']}",
               *(f"{name} {ranges[key][0]}-{ranges[key][1]}" for key, name in names.items()))
         for kind in ("SupportedFeatures", "FinalizedFeatures"):
             features = [" ".join(str(v) for v in one.values()) for one in answer.get(kind, ())
                         if (kind, one["Name"]) != ("FinalizedFeatures", "kraft.version")]
             print(f"ApiVersions v{version}, {kind}:", ", ".join(sorted(features)))
-    for case, name, number in (("no name", "", "1"), ("no version", "x", ""), ("blanks", "a b", "1"),
-                               ("a line break", "a", "1\n"), ("dots and dashes", "a.b-c", "1.0")):
+    for case, name, number in (("no name", "", "1"), ("no version", "x", ""),
+                               ("blanks", "a b", "1"), ("a line break", "a", "1\n"),
+                               ("dots and dashes", "a.b-c", "1.0")):
         answer = client.ask("ApiVersions", 4, ClientSoftwareName=name, ClientSoftwareVersion=number)
         print(f"ApiVersions v4, {case}: error {answer['ErrorCode']}")
 
@@ -258,7 +260,8 @@ def create_topics():
         ("defaults", [wanted("c2", -1, -1)]),
         ("there already", [wanted("c1")]),
         ("twice in a request", [wanted("c3"), wanted("c3"), wanted("c4")]),
-        ("an illegal name", [wanted("a/b"), wanted(""), wanted("."), wanted(".."), wanted("x" * 250)]),
+        ("an illegal name",
+         [wanted("a/b"), wanted(""), wanted("."), wanted(".."), wanted("x" * 250)]),
         ("the longest name", [wanted("y" * 249)]),
         ("clashing names", [wanted("n.n"), wanted("n_n")]),
         ("a clash with one that is there", [wanted("n_n"), wanted("n-n")]),
@@ -481,7 +484,8 @@ def describe_producers():
             time.sleep(0.05)
     for case, topics in (("two epochs, two sequences", wanted(("by-ids", (0,)))),
                          ("idle ones", wanted(("by-nobody", (0,)), ("by-ids", (1,)))),
-                         ("unknown ones", wanted(("by-ids", (5, -1)), ("nope", (0,)), ("a/b", (0,)))),
+                         ("unknown ones",
+                          wanted(("by-ids", (5, -1)), ("nope", (0,)), ("a/b", (0,)))),
                          ("twice the same", wanted(("by-nobody", (0, 0)), ("by-nobody", (0,)))),
                          ("no partition", wanted(("by-ids", ()))),
                          ("no topic", [])):

@@ -143,6 +143,58 @@ Test(image, an_old_one_stands_while_newer_ones_are_made) {
     image_free(old);
 }
 
+/* The image with one more topic, or with that topic gone. */
+static struct image *with_topic(struct image *old, const char *name, uint8_t id, bool is_removed) {
+    struct topic_record made;
+    struct remove_topic_record removal;
+    struct bytes value;
+    enum status st;
+    if (is_removed) {
+        remove_topic_record_defaults(&removal);
+        removal.topic_id = (struct uuid){{id}};
+        st = metadata_record_encode(&remove_topic_record_schema, 0, &removal, &arena, &value);
+    } else {
+        topic_record_defaults(&made);
+        made.name = str_of(name);
+        made.topic_id = (struct uuid){{id}};
+        st = metadata_record_encode(&topic_record_schema, 0, &made, &arena, &value);
+    }
+    cr_assert_eq(st, ST_OK);
+    struct image *next;
+    struct image_delta delta;
+    int64_t offset = image_offset(old) + 1;
+    cr_assert_eq(image_apply(old, &value, 1, offset, 2, &arena, &next, &delta), ST_OK);
+    image_free(old);
+    return next;
+}
+
+static void expect_like(const struct image *image, const char *name, const char *want) {
+    const struct topic_image *found = image_topic_like(image, str_of(name));
+    if (want == NULL) {
+        cr_expect_null(found, "%s is like nothing", name);
+    } else {
+        cr_expect(found != NULL && str_eq(found->name, str_of(want)), "%s is like %s", name, want);
+    }
+}
+
+Test(image, finds_a_topic_that_would_be_the_same_in_a_metric) {
+    struct image *image = golden_log(40);
+    image = with_topic(image, "a_b.c", 1, false);
+    image = with_topic(image, "a-b", 2, false);
+    image = with_topic(image, "ab", 3, false);
+    static const char *const same[] = {"a_b.c", "a.b.c", "a.b_c", "a_b_c"};
+    for (size_t i = 0; i < COUNT(same); i++) expect_like(image, same[i], "a_b.c");
+    static const char *const others[] = {"a_b", "a_b_c_", "a-b.c", "A.b.c", "ab", "a-b", "a.b-c"};
+    for (size_t i = 0; i < COUNT(others); i++) expect_like(image, others[i], NULL);
+    image = with_topic(image, "a.b_c", 4, false); /* Kafka's older versions let it in */
+    for (size_t i = 0; i < COUNT(same); i++) expect_like(image, same[i], "a.b_c");
+    image = with_topic(image, NULL, 4, true);
+    expect_like(image, "a.b.c", "a_b.c");
+    image = with_topic(image, NULL, 1, true);
+    expect_like(image, "a.b.c", NULL);
+    image_free(image);
+}
+
 /* A record in hexadecimal against an image that knows broker 1 (epoch 34) and topic gamma. */
 static const struct {
     const char *name;
