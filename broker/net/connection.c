@@ -10,8 +10,16 @@ static void proceed(struct connection *c);
 
 static void touch(struct connection *c) {
     c->active_us = c->shard->io->now.mono_us;
+    c->untold_bytes = 0;
     list_remove(&c->link);
     list_push_back(&c->shard->connection_list, &c->link);
+}
+
+/* Octets count as activity with the request that they complete, or when they are many: who sends an
+ * octet a second is idle. */
+static void note_received(struct connection *c, size_t len) {
+    c->untold_bytes += len;
+    if (c->untold_bytes >= FRAME_DIRECT_BYTES) touch(c);
 }
 
 /* --- closing --- */
@@ -254,6 +262,7 @@ static void frame_complete(struct connection *c) {
     c->request_count++;
     c->request_bytes += rq->frame->len;
     metrics_add(&shard->metrics, METRIC_BYTES_IN, rq->frame->len + 4);
+    touch(c);
 }
 
 static void refuse_frame(struct connection *c, const char *why, int32_t length) {
@@ -367,7 +376,7 @@ static void proceed(struct connection *c) {
 
 static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
-    touch(c);
+    note_received(c, len);
     bool must_hold = c->held != NULL || c->move.state != MOVE_NOT;
     size_t taken = must_hold ? 0 : take_octets(c, data, len);
     if (c->is_closing) return;
@@ -385,7 +394,7 @@ static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t le
 
 static void on_direct(struct io_receiver *receiver) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
-    touch(c);
+    note_received(c, frame_room(c));
     c->frame->len += (uint32_t)frame_room(c);
     if (c->frame->len == c->frame_bytes) {
         frame_complete(c);

@@ -31,7 +31,8 @@ struct connection {
     struct io_receiver receiver;
     struct io_op send_op, close_op;
     struct io_later flush;
-    uint64_t active_us; /* last octet in or out */
+    uint64_t active_us;  /* when a request or a good part of one came, or an answer left */
+    size_t untold_bytes; /* that came since and were too few to count */
     /* the frame on its way in */
     uint8_t length_octets[4];
     uint32_t length_have;
