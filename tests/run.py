@@ -71,7 +71,7 @@ STAGES = (
     Stage("sim", 240, "tests/sim", builds=BOTH, suite="sim", quick=True),
     Stage("differential", 70, "tests/differential", files="tests/differential/*.test",
           peers=True),
-    Stage("tools", 60, "tests/tools", files="tests/tools/*.test", quick=True, peers=True,
+    Stage("tools", 80, "tests/tools", files="tests/tools/*.test", quick=True, peers=True,
           jobs=CORES),
     Stage("e2e", 120, "broker/main.c", builds=BOTH, files="tests/e2e/*.test", quick=True,
           peers=True, jobs=CORES),

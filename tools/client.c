@@ -164,11 +164,11 @@ bool client_offers(const struct client *c, int16_t api_key) {
 }
 
 static enum status call_node(struct client *c, struct client_node *node, const struct api *api,
-                             const void *request, void *response) {
+                             int16_t max_version, const void *request, void *response) {
     enum status st = connect_node(c, node);
     if (st != ST_OK) return st;
-    int16_t version = common_version(node->versions, api);
-    if (version < 0) {
+    int16_t version = MIN(common_version(node->versions, api), max_version);
+    if (version < node->versions[api->key].min) {
         (void)snprintf(node->connection.why, CONNECTION_WHY_BYTES, "the broker does not offer %s",
                        api->name);
         return ST_UNSUPPORTED;
@@ -216,13 +216,18 @@ static bool is_passing(enum status st) {
 
 enum status client_call(struct client *c, int32_t target, int16_t api_key, const void *request,
                         void *response) {
+    return client_call_up_to(c, target, api_key, INT16_MAX, request, response);
+}
+
+enum status client_call_up_to(struct client *c, int32_t target, int16_t api_key,
+                              int16_t max_version, const void *request, void *response) {
     const struct api *api = api_find(api_key);
     ASSERT(api != NULL && api->request != NULL);
     for (;;) {
         struct client_node *node = find_target(c, target);
         enum status st = ST_NOT_FOUND;
         if (node != NULL) {
-            st = call_node(c, node, api, request, response);
+            st = call_node(c, node, api, max_version, request, response);
             if (st == ST_OK) return ST_OK;
             (void)fail(c, st, "%s from %.*s:%u: %s", api->name, STR_ARG(node->host), node->port,
                        node->connection.why);

@@ -65,6 +65,11 @@ const struct client_versions *client_versions_of(struct client *c, int32_t targe
 MUST_CHECK enum status client_call(struct client *c, int32_t target, int16_t api_key,
                                    const void *request, void *response);
 
+/** The same, in no version above `max_version`: for requests whose later ones ask for other fields.
+ */
+MUST_CHECK enum status client_call_up_to(struct client *c, int32_t target, int16_t api_key,
+                                         int16_t max_version, const void *request, void *response);
+
 /** For an error code within a response: true after a pause when it may go away and there is time
  * left, and the caller shall ask again (the controller is then looked for anew). */
 bool client_may_retry(struct client *c, int16_t error_code);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/assert.h"
 #include "tools/admin.h"
+#include "tools/partition_offsets.h"
 #include "tools/topics.h"
 
 enum option {
@@ -198,23 +199,14 @@ static bool is_chosen(const struct command *cmd, struct str topic, int32_t parti
 
 /* ---- the offsets ---- */
 
-/* One chosen partition, in the order of the output. */
-struct wanted {
-    struct str topic;
-    int32_t index, leader;
-    int64_t offset;
-    int16_t error_code;
-    bool answered;
-};
-
-static struct wanted *find_wanted(struct command *cmd, uint32_t *ret_count) {
+static struct partition_offset *find_wanted(struct command *cmd, uint32_t *ret_count) {
     const struct topic_choice choice = {.exclude_internal =
                                             cli_has(&cmd->cli, OPT_EXCLUDE_INTERNAL)};
     struct topic_list list;
     check(cmd, topics_find(&cmd->admin.client, &choice, &list));
     size_t total = 0;
     for (uint32_t i = 0; i < list.count; i++) total += (size_t)list.topics[i].partition_count;
-    struct wanted *wanted = arena_array(&cmd->admin.arena, total, sizeof *wanted);
+    struct partition_offset *wanted = arena_array(&cmd->admin.arena, total, sizeof *wanted);
     ASSERT(wanted != NULL);
     uint32_t count = 0;
     for (uint32_t i = 0; i < list.count; i++) {
@@ -222,7 +214,7 @@ static struct wanted *find_wanted(struct command *cmd, uint32_t *ret_count) {
         for (int32_t k = 0; k < topic->partition_count; k++) {
             const struct topic_partition *p = &topic->partitions[k];
             if (is_chosen(cmd, topic->name, p->index))
-                wanted[count++] = (struct wanted){
+                wanted[count++] = (struct partition_offset){
                     .topic = topic->name, .index = p->index, .leader = p->leader, .offset = -1};
         }
     }
@@ -231,73 +223,17 @@ static struct wanted *find_wanted(struct command *cmd, uint32_t *ret_count) {
     return wanted;
 }
 
-static void take_answer(const struct list_offsets_response *response, struct wanted *wanted,
-                        uint32_t count) {
-    for (int32_t i = 0; i < response->topics_count; i++) {
-        const struct list_offsets_response_topic *topic = &response->topics[i];
-        for (int32_t k = 0; k < topic->partitions_count; k++) {
-            const struct list_offsets_response_partition *p = &topic->partitions[k];
-            for (uint32_t n = 0; n < count; n++) {
-                if (wanted[n].index != p->partition_index || !str_eq(wanted[n].topic, topic->name))
-                    continue;
-                wanted[n].offset = p->offset;
-                wanted[n].error_code = p->error_code;
-                wanted[n].answered = true;
-            }
-        }
-    }
-}
-
-/* Asks the leader of wanted[0] for it and for those behind it that are of the same topic and
- * leader; returns how many those are. */
-static uint32_t ask_run(struct command *cmd, struct wanted *wanted, uint32_t count) {
-    uint32_t run = 1;
-    while (run < count && wanted[run].leader == wanted[0].leader &&
-           str_eq(wanted[run].topic, wanted[0].topic))
-        run++;
-    if (wanted[0].leader < 0) {
-        for (uint32_t i = 0; i < run; i++) wanted[i].error_code = KAFKA_LEADER_NOT_AVAILABLE;
-        return run;
-    }
-    struct list_offsets_request request;
-    struct list_offsets_response response;
-    codec_defaults(&list_offsets_request_schema, &request);
-    request.replica_id = -1;
-    request.timeout_ms = (int32_t)cmd->admin.client.request_timeout_ms;
-    request.topics = list_offsets_request_topic_array(&cmd->admin.arena, 1);
-    ASSERT(request.topics != NULL);
-    request.topics_count = 1;
-    request.topics[0].name = wanted[0].topic;
-    request.topics[0].partitions =
-        list_offsets_request_partition_array(&cmd->admin.arena, (int32_t)run);
-    ASSERT(request.topics[0].partitions != NULL);
-    request.topics[0].partitions_count = (int32_t)run;
-    for (uint32_t i = 0; i < run; i++) {
-        request.topics[0].partitions[i].partition_index = wanted[i].index;
-        request.topics[0].partitions[i].timestamp = cmd->timestamp;
-    }
-    check(cmd,
-          client_call(&cmd->admin.client, wanted[0].leader, API_LIST_OFFSETS, &request, &response));
-    take_answer(&response, wanted, run);
-    return run;
-}
-
-static void ask_all(struct command *cmd, struct wanted *wanted, uint32_t count) {
-    uint32_t at = 0;
-    while (at < count) at += ask_run(cmd, &wanted[at], count - at);
-}
-
 /* The first error that may pass; KAFKA_NONE without one. */
-static int16_t passing_error(const struct wanted *wanted, uint32_t count) {
+static int16_t passing_error(const struct partition_offset *wanted, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         if (kafka_error_retriable(wanted[i].error_code)) return wanted[i].error_code;
     }
     return KAFKA_NONE;
 }
 
-static void print_offsets(const struct wanted *wanted, uint32_t count) {
+static void print_offsets(const struct partition_offset *wanted, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        const struct wanted *w = &wanted[i];
+        const struct partition_offset *w = &wanted[i];
         if (w->error_code != KAFKA_NONE || !w->answered)
             fprintf(stderr,
                     "Skip getting offsets for topic-partition %.*s-%" PRId32 " due to error: %s\n",
@@ -312,7 +248,7 @@ static void print_offsets(const struct wanted *wanted, uint32_t count) {
 int main(int argc, char **argv) {
     static struct mem mem;
     struct command cmd = {0};
-    struct wanted *wanted;
+    struct partition_offset *wanted;
     uint32_t count;
     cli_start(&cmd.cli, &tool, &mem, argc, argv);
     cli_require(&cmd.cli, (const uint32_t[]){OPT_BOOTSTRAP}, 1);
@@ -328,7 +264,8 @@ int main(int argc, char **argv) {
              cmd.version, cli_text(&cmd.cli, OPT_TIME));
     do {
         wanted = find_wanted(&cmd, &count);
-        ask_all(&cmd, wanted, count);
+        check(&cmd,
+              partition_offsets_ask(&cmd.admin.client, cmd.timestamp, wanted, count));
     } while (client_may_retry(&cmd.admin.client, passing_error(wanted, count)));
     print_offsets(wanted, count);
     for (uint32_t i = 0; i < cmd.rule_count; i++) {

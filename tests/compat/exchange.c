@@ -144,8 +144,8 @@ static rd_kafka_t *producer_new(const char *bootstrap, const char *codec) {
     return client(RD_KAFKA_PRODUCER, strcmp(codec, "none") == 0 ? defaults : others);
 }
 
-static void write_topic(const char *bootstrap, const char *path, const char *dir,
-                        const char *codec, const char *topic) {
+static void write_topic(const char *bootstrap, const char *path, const char *dir, const char *codec,
+                        const char *topic) {
     FILE *in = fopen(path, "r");
     if (in == NULL) die(path, "cannot be read");
     rd_kafka_t *producer = producer_new(bootstrap, codec);
