@@ -19,7 +19,7 @@ _klamm_complete() {
 
 for _klamm_tool in broker-api-versions cluster configs console-consumer console-producer consumer-groups \
     consumer-perf-test delete-records dump-log get-offsets groups log-dirs producer-perf-test storage topics \
-    verifiable-producer; do
+    verifiable-consumer verifiable-producer; do
     complete -o default -F _klamm_complete "kafka-$_klamm_tool" "kafka-$_klamm_tool.sh"
 done
 complete -o default -F _klamm_complete klamm-scrub

@@ -3,6 +3,7 @@
  * 4.3's tool (ConsumerGroupCommand). */
 #include <stdlib.h>
 #include "base/assert.h"
+#include "base/pattern.h"
 #include "tools/clock.h"
 #include "tools/consumer_groups.h"
 #include "tools/partition_offsets.h"
@@ -477,9 +478,9 @@ static void delete_groups(struct consumer_groups *cmd) {
     putchar('\n');
 }
 
-static void validate_regex(const char *text) {
+static void validate_regex(struct mem *mem, const char *text) {
     char why[200];
-    struct pattern *pattern = pattern_new(str_of(text), why, sizeof why);
+    struct pattern *pattern = pattern_new(mem, str_of(text), why, sizeof why);
     if (pattern != NULL)
         printf("The regular expression `%s` is valid.\n", text);
     else
@@ -493,7 +494,7 @@ int main(int argc, char **argv) {
     cli_start(&cmd.cli, &tool, &mem, argc, argv);
     check_options(&cmd.cli);
     if (cli_has(&cmd.cli, OPT_VALIDATE_REGEX)) {
-        validate_regex(cli_text(&cmd.cli, OPT_VALIDATE_REGEX));
+        validate_regex(&mem, cli_text(&cmd.cli, OPT_VALIDATE_REGEX));
         cli_release(&cmd.cli);
         return fflush(stdout) == 0 ? 0 : 1;
     }

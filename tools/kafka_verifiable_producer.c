@@ -3,9 +3,8 @@
  * tool (VerifiableProducer). */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
-#include "base/strbuf.h"
 #include "tools/bulk_producer.h"
+#include "tools/event_line.h"
 #include "tools/interrupt.h"
 
 enum option {
@@ -76,45 +75,19 @@ static const struct cli_tool tool = {
 struct command {
     struct cli cli;
     struct bulk_producer producer;
-    struct strbuf line;
+    struct event_line line;
     int64_t acked_count;
 };
 
-static int64_t now_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static void begin_line(struct command *cmd, const char *name) {
-    strbuf_clear(&cmd->line);
-    strbuf_printf(&cmd->line, "{\"timestamp\":%" PRId64 ",\"name\":\"%s\"", now_ms(), name);
-}
-
-static void add_text(struct command *cmd, const char *key, struct str text) {
-    strbuf_printf(&cmd->line, ",\"%s\":", key);
-    if (text.ptr == NULL)
-        strbuf_printf(&cmd->line, "null");
-    else
-        strbuf_add_json(&cmd->line, text);
-}
-
-static void end_line(struct command *cmd) {
-    strbuf_printf(&cmd->line, "}");
-    if (cmd->line.failed) cli_exit("out of memory");
-    puts(strbuf_str(&cmd->line).ptr);
-    (void)fflush(stdout); /* whoever watches must see it at once */
-}
-
 static void tell_failure(struct command *cmd, struct str key, struct str value,
                          rd_kafka_resp_err_t err) {
-    begin_line(cmd, "producer_send_error");
-    add_text(cmd, "key", key);
-    add_text(cmd, "value", value);
-    add_text(cmd, "topic", str_of(cmd->producer.topic));
-    add_text(cmd, "exception", str_of(rd_kafka_err2name(err)));
-    add_text(cmd, "message", str_of(rd_kafka_err2str(err)));
-    end_line(cmd);
+    event_begin(&cmd->line, "producer_send_error");
+    event_add_text(&cmd->line, "key", key);
+    event_add_text(&cmd->line, "value", value);
+    event_add_text(&cmd->line, "topic", str_of(cmd->producer.topic));
+    event_add_text(&cmd->line, "exception", str_of(rd_kafka_err2name(err)));
+    event_add_text(&cmd->line, "message", str_of(rd_kafka_err2str(err)));
+    event_end(&cmd->line);
 }
 
 static void heard(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque) {
@@ -126,20 +99,20 @@ static void heard(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaqu
         return;
     }
     cmd->acked_count++;
-    begin_line(cmd, "producer_send_success");
-    add_text(cmd, "key", key);
-    add_text(cmd, "value", value);
-    strbuf_printf(&cmd->line, ",\"offset\":%" PRId64, message->offset);
-    add_text(cmd, "topic", str_of(cmd->producer.topic));
-    strbuf_printf(&cmd->line, ",\"partition\":%" PRId32, message->partition);
-    end_line(cmd);
+    event_begin(&cmd->line, "producer_send_success");
+    event_add_text(&cmd->line, "key", key);
+    event_add_text(&cmd->line, "value", value);
+    strbuf_printf(&cmd->line.text, ",\"offset\":%" PRId64, message->offset);
+    event_add_text(&cmd->line, "topic", str_of(cmd->producer.topic));
+    strbuf_printf(&cmd->line.text, ",\"partition\":%" PRId32, message->partition);
+    event_end(&cmd->line);
 }
 
 static void send_all(struct command *cmd) {
     const struct cli *cli = &cmd->cli;
     int64_t max = cli_number(cli, OPT_MAX), first_ms = cli_number(cli, OPT_CREATE_TIME);
     int64_t keys = cli_has(cli, OPT_KEYS) ? cli_number(cli, OPT_KEYS) : 0;
-    int64_t started_ms = now_ms();
+    int64_t started_ms = event_now_ms();
     for (int64_t i = 0; (max < 0 || i < max) && !interrupt_seen(); i++) {
         char value[48], key[24];
         if (cli_has(cli, OPT_PREFIX))
@@ -152,7 +125,7 @@ static void send_all(struct command *cmd) {
             (void)snprintf(key, sizeof key, "%" PRId64, i % keys);
             key_text = str_of(key);
         }
-        int64_t timestamp_ms = first_ms < 0 ? 0 : first_ms + (now_ms() - started_ms);
+        int64_t timestamp_ms = first_ms < 0 ? 0 : first_ms + (event_now_ms() - started_ms);
         rd_kafka_resp_err_t err;
         struct bytes octets = {(const uint8_t *)value, strlen(value)};
         if (!bulk_send(&cmd->producer, key_text, octets, timestamp_ms, NULL, &err) &&
@@ -172,14 +145,14 @@ static void add_double(struct strbuf *out, double value) {
 }
 
 static void tell_result(struct command *cmd, int64_t elapsed_ms) {
-    begin_line(cmd, "tool_data");
-    strbuf_printf(&cmd->line,
+    event_begin(&cmd->line, "tool_data");
+    strbuf_printf(&cmd->line.text,
                   ",\"sent\":%" PRId64 ",\"acked\":%" PRId64 ",\"target_throughput\":%" PRId64
                   ",\"avg_throughput\":",
                   cmd->producer.sent_count, cmd->acked_count,
                   cli_number(&cmd->cli, OPT_THROUGHPUT));
-    add_double(&cmd->line, 1000.0 * (double)cmd->acked_count / (double)MAX(elapsed_ms, 1));
-    end_line(cmd);
+    add_double(&cmd->line.text, 1000.0 * (double)cmd->acked_count / (double)MAX(elapsed_ms, 1));
+    event_end(&cmd->line);
 }
 
 int main(int argc, char **argv) {
@@ -196,7 +169,7 @@ int main(int argc, char **argv) {
         cli_usage_exit(cli, "argument --acks: invalid choice: '%" PRId64 "' (choose from {0,1,-1})",
                        acks);
     arena_init(&arena, &mem, 16 * 1024, 0);
-    strbuf_init(&cmd.line, &mem);
+    event_line_init(&cmd.line, &mem);
     settings_init(&settings, &arena);
     uint32_t file = cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_PRODUCER_CONFIG;
     if (cli_has(cli, file)) settings_load(&settings, cli_text(cli, file));
@@ -206,16 +179,16 @@ int main(int argc, char **argv) {
     cmd.producer.topic = cli_text(cli, OPT_TOPIC);
     cmd.producer.per_second = (double)cli_number(cli, OPT_THROUGHPUT);
     interrupt_catch();
-    begin_line(&cmd, "startup_complete");
-    end_line(&cmd);
-    int64_t started_ms = now_ms();
+    event_begin(&cmd.line, "startup_complete");
+    event_end(&cmd.line);
+    int64_t started_ms = event_now_ms();
     bulk_start(&cmd.producer, &settings, heard, &cmd);
     send_all(&cmd);
     bulk_stop(&cmd.producer);
-    begin_line(&cmd, "shutdown_complete");
-    end_line(&cmd);
-    tell_result(&cmd, now_ms() - started_ms);
-    strbuf_release(&cmd.line);
+    event_begin(&cmd.line, "shutdown_complete");
+    event_end(&cmd.line);
+    tell_result(&cmd, event_now_ms() - started_ms);
+    event_line_release(&cmd.line);
     arena_release(&arena);
     cli_release(&cmd.cli);
     return fflush(stdout) == 0 ? 0 : 1;
