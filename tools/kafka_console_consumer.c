@@ -9,6 +9,7 @@
 #include "tools/clock.h"
 #include "tools/console_source.h"
 #include "tools/formatter.h"
+#include "tools/group_member.h"
 #include "tools/interrupt.h"
 
 #define DEFAULT_FORMATTER "org.apache.kafka.tools.consumer.DefaultMessageFormatter"
@@ -73,8 +74,7 @@ static const struct cli_option options[OPT_COUNT] = {
     [OPT_MAX_MESSAGES] = {.name = "max-messages",
                           .kind = CLI_INT32,
                           .label = "n",
-                          .help =
-                              "Stop after as many; without it, read on until interrupted."},
+                          .help = "Stop after as many; without it, read on until interrupted."},
     [OPT_TIMEOUT] = {.name = "timeout-ms",
                      .kind = CLI_INT64,
                      .label = "ms",
@@ -452,7 +452,9 @@ int main(int argc, char **argv) {
     interrupt_catch();
     (void)signal(SIGPIPE, SIG_IGN); /* shows as an error of standard output */
     check_groups(&c, &settings);
-    c.source.rk = rdkafka_start(RD_KAFKA_CONSUMER, rdkafka_conf_of(&settings));
+    rd_kafka_conf_t *conf = rdkafka_conf_of(&settings);
+    if (c.source.grouped) rd_kafka_conf_set_rebalance_cb(conf, group_member_rebalance);
+    c.source.rk = rdkafka_start(RD_KAFKA_CONSUMER, conf);
     source_start(&c.source);
     enum status st = consume(&c);
     (void)fflush(stdout);

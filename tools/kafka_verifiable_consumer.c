@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "base/assert.h"
 #include "tools/event_line.h"
+#include "tools/group_member.h"
 #include "tools/interrupt.h"
 #include "tools/rdkafka_settings.h"
 
@@ -130,16 +131,9 @@ static void tell_partitions(struct command *cmd, const char *name,
 
 static void rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                        rd_kafka_topic_partition_list_t *list, void *opaque) {
-    struct command *cmd = opaque;
     bool given = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-    rd_kafka_error_t *error = NULL;
-    tell_partitions(cmd, given ? "partitions_assigned" : "partitions_revoked", list);
-    if (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0)
-        error =
-            given ? rd_kafka_incremental_assign(rk, list) : rd_kafka_incremental_unassign(rk, list);
-    else if (rd_kafka_assign(rk, given ? list : NULL) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        cli_exit("assign: %s", rd_kafka_err2str(rd_kafka_last_error()));
-    if (error != NULL) cli_exit("assign: %s", rd_kafka_error_string(error));
+    tell_partitions(opaque, given ? "partitions_assigned" : "partitions_revoked", list);
+    group_member_rebalance(rk, err, list, NULL);
 }
 
 static struct span *find_span(struct span *spans, uint32_t *count, const char *topic,

@@ -1,0 +1,67 @@
+/* tools/group_member.c - see group_member.h. */
+#include "tools/group_member.h"
+#include <stdbool.h>
+#include <string.h>
+#include "tools/cli.h"
+
+#define ASK_MS 5000 /* of each question to a broker; unanswered, the position is left open */
+
+static bool setting_is(rd_kafka_t *rk, const char *key, const char *value) {
+    char text[64];
+    size_t bytes = sizeof text;
+    return rd_kafka_conf_get(rd_kafka_conf(rk), key, text, &bytes) == RD_KAFKA_CONF_OK &&
+           strcmp(text, value) == 0;
+}
+
+static bool begins_at_the_end(rd_kafka_t *rk) {
+    return setting_is(rk, "auto.offset.reset", "latest") ||
+           setting_is(rk, "auto.offset.reset", "largest") ||
+           setting_is(rk, "auto.offset.reset", "end");
+}
+
+static bool begins_at_the_start(rd_kafka_t *rk) {
+    return setting_is(rk, "auto.offset.reset", "earliest") ||
+           setting_is(rk, "auto.offset.reset", "smallest") ||
+           setting_is(rk, "auto.offset.reset", "beginning");
+}
+
+/* Gives the partitions of `list` without a committed offset one; returns those. */
+static rd_kafka_topic_partition_list_t *
+find_positions(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list) {
+    rd_kafka_topic_partition_list_t *found = rd_kafka_topic_partition_list_new(list->cnt);
+    rd_kafka_topic_partition_list_t *known = rd_kafka_topic_partition_list_copy(list);
+    bool at_end = begins_at_the_end(rk);
+    bool asks = (at_end || begins_at_the_start(rk)) && setting_is(rk, "enable.auto.commit", "true");
+    if (asks && rd_kafka_committed(rk, known, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        for (int i = 0; i < known->cnt; i++) {
+            const rd_kafka_topic_partition_t *p = &known->elems[i];
+            int64_t first, end;
+            if (p->offset != RD_KAFKA_OFFSET_INVALID || p->err != RD_KAFKA_RESP_ERR_NO_ERROR ||
+                rd_kafka_query_watermark_offsets(rk, p->topic, p->partition, &first, &end,
+                                                 ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+                continue;
+            list->elems[i].offset = at_end ? end : first;
+            rd_kafka_topic_partition_list_add(found, p->topic, p->partition)->offset =
+                list->elems[i].offset;
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(known);
+    return found;
+}
+
+void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                            rd_kafka_topic_partition_list_t *list, void *unused) {
+    (void)unused;
+    bool given = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    rd_kafka_topic_partition_list_t *found = given ? find_positions(rk, list) : NULL;
+    rd_kafka_error_t *error = NULL;
+    if (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0)
+        error =
+            given ? rd_kafka_incremental_assign(rk, list) : rd_kafka_incremental_unassign(rk, list);
+    else if (rd_kafka_assign(rk, given ? list : NULL) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        cli_exit("assign: %s", rd_kafka_err2str(rd_kafka_last_error()));
+    if (error != NULL) cli_exit("assign: %s", rd_kafka_error_string(error));
+    if (found == NULL) return;
+    if (found->cnt > 0) (void)rd_kafka_commit(rk, found, 1); /* the next one would have it, too */
+    rd_kafka_topic_partition_list_destroy(found);
+}

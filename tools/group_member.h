@@ -1,0 +1,13 @@
+/* tools/group_member.h - a tool as a member of a group: takes and gives back partitions as
+ * librdkafka's rebalance callback must.
+ *
+ * Where the group has no position yet, the one that auto.offset.reset finds is committed at once if
+ * positions are committed by themselves, as Java's consumer has it: so a partition that nobody has
+ * read from counts in the group's lag, and what arrives there while nobody reads is not passed over
+ * by `latest` at the next start. librdkafka alone commits only behind records that it gave out. */
+#pragma once
+#include <librdkafka/rdkafka.h>
+
+/** A rebalance callback for librdkafka; ends the process when it is refused. */
+void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                            rd_kafka_topic_partition_list_t *list, void *unused);
