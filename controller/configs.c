@@ -97,9 +97,9 @@ static void check_form(struct altering *a, struct alteration *item) {
 static void check_type(struct altering *a, struct alteration *item) {
     switch (item->type) {
     case CONFIG_TOPIC:
-    case CONFIG_BROKER: return;
+    case CONFIG_BROKER:
+    case CONFIG_GROUP: return;
     case CONFIG_CLIENT_METRICS:
-    case CONFIG_GROUP:
         refuse(item, KAFKA_INVALID_REQUEST,
                STR("Settings of resources of this type are not served yet."));
         return;
@@ -262,6 +262,19 @@ static void check_topic(struct altering *a, struct alteration *item) {
     }
 }
 
+/* There need be no such group yet. */
+static void check_group(struct altering *a, struct alteration *item) {
+    const struct config_rules *rules = &a->ctx->rules;
+    if (item->name.len == 0) {
+        refuse(item, KAFKA_INVALID_REQUEST, STR("Default group resources are not allowed."));
+        return;
+    }
+    if (rules->group_problem == NULL) return;
+    struct str problem =
+        rules->group_problem(rules->context, item->entries, item->entry_count, a->arena);
+    if (problem.ptr != NULL) refuse(item, KAFKA_INVALID_CONFIG, problem);
+}
+
 static void check_broker(struct altering *a, struct alteration *item) {
     const struct config_rules *rules = &a->ctx->rules;
     if (rules->broker_problem != NULL) {
@@ -310,10 +323,10 @@ static enum status alter(struct altering *a, struct alteration *item) {
     if (is_refused(item)) return ST_OK;
     enum status st = merge(a, item);
     if (st != ST_OK || is_refused(item)) return st;
-    if (item->type == CONFIG_TOPIC) {
-        check_topic(a, item);
-    } else {
-        check_broker(a, item);
+    switch (item->type) {
+    case CONFIG_TOPIC: check_topic(a, item); break;
+    case CONFIG_GROUP: check_group(a, item); break;
+    default: check_broker(a, item);
     }
     if (!is_refused(item)) add_records(a, item);
     return a->records.status;

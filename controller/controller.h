@@ -32,6 +32,9 @@ struct config_rules {
      * says it; null when they are good. */
     struct str (*topic_problem)(void *context, const struct config_entry *entries, int32_t count,
                                 struct arena *arena);
+    /** The same of one group's. */
+    struct str (*group_problem)(void *context, const struct config_entry *entries, int32_t count,
+                                struct arena *arena);
     /** Why this broker may not be set so. name: a node or "" for the cluster's default; given: the
      * entries of the request that are not deletions, entries: all that it would have (sorted). */
     struct refusal (*broker_problem)(void *context, struct str name,

@@ -169,7 +169,7 @@ than read-only can also be set while the broker runs, for one broker (per-broker
 
 Altered while the broker runs, otherwise than in Kafka: an unknown key and one that is *refused* are
 refused there, too; listeners and listener.security.protocol.map stay as they were at the start;
-keys of one listener (listener.name...), of groups, client metrics and loggers are not served yet;
+keys of one listener (listener.name...), client metrics and loggers are not served yet;
 thread counts are not bound to double or half of what they were; max.connections.per.ip.overrides
 takes addresses, no names.
 

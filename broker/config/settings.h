@@ -13,6 +13,7 @@ enum setting_source {
     SETTING_STATIC = 4,  /* file, environment, --override */
     SETTING_DEFAULT = 5,
     SETTING_LOGGER = 6,
+    SETTING_GROUP = 8,
 };
 
 /* Where a broker's settings are looked up. Borrowed: as long as the image and the set. */

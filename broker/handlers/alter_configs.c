@@ -1,5 +1,6 @@
-/* broker/handlers/alter_configs.c - APIs 33 and 44: settings of topics and brokers. The rules are
- * the controller's (controller/configs.c). Answered when every shard has the new settings. */
+/* broker/handlers/alter_configs.c - APIs 33 and 44: settings of topics, groups and brokers. The
+ * rules are the controller's (controller/configs.c). Answered when every shard has the new
+ * settings. */
 #include "broker/handlers/forward.h"
 #include "broker/handlers/handlers.h"
 #include "protocol/errors.h"

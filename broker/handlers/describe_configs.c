@@ -1,7 +1,8 @@
-/* broker/handlers/describe_configs.c - API 32: settings in effect of topics and of this broker, out
- * of the shard's image and the file; where each comes from, and what else would give it a value.
- * Answered at once. Keys that klamm accepts without obeying are shown as Kafka shows them.
+/* broker/handlers/describe_configs.c - API 32: settings in effect of topics, groups and this
+ * broker, out of the shard's image and the file; where each comes from, and what else would give it
+ * a value. Answered at once. Keys that klamm accepts without obeying are shown as Kafka shows them.
  * Source: kafka.server.ConfigHelper. */
+#include "broker/config/group_config.h"
 #include "broker/config/topic_config.h"
 #include "broker/handlers/handlers.h"
 #include "controller/controller.h"
@@ -113,6 +114,40 @@ static void describe_topic(struct description *d) {
     }
 }
 
+/* --- groups --- */
+
+static void describe_group(struct description *d) {
+    struct arena *arena = &d->rq->arena;
+    struct str name = d->resource->resource_name;
+    if (name.len == 0) {
+        refuse(d, KAFKA_INVALID_REQUEST, STR("Group name must not be empty"));
+        return;
+    }
+    const struct config_image *own = image_config(d->rq->shard->image, CONFIG_GROUP, name);
+    if (!reserve(d, group_key_count)) return;
+    for (uint32_t i = 0; i < group_key_count && d->has_memory; i++) {
+        const struct group_key *key = &group_keys[i];
+        struct setting_synonym synonyms[1 + SETTING_SYNONYMS_MAX];
+        uint32_t count = 0;
+        struct str value = group_setting(&d->settings, own, key);
+        value = arena_str(arena, config_value_text(key->key.type, value, arena));
+        if (!is_asked(d, key->key.name)) continue;
+        if (config_image_find(own, str_of(key->key.name)).ptr != NULL) {
+            synonyms[count++] = (struct setting_synonym){
+                .name = key->key.name, .value = value, .source = SETTING_GROUP};
+        }
+        if (key->broker_key != NULL) {
+            count += setting_synonyms(&d->settings, config_key_find(str_of(key->broker_key)),
+                                      &synonyms[count]);
+        } else {
+            synonyms[count++] = (struct setting_synonym){.name = key->key.name,
+                                                         .value = str_of(key->key.default_text),
+                                                         .source = SETTING_DEFAULT};
+        }
+        put(d, &key->key, value, synonyms, count, false);
+    }
+}
+
 /* --- brokers --- */
 
 static void describe_cluster_default(struct description *d) {
@@ -172,6 +207,7 @@ static void describe(struct description *d) {
     switch (d->resource->resource_type) {
     case CONFIG_TOPIC: describe_topic(d); return;
     case CONFIG_BROKER: describe_broker(d); return;
+    case CONFIG_GROUP: describe_group(d); return;
     default:
         refuse(d, KAFKA_INVALID_REQUEST,
                STR("This broker has no settings for resources of this type."));

@@ -1,6 +1,7 @@
 /* broker/metadata/rules.c - which settings of topics and brokers may be given while all is running.
  * Source: kafka.server.DynamicBrokerConfig.validate, ControllerConfigurationValidator. */
 #include "broker/metadata/rules.h"
+#include "broker/config/group_config.h"
 #include "broker/config/topic_config.h"
 #include "protocol/errors.h"
 
@@ -12,6 +13,12 @@ static struct str topic_problem(void *context, const struct config_entry *entrie
                                 struct arena *arena) {
     struct broker_settings settings = settings_of(context);
     return topic_config_problem(&settings, entries, count, arena);
+}
+
+static struct str group_problem(void *context, const struct config_entry *entries, int32_t count,
+                                struct arena *arena) {
+    struct broker_settings settings = settings_of(context);
+    return group_config_problem(&settings, entries, count, arena);
 }
 
 static struct str list_default(void *context, int8_t resource_type, struct str key) {
@@ -177,6 +184,7 @@ static struct refusal broker_problem(void *context, struct str name,
 struct config_rules config_rules_of(struct rules_context *context) {
     return (struct config_rules){
         .topic_problem = topic_problem,
+        .group_problem = group_problem,
         .broker_problem = broker_problem,
         .list_default = list_default,
         .describe = describe,

@@ -26,7 +26,8 @@ OTHER_ID = "00000000-0000-0000-0000-0000000000ff"
 UNORDERED = {"ListedGroup", "JoinGroupResponseMember", "DescribedGroupMember", "DescribedGroup",
              "OffsetFetchResponseTopic", "OffsetFetchResponseTopics", "DeletableGroupResult",
              "OffsetFetchResponsePartition", "OffsetFetchResponsePartitions",
-             "OffsetCommitResponsePartition", "OffsetDeleteResponsePartition"}
+             "OffsetCommitResponsePartition", "OffsetDeleteResponsePartition",
+             "DescribeConfigsResourceResult"}
 
 
 def member_name(match):
@@ -324,6 +325,52 @@ def admin():
     ask("ListGroups", 5, "afterwards", TypesFilter=["classic"])
 
 
+# ---- settings ----
+
+GROUP = 32
+
+
+def configs():
+    def describe(case, name, keys=None, **more):
+        ask("DescribeConfigs", 4, case, Resources=[
+            {"ResourceType": GROUP, "ResourceName": name, "ConfigurationKeys": keys}], **more)
+
+    def alter(case, name, *pairs, operation=0):
+        ask("IncrementalAlterConfigs", 1, case, Resources=[
+            {"ResourceType": GROUP, "ResourceName": name, "Configs": [
+                {"Name": key, "ConfigOperation": operation, "Value": value}
+                for key, value in pairs]}])
+        time.sleep(0.3)
+
+    describe("a group without any", "plain", IncludeSynonyms=True)
+    describe("no name", "")
+    alter("no name", "", ("consumer.session.timeout.ms", "50000"))
+    alter("a session", "set", ("consumer.session.timeout.ms", "50000"))
+    for key, value in (("nonsense", "1"), ("consumer.session.timeout.ms", "1"),
+                       ("consumer.session.timeout.ms", "60001"),
+                       ("consumer.session.timeout.ms", "long"),
+                       ("consumer.heartbeat.interval.ms", "15001"),
+                       ("consumer.heartbeat.interval.ms", "0"),
+                       ("share.auto.offset.reset", "never"), ("share.isolation.level", "none"),
+                       ("share.auto.offset.reset", "by_duration:P1DT2H3M4.5S"),
+                       ("share.auto.offset.reset", "by_duration:P"),
+                       ("share.record.lock.duration.ms", "999"), ("share.session.timeout.ms", "1"),
+                       ("streams.num.standby.replicas", "3")):
+        alter(f"{key}={value}", "set", (key, value))
+    alter("a list that is none", "set", ("consumer.session.timeout.ms", "1"), operation=2)
+    describe("what was set", "set", ["consumer.session.timeout.ms", "share.isolation.level"],
+             IncludeSynonyms=True)
+    ask("AlterConfigs", 2, "all anew", Resources=[
+        {"ResourceType": GROUP, "ResourceName": "set", "Configs": [
+            {"Name": "streams.num.standby.replicas", "Value": "1"}]}])
+    time.sleep(0.3)
+    ask("ListConfigResources", 1, "of groups", ResourceTypes=[GROUP])
+    describe("what is set now", "set",
+             ["consumer.session.timeout.ms", "streams.num.standby.replicas"])
+    alter("deleted", "set", ("streams.num.standby.replicas", None), operation=1)
+    describe("what is left", "set", ["streams.num.standby.replicas"])
+
+
 answer = client.ask("Metadata", 12, Topics=[{"Name": "t"}])
 topic_ids[answer["Topics"][0]["TopicId"]] = "t"
 find()
@@ -331,3 +378,4 @@ offsets()
 classic()
 static()
 admin()
+configs()
