@@ -252,6 +252,9 @@ enum status job_sync(struct job *job, int fd, unsigned flags) {
 enum status job_truncate(struct job *job, int fd, uint64_t size_bytes) {
     return status_from_errno(job_wait(job, io_truncate(job_io(job), &job->op, fd, size_bytes)));
 }
+enum status job_allocate(struct job *job, int fd, uint64_t offset, uint64_t len) {
+    return status_from_errno(job_wait(job, io_allocate(job_io(job), &job->op, fd, offset, len)));
+}
 enum status job_rename(struct job *job, const char *from, const char *to) {
     return status_from_errno(job_wait(job, io_rename(job_io(job), &job->op, from, to)));
 }

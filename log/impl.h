@@ -140,6 +140,9 @@ MUST_CHECK enum status log_roll_at(struct job *job, struct log *log, int64_t end
 /** Creates the files of a new segment, durably. */
 MUST_CHECK enum status segment_create(struct job *job, struct log *log, int64_t base_offset,
                                       struct segment **ret_segment);
+/** Cuts off, durably, what was preallocated and not needed; nothing may be written to it any more,
+ * its file is in use. */
+MUST_CHECK enum status segment_trim(struct job *job, struct segment *segment);
 /** Writes what the indexes still have in memory into their files; `sync`: onto stable storage. */
 MUST_CHECK enum status segment_write_indexes(struct job *job, struct log *log,
                                              struct segment *segment, bool sync);

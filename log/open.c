@@ -270,6 +270,7 @@ enum status log_close(struct job *job, struct log *log) {
          i++) {
         st = job_sync(job, log->segments[i]->file, 0);
     }
+    if (st == ST_OK) st = segment_trim(job, log_active(log));
     for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
         if (segment->indexes_durable && i + 1 < log->segment_count) continue;

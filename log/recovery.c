@@ -277,6 +277,21 @@ static enum status cut(struct recovery *r, uint32_t index, uint64_t file_bytes) 
     return st;
 }
 
+/* Whether the file that the scan looks at is zeros from `position` on, as one that was preallocated
+ * and not trimmed before the crash. */
+static enum status find_zeros(struct recovery *r, uint64_t position, bool *ret_zeros) {
+    *ret_zeros = true;
+    while (*ret_zeros && position < r->scan.size_bytes) {
+        const uint8_t *octets = NULL;
+        enum status st = scan_octets(&r->scan, position, 1, SCAN_WINDOW_BYTES, &octets);
+        if (st != ST_OK) return st;
+        size_t there = (size_t)(r->scan.window_at + r->scan.window_len - position);
+        *ret_zeros = octets[0] == 0 && memcmp(octets, octets + 1, there - 1) == 0;
+        position += there;
+    }
+    return ST_OK;
+}
+
 /* At a bad batch: segment->size_bytes is where it starts. */
 static enum status treat_damage(struct recovery *r, uint32_t index, uint64_t file_bytes) {
     struct segment *segment = r->log->segments[index];
@@ -294,6 +309,13 @@ static enum status treat_damage(struct recovery *r, uint32_t index, uint64_t fil
     scan_file(&r->scan, segment->file, file_bytes);
     if (st == ST_OK) {
         int64_t next_base = r->log->segments[index + 1]->base_offset;
+        bool zeros = false;
+        if (r->expected == next_base) st = find_zeros(r, bad, &zeros);
+        if (st != ST_OK) return st;
+        if (zeros) { /* nothing is missing */
+            r->is_trimmed = true;
+            return job_truncate(r->job, segment->file, bad);
+        }
         return add_hole(r, segment,
                         (struct hole){r->expected, MAX(next_base, r->expected), bad, file_bytes});
     }
@@ -336,7 +358,8 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
     reset(segment);
     scan_file(&r->scan, segment->file, stat.size_bytes);
     r->expected = MAX(r->expected, segment->base_offset);
-    while (segment->size_bytes < stat.size_bytes && !r->ended) {
+    r->is_trimmed = false;
+    while (segment->size_bytes < stat.size_bytes && !r->ended && !r->is_trimmed) {
         struct batch_view view;
         st = check_next(r, segment->size_bytes, segment->base_offset, &view);
         if (st == ST_OK && must_verify(r, segment->size_bytes, &view)) {

@@ -8,6 +8,7 @@
 #include "log/impl.h"
 #include "log/producers.h"
 #include "log/rounds.h"
+#include "log/segment_file.h"
 
 static bool index_has_room(const struct log *log, uint32_t more) {
     const struct segment *active = log_active(log);
@@ -61,6 +62,25 @@ static enum status create_empty(struct job *job, const struct log *log, int64_t 
                     ret_fd);
 }
 
+/* A file that gets no room in advance gets it along the way. */
+static void preallocate(struct job *job, const struct log *log, int fd) {
+    if (!log->config->preallocate) return;
+    enum status st = job_allocate(job, fd, 0, (uint64_t)log->config->segment_bytes);
+    if (st == ST_OK) return;
+    LOG_WARN("log", "cannot preallocate a segment: log=%s reason=\"%s\"", log->path,
+             status_name(st));
+    st = job_truncate(job, fd, 0); /* as far as it came */
+    (void)st;                      /* zeros behind the end do no harm */
+}
+
+enum status segment_trim(struct job *job, struct segment *segment) {
+    if (!segment->preallocated) return ST_OK;
+    enum status st = job_truncate(job, segment->file, segment->size_bytes);
+    if (st == ST_OK) st = job_sync(job, segment->file, IO_ALL);
+    if (st == ST_OK) segment->preallocated = false;
+    return st;
+}
+
 enum status segment_create(struct job *job, struct log *log, int64_t base_offset,
                            struct segment **ret_segment) {
     static const enum segment_part indexes[] = {PART_INDEX, PART_TIME_INDEX};
@@ -72,12 +92,14 @@ enum status segment_create(struct job *job, struct log *log, int64_t base_offset
     }
     enum status st = create_empty(job, log, base_offset, PART_LOG, &fd);
     if (st != ST_OK) return st;
+    preallocate(job, log, fd);
     st = job_dir_sync(job, log->path);
     if (st != ST_OK) {
         job_close(job, fd);
         return st;
     }
     struct segment *segment = segment_new(log->dir, base_offset, fd);
+    segment->preallocated = log->config->preallocate;
     segment->max_known = true;
     segment->jitter_ms = roll_draw_jitter(log);
     *ret_segment = segment;
@@ -197,13 +219,23 @@ static enum status freeze_producers(struct job *job, const struct log *log,
     return st;
 }
 
+static enum status trim_old(struct job *job, struct log *log, struct segment *old) {
+    if (!old->preallocated) return ST_OK;
+    enum status st = segment_file_use_wait(job, log, old);
+    if (st != ST_OK) return st;
+    st = segment_trim(job, old);
+    segment_file_unuse(old);
+    return st;
+}
+
 /* What a start needs in order not to look at the old segment's batches. Epochs first: indexes that
  * are durable say that it need not. */
 static enum status complete_old(struct job *job, struct log *log, struct segment *old,
                                 const struct producers_image *image) {
     enum status st = ST_OK;
     do {
-        if (log->epochs.changed) st = log_write_epochs(job, log);
+        st = trim_old(job, log, old);
+        if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
         if (st == ST_OK && !old->indexes_durable) st = segment_write_indexes(job, log, old, true);
         if (st == ST_OK) st = producers_save(job, log, image);
     } while (is_scarce(job, log, st));

@@ -40,6 +40,7 @@ struct segment {
     bool max_known;           /* max_timestamp_* hold: always of the active segment */
     bool indexes_durable;     /* what a clean start would trust is on stable storage */
     bool file_kept;           /* the log itself uses the file */
+    bool preallocated;        /* the file may be longer than size_bytes, zeros behind it */
     bool opening;             /* the file is being opened */
     bool loading;             /* a job reads the offset index */
     enum status load_status;  /* of the last time */

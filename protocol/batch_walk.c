@@ -8,12 +8,14 @@
 void batch_scratch_init(struct batch_scratch *scratch, struct mem *mem) {
     *scratch = (struct batch_scratch){0};
     decompressor_init(&scratch->decompressor, mem);
+    batch_packer_init(&scratch->packer, mem);
 }
 
 void batch_scratch_release(struct batch_scratch *scratch) {
     struct mem *mem = scratch->decompressor.mem;
     mem_free(mem, scratch->errors, scratch->error_capacity * sizeof *scratch->errors);
     decompressor_release(&scratch->decompressor);
+    batch_packer_release(&scratch->packer);
     batch_scratch_init(scratch, mem);
 }
 

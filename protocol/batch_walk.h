@@ -13,6 +13,7 @@
 #pragma once
 #include "base/strbuf.h"
 #include "protocol/batch.h"
+#include "protocol/batch_pack.h"
 
 /* Why a batch is refused, roughly in the order in which Kafka looks -> the wire error it answers.
  */
@@ -77,6 +78,7 @@ struct batch_rules {
  * allocation per batch after warm-up. */
 struct batch_scratch {
     struct decompressor decompressor;
+    struct batch_packer packer;
     struct record_error *errors;
     size_t error_capacity;
 };

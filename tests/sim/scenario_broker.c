@@ -32,6 +32,9 @@ struct plan {
     uint32_t offsets_partitions, initial_delay_ms, linger_ms;
     uint64_t lose_every_us; /* a coordinator; 0: never */
     uint32_t long_batch_bytes; /* batches beyond it are walked by workers; 0: hardly any */
+    uint32_t dirs;
+    const char *compression; /* compression.type */
+    bool preallocate;
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -56,6 +59,7 @@ struct scenario {
 /* One draw a statement: the order within an initialiser is the compiler's to choose. */
 static struct plan plan_draw(struct prng *prng) {
     static const uint32_t intervals[] = {1, 100, 1000, 4096};
+    static const char *const compressions[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};
     struct plan plan = {0};
     plan.shards = 1 + (unsigned)prng_below(prng, 4);
     plan.flush = !prng_chance(prng, 1, 4);
@@ -76,6 +80,10 @@ static struct plan plan_draw(struct prng *prng) {
     plan.flush_ms = flushes ? (uint32_t)prng_below(prng, 500) : 0;
     bool works = prng_chance(prng, 1, 2);
     plan.long_batch_bytes = works ? 1 + (uint32_t)prng_below(prng, 600) : 0;
+    plan.dirs = 1 + (uint32_t)prng_below(prng, 3);
+    bool packs = prng_chance(prng, 1, 3);
+    plan.compression = packs ? compressions[prng_below(prng, COUNT(compressions))] : "producer";
+    plan.preallocate = prng_chance(prng, 1, 4);
     return plan;
 }
 
@@ -128,6 +136,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                  void *argument) {
     (void)node;
     struct scenario *s = argument;
+    static const char *const dirs[] = {"/data", "/data,/data1", "/data,/data1,/data2"};
     s->arena = MEM_NEW(mem, struct arena);
     arena_init(s->arena, mem, 16384, 0);
     struct str text = arena_printf(
@@ -135,12 +144,14 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@%s:9093\n"
         "listeners=PLAINTEXT://:%u,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n"
         "advertised.listeners=PLAINTEXT://%s:%u\n"
-        "log.dirs=/data\nlog.retention.ms=-1\nklamm.auto.format=true\n"
+        "log.dirs=%s\nlog.retention.ms=-1\nklamm.auto.format=true\n"
+        "compression.type=%s\nlog.preallocate=%s\nlog.segment.bytes=1048576\n"
         "klamm.flush.before.ack=%s\nlog.index.size.max.bytes=%u\nlog.index.interval.bytes=%u\n"
         "message.max.bytes=1000000\nlog.flush.offset.checkpoint.interval.ms=%u\n"
         "replica.high.watermark.checkpoint.interval.ms=%u\n"
         "log.flush.start.offset.checkpoint.interval.ms=%u\n",
-        node->name, PORT, node->name, PORT, s->plan.flush ? "all" : "none", s->plan.index_bytes,
+        node->name, PORT, node->name, PORT, dirs[s->plan.dirs - 1], s->plan.compression,
+        s->plan.preallocate ? "true" : "false", s->plan.flush ? "all" : "none", s->plan.index_bytes,
         s->plan.index_interval_bytes, s->plan.checkpoint_ms, s->plan.checkpoint_ms,
         s->plan.checkpoint_ms);
     if (s->plan.flush_messages > 0) {

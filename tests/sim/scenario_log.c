@@ -666,6 +666,7 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
         s->config.delete_retention_ms = (int64_t)(kept % 1500);
         s->config.max_compaction_lag_ms = INT64_MAX;
     }
+    s->config.preallocate = prng_chance(&prng, 1, 4);
     if (s->config.segment_bytes < 16384) s->config.segment_bytes += 16384; /* holds any batch */
     s->stop_every_us = prng_chance(&prng, 1, 2) ? 100000 + prng_below(&prng, 1000000) : 0;
     s->pause_us = 1 + prng_below(&prng, 1 << prng_below(&prng, 18));

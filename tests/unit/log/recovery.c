@@ -664,3 +664,71 @@ Test(recovery, may_be_interrupted_at_any_operation) {
     }
     cr_assert_fail("a recovery takes less than 400 operations");
 }
+
+/* --- preallocate --- */
+
+enum { PREALLOCATED_BYTES = 8192 };
+
+static size_t file_bytes(const struct fixture *fx, const char *name) {
+    size_t len = 0;
+    free(file_read(fx, name, &len));
+    return len;
+}
+
+static void expand(const struct fixture *fx, const char *name, size_t len) {
+    size_t before = 0;
+    uint8_t *data = file_read(fx, name, &before);
+    uint8_t *longer = calloc(1, len);
+    cr_assert(data != NULL && before <= len && longer != NULL);
+    memcpy(longer, data, before);
+    file_write(fx, name, longer, len);
+    free(longer);
+    free(data);
+}
+
+Test(recovery, preallocated_files_are_trimmed_at_a_roll_and_a_close) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.preallocate = true;
+    fx.config.segment_bytes = PREALLOCATED_BYTES;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    cr_expect_eq(file_bytes(&fx, SEGMENT_0 ".log"), PREALLOCATED_BYTES);
+    fixture_fill(&fx, 100);
+    cr_assert_gt(log_segment_count(fx.log), 1u);
+    cr_expect_leq(file_bytes(&fx, SEGMENT_0 ".log"), PREALLOCATED_BYTES);
+    cr_expect_gt(file_bytes(&fx, SEGMENT_0 ".log"), PREALLOCATED_BYTES / 2);
+    uint64_t bytes = log_size_bytes(fx.log);
+    enum status st;
+    cr_expect_eq(fixture_consume(&fx, 0, &st), 100, "nothing of the zeros is read");
+    cr_assert_eq(fixture_close(&fx), ST_OK);
+    fx.open.clean = true;
+    fx.open.recovery_point = 100;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    cr_expect_eq(log_end(fx.log), 100);
+    cr_expect_eq(log_size_bytes(fx.log), bytes, "no zeros are left in the files");
+    fixture_release(&fx);
+}
+
+Test(recovery, zeros_of_a_preallocated_file_are_no_damage) {
+    for (int inactive = 0; inactive < 2; inactive++) {
+        struct fixture fx;
+        fixture_init(&fx);
+        fx.config.preallocate = true;
+        fx.config.segment_bytes = PREALLOCATED_BYTES;
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        fixture_fill(&fx, inactive ? 100 : 10);
+        fixture_sync(&fx);
+        int64_t end = log_end(fx.log);
+        fixture_kill(&fx);
+        if (inactive) expand(&fx, SEGMENT_0 ".log", PREALLOCATED_BYTES); /* rolled, not trimmed */
+        cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+        cr_expect_eq(log_end(fx.log), end);
+        cr_expect_not(file_exists(&fx, SEGMENT_0 ".holes"));
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, 0, &st), end);
+        expect_stable(&fx, 0, inactive ? "inactive" : "active");
+        cr_expect_eq(fixture_append(&fx, 1, 100, 2000), ST_OK, "and it goes on");
+        cr_expect_eq(fixture_consume(&fx, 0, &st), end + 1);
+        fixture_release(&fx);
+    }
+}
