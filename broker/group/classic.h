@@ -112,6 +112,12 @@ bool classic_rename(struct classic *g, struct classic_member *m, struct str id);
 /** Replaces what it supports; false without memory, and then the old stands. */
 bool classic_set_protocols(struct classic *g, struct classic_member *m,
                            const struct join_group_request_protocol *protocols, int32_t count);
+/** A copy in one block of classic_protocols_bytes; *ret_count of them, as a name that stands twice
+ * counts once. NULL without memory. */
+struct classic_protocol *classic_copy_protocols(struct mem *mem,
+                                                const struct join_group_request_protocol *in,
+                                                int32_t count, int32_t *ret_count);
+size_t classic_protocols_bytes(const struct join_group_request_protocol *in, int32_t count);
 /** Same protocols, in the same order, with the same metadata. */
 bool classic_has_protocols(const struct classic_member *m,
                            const struct join_group_request_protocol *protocols, int32_t count);
@@ -139,6 +145,8 @@ void classic_dump(const struct group *group, struct strbuf *out);
 /* --- rebalances (classic_join.c) --- */
 
 void classic_join(struct coordinator *c, struct group_ticket *ticket);
+/** prefix-uuid, as Kafka's clients show it; arena of the ticket, null without memory. */
+struct str classic_new_id(struct coordinator *c, const struct group_ticket *ticket);
 void classic_loaded(struct group *group);
 void classic_unload(struct group *group, int16_t error);
 void classic_timers_init(struct classic *g);

@@ -358,16 +358,14 @@ static void refuse(struct joining *j, struct str member_id, int16_t error) {
     answer_error(j->g->coordinator, j->ticket, member_id, error);
 }
 
-/* prefix-uuid, as Kafka's clients show it. */
-static struct str new_member_id(struct joining *j) {
-    struct coordinator *c = j->g->coordinator;
-    const struct join_group_request *in = j->in;
+struct str classic_new_id(struct coordinator *c, const struct group_ticket *ticket) {
+    const struct join_group_request *in = ticket->request;
     bool is_static = in->group_instance_id.ptr != NULL;
-    struct str prefix = is_static ? in->group_instance_id : j->ticket->client_id;
+    struct str prefix = is_static ? in->group_instance_id : ticket->client_id;
     uint64_t a = prng_next(&c->prng), b = prng_next(&c->prng);
     a = (a & ~UINT64_C(0xf000)) | 0x4000; /* a random UUID, RFC 4122 */
     b = (b & ~(UINT64_C(3) << 62)) | UINT64_C(2) << 62;
-    return arena_printf(j->ticket->arena, "%.*s-%08x-%04x-%04x-%04x-%012llx", STR_ARG(prefix),
+    return arena_printf(ticket->arena, "%.*s-%08x-%04x-%04x-%04x-%012llx", STR_ARG(prefix),
                         (unsigned)(a >> 32), (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xffff),
                         (unsigned)(b >> 48), (unsigned long long)(b & 0xffffffffffffu));
 }
@@ -472,7 +470,7 @@ static void replace_static(struct joining *j, struct classic_member *m, struct s
 static void join_unknown(struct joining *j) {
     struct classic *g = j->g;
     const struct join_group_request *in = j->in;
-    struct str id = new_member_id(j);
+    struct str id = classic_new_id(g->coordinator, j->ticket);
     if (id.ptr == NULL) {
         refuse(j, STR(""), KAFKA_COORDINATOR_NOT_AVAILABLE);
         return;
@@ -570,20 +568,20 @@ static void join(struct joining *j, bool is_new_group) {
 /* A consumer group without members becomes a classic one; false: answered. */
 static bool make_way(struct coordinator *c, struct group_ticket *ticket, struct group *group) {
     const struct join_group_request *in = ticket->request;
-    int16_t error = KAFKA_NONE;
     if (!group->body->kind->is_empty(group)) {
-        error = KAFKA_INCONSISTENT_GROUP_PROTOCOL;
-    } else if (in->member_id.len > 0) {
-        error = KAFKA_UNKNOWN_MEMBER_ID;
-    } else {
-        group_effects_unit(c->fx);
-        enum status st = group->body->kind->bury(group);
-        c->next_position++;
-        if (st != ST_OK || !group_reset(group)) c->fx->is_broken = true;
-        if (st != ST_OK) group_effects_drop_unit(c->fx);
+        consumer_classic_join(consumer_of(group), ticket);
+        return false;
     }
-    if (error != KAFKA_NONE) answer_error(c, ticket, in->member_id, error);
-    return error == KAFKA_NONE;
+    if (in->member_id.len > 0) {
+        answer_error(c, ticket, in->member_id, KAFKA_UNKNOWN_MEMBER_ID);
+        return false;
+    }
+    group_effects_unit(c->fx);
+    enum status st = group->body->kind->bury(group);
+    c->next_position++;
+    if (st != ST_OK || !group_reset(group)) c->fx->is_broken = true;
+    if (st != ST_OK) group_effects_drop_unit(c->fx);
+    return true;
 }
 
 void classic_join(struct coordinator *c, struct group_ticket *ticket) {

@@ -72,17 +72,17 @@ static bool is_repeated(const struct join_group_request_protocol *protocols, int
     return false;
 }
 
-static size_t block_bytes(const struct join_group_request_protocol *protocols, int32_t count) {
+size_t classic_protocols_bytes(const struct join_group_request_protocol *protocols, int32_t count) {
     size_t bytes = (size_t)count * sizeof(struct classic_protocol) + 1;
     for (int32_t i = 0; i < count; i++)
         bytes += protocols[i].name.len + protocols[i].metadata.len;
     return bytes;
 }
 
-static struct classic_protocol *copy_protocols(struct mem *mem,
-                                               const struct join_group_request_protocol *in,
-                                               int32_t count, int32_t *ret_count) {
-    struct classic_protocol *out = mem_alloc(mem, block_bytes(in, count));
+struct classic_protocol *classic_copy_protocols(struct mem *mem,
+                                                const struct join_group_request_protocol *in,
+                                                int32_t count, int32_t *ret_count) {
+    struct classic_protocol *out = mem_alloc(mem, classic_protocols_bytes(in, count));
     if (out == NULL) return NULL;
     uint8_t *at = (uint8_t *)&out[count];
     *ret_count = 0;
@@ -103,10 +103,10 @@ bool classic_set_protocols(struct classic *g, struct classic_member *m,
                            const struct join_group_request_protocol *protocols, int32_t count) {
     struct mem *mem = g->coordinator->mem;
     int32_t kept = 0;
-    struct classic_protocol *copy = copy_protocols(mem, protocols, count, &kept);
+    struct classic_protocol *copy = classic_copy_protocols(mem, protocols, count, &kept);
     if (copy == NULL) return false;
     if (!add_support(g, copy, kept)) {
-        mem_free(mem, copy, block_bytes(protocols, count));
+        mem_free(mem, copy, classic_protocols_bytes(protocols, count));
         return false;
     }
     if (m->protocols != NULL) {
@@ -115,7 +115,7 @@ bool classic_set_protocols(struct classic *g, struct classic_member *m,
     }
     m->protocols = copy;
     m->protocol_count = kept;
-    m->protocols_bytes = block_bytes(protocols, count);
+    m->protocols_bytes = classic_protocols_bytes(protocols, count);
     return true;
 }
 

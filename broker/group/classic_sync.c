@@ -1,6 +1,7 @@
 /* broker/group/classic_sync.c - SyncGroup, Heartbeat and LeaveGroup of classic groups. */
 #include "base/assert.h"
 #include "broker/group/classic.h"
+#include "broker/group/consumer.h"
 #include "protocol/errors.h"
 
 /* --- SyncGroup --- */
@@ -102,6 +103,11 @@ static void answer_error(struct coordinator *c, struct group_ticket *ticket, int
 
 void classic_sync(struct coordinator *c, struct group_ticket *ticket) {
     const struct sync_group_request *in = ticket->request;
+    struct consumer *consumers = consumer_group(c, in->group_id);
+    if (consumers != NULL) {
+        consumer_classic_sync(consumers, ticket);
+        return;
+    }
     struct classic *g = classic_group(c, in->group_id);
     int16_t error = g != NULL ? check_sync(g, in) : KAFKA_UNKNOWN_MEMBER_ID;
     if (error != KAFKA_NONE) {
@@ -133,8 +139,11 @@ static int16_t beat(struct classic *g, const struct heartbeat_request *in) {
 void classic_heartbeat(struct coordinator *c, struct group_ticket *ticket) {
     const struct heartbeat_request *in = ticket->request;
     struct heartbeat_response *out = ticket->response;
+    struct consumer *consumers = consumer_group(c, in->group_id);
     struct classic *g = classic_group(c, in->group_id);
-    out->error_code = g != NULL ? beat(g, in) : KAFKA_UNKNOWN_MEMBER_ID;
+    out->error_code = consumers != NULL ? consumer_classic_beat(consumers, in)
+                      : g != NULL       ? beat(g, in)
+                                        : KAFKA_UNKNOWN_MEMBER_ID;
     group_effects_reply(c->fx, ticket);
 }
 
@@ -151,8 +160,7 @@ static int16_t leave_one(struct classic *g,
     } else if (classic_drop_pending(g, member->member_id)) {
         return KAFKA_NONE;
     } else {
-        int16_t error =
-            classic_check_member(g, member->member_id, member->group_instance_id);
+        int16_t error = classic_check_member(g, member->member_id, member->group_instance_id);
         if (error != KAFKA_NONE) return error;
         m = classic_find(g, member->member_id);
     }
@@ -163,6 +171,7 @@ static int16_t leave_one(struct classic *g,
 void classic_leave(struct coordinator *c, struct group_ticket *ticket) {
     const struct leave_call *call = ticket->request;
     struct leave_group_response *out = ticket->response;
+    struct consumer *consumers = consumer_group(c, call->group_id);
     struct classic *g = classic_group(c, call->group_id);
     bool has_left = false;
     out->members = leave_group_response_member_array(ticket->arena, call->count);
@@ -175,10 +184,13 @@ void classic_leave(struct coordinator *c, struct group_ticket *ticket) {
         struct leave_group_response_member *member = &out->members[i];
         member->member_id = call->members[i].member_id;
         member->group_instance_id = call->members[i].group_instance_id;
-        member->error_code =
-            g != NULL ? leave_one(g, &call->members[i]) : KAFKA_UNKNOWN_MEMBER_ID;
+        member->error_code = consumers != NULL
+                                 ? consumer_classic_leave(consumers, &call->members[i])
+                             : g != NULL ? leave_one(g, &call->members[i])
+                                         : KAFKA_UNKNOWN_MEMBER_ID;
         has_left = has_left || member->error_code == KAFKA_NONE;
     }
-    if (has_left) classic_rebalance(g);
+    if (has_left && consumers != NULL) consumer_members_left(consumers);
+    if (has_left && consumers == NULL) classic_rebalance(g);
     group_effects_reply(c->fx, ticket);
 }

@@ -53,6 +53,12 @@ bool group_is_consumer(const struct group *group) {
     return strcmp(group->body->kind->type, "consumer") == 0;
 }
 
+struct consumer *consumer_group(const struct coordinator *c, struct str id) {
+    struct group *group = group_find(c, id);
+    bool is_it = group != NULL && group_is_consumer(group) && !group->body->kind->is_empty(group);
+    return is_it ? consumer_of(group) : NULL;
+}
+
 static int16_t check_commit(struct group *group, const struct commit_identity *who) {
     const struct consumer *g = consumer_of(group);
     if (who->generation < 0 && g->members.count == 0) return KAFKA_NONE;
@@ -61,8 +67,10 @@ static int16_t check_commit(struct group *group, const struct commit_identity *w
         return KAFKA_NONE;
     const struct consumer_member *m = consumer_find(g, who->member_id);
     if (m == NULL) return KAFKA_UNKNOWN_MEMBER_ID;
-    if (!who->is_transactional && who->version < 9) return KAFKA_UNSUPPORTED_VERSION;
-    return who->generation == m->epoch ? KAFKA_NONE : KAFKA_STALE_MEMBER_EPOCH;
+    bool is_classic = m->protocols != NULL;
+    if (!who->is_transactional && !is_classic && who->version < 9) return KAFKA_UNSUPPORTED_VERSION;
+    if (who->generation == m->epoch) return KAFKA_NONE;
+    return is_classic ? KAFKA_ILLEGAL_GENERATION : KAFKA_STALE_MEMBER_EPOCH;
 }
 
 static int16_t check_fetch(struct group *group, const struct fetch_call *call) {

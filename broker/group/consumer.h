@@ -3,7 +3,10 @@
  * broker/group. Files: consumer.c (the group and its kind), consumer_member.c,
  * consumer_heartbeat.c (join, beat, leave), consumer_target.c (epochs, subscriptions, targets),
  * consumer_reconcile.c (one member towards its target), consumer_record.c (to the log and back),
- * consumer_describe.c; assignor.h decides who gets what.
+ * consumer_describe.c; assignor.h decides who gets what. consumer_classic.c: members that speak the
+ * classic protocol in such a group; consumer_convert.c: a classic group becomes one when the first
+ * member of the new protocol joins, and classic again when the last has left
+ * (group.consumer.migration.policy).
  *
  * Epochs. The group's is raised by whatever asks for a new assignment: a member comes, goes or
  * subscribes to something else, a topic of theirs changes. The target's follows when the assignor
@@ -28,6 +31,9 @@ enum consumer_member_state {
     MEMBER_UNRELEASED = 2, /* waits for partitions that others have to give back */
 };
 
+/* What a classic member has to do next, lest it be expelled. */
+enum consumer_phase { MUST_NOTHING, MUST_JOIN, MUST_SYNC };
+
 #define MEMBER_EPOCH_LEAVE (-1)
 #define MEMBER_EPOCH_LEAVE_STATIC (-2) /* for a while: its instance id keeps its place */
 
@@ -45,12 +51,19 @@ struct consumer_member {
     struct str id, instance_id, rack_id, client_id, client_host; /* own copies; may be null: 2, 3 */
     struct str assignor, regex;                                  /* own copies; may be null */
     struct names topics;                                         /* subscribed to by name */
+    /* of a member that speaks the classic protocol; NULL: it does not */
+    struct classic_protocol *protocols; /* one block with all its octets */
+    int32_t protocol_count;
+    size_t protocols_bytes;
+    int32_t session_timeout_ms;
     int32_t rebalance_timeout_ms;
     int32_t epoch, previous_epoch;
     enum consumer_member_state state;
     struct partition_set assigned, revoking, target;
     /* volatile */
     struct io_timer session, rebalance;
+    struct io_timer phase; /* classic: until it has joined again, or synced */
+    enum consumer_phase must;
     uint64_t deadline_us; /* of the session; may be later than the timer's */
 };
 
@@ -87,6 +100,8 @@ static inline struct consumer *consumer_of(const struct group *group) {
     return (struct consumer *)(void *)group->body;
 }
 bool group_is_consumer(const struct group *group);
+/** NULL when there is none of that id with members, or one of another kind. */
+struct consumer *consumer_group(const struct coordinator *c, struct str id);
 /** NULL without memory. */
 struct group_body *consumer_new(struct group *group);
 
@@ -113,6 +128,10 @@ bool consumer_set_instance(struct consumer *g, struct consumer_member *m, struct
 /** What the member owns from now on; false without memory, and then nothing changed. */
 bool consumer_set_owned(struct consumer *g, struct consumer_member *m,
                         const struct partition_set *assigned, const struct partition_set *revoking);
+/** What a classic member supports; count 0: it speaks the other protocol now. false: no memory. */
+bool consumer_set_protocols(struct consumer *g, struct consumer_member *m,
+                            const struct join_group_request_protocol *protocols, int32_t count,
+                            bool *ret_changed);
 /** NULL: nobody owns it. */
 const struct consumer_member *consumer_owner(const struct consumer *g,
                                              struct group_partition partition);
@@ -129,10 +148,37 @@ bool names_have(const struct names *own, struct str name);
 
 void consumer_heartbeat(struct coordinator *c, struct group_ticket *ticket);
 void consumer_loaded(struct group *group);
-/** The member is out: records, the group's epoch raised. */
+/** The member is out: records, the group's epoch raised; or, when only classic ones are left, the
+ * group is a classic one afterwards, and g is gone. */
 void consumer_expel(struct consumer *g, struct consumer_member *m);
 void consumer_touch(struct consumer *g, struct consumer_member *m);
 void consumer_timers_init(struct consumer_member *m);
+
+/** The member, with all it owns but the epoch, under another id; NULL without memory. */
+struct consumer_member *consumer_replace(struct consumer *g, struct consumer_member *old,
+                                         struct str id);
+/** Its tombstones, and it is gone; consumer_members_left follows when all have. */
+void consumer_take_out(struct consumer *g, struct consumer_member *m);
+void consumer_members_left(struct consumer *g);
+
+/* --- members that speak the classic protocol (consumer_classic.c) --- */
+
+void consumer_classic_join(struct consumer *g, struct group_ticket *ticket);
+void consumer_classic_sync(struct consumer *g, struct group_ticket *ticket);
+int16_t consumer_classic_beat(struct consumer *g, const struct heartbeat_request *in);
+int16_t consumer_classic_leave(struct consumer *g,
+                               const struct leave_group_request_member_identity *who);
+void consumer_classic_init(struct consumer_member *m);
+
+/* --- one kind of group becomes the other (consumer_convert.c) --- */
+
+/** A classic group with members as a consumer group, or NULL when that is not possible or not
+ * allowed. */
+struct consumer *consumer_from_classic(struct group *group);
+/** Whether only members of the classic protocol are left, and the group may become one of them. */
+bool consumer_may_be_classic(const struct consumer *g);
+/** Makes it one; g is gone. rebalances: its members have to join again. */
+void consumer_to_classic(struct consumer *g, bool rebalances);
 
 /* --- subscriptions, epochs, targets (consumer_target.c) --- */
 

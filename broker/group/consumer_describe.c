@@ -3,7 +3,7 @@
 #include "broker/group/consumer.h"
 #include "protocol/errors.h"
 
-#define MEMBER_TYPE_CONSUMER 1
+enum { MEMBER_TYPE_CLASSIC = 0, MEMBER_TYPE_CONSUMER = 1 };
 
 static struct str topic_name(const struct coordinator *c, struct uuid id, struct arena *arena) {
     const struct topic_image *topic = image_topic_by_id(c->image, id);
@@ -45,7 +45,7 @@ static bool put_member(const struct coordinator *c, const struct consumer_member
     for (uint32_t i = 0; i < m->topics.count; i++)
         out->subscribed_topic_names[i] = arena_str(arena, m->topics.items[i]);
     out->subscribed_topic_regex = arena_str(arena, m->regex);
-    out->member_type = MEMBER_TYPE_CONSUMER;
+    out->member_type = m->protocols != NULL ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER;
     return out->member_id.ptr != NULL && out->client_id.ptr != NULL &&
            out->client_host.ptr != NULL && put_set(c, &m->assigned, &out->assignment, arena) &&
            put_set(c, &m->target, &out->target_assignment, arena);

@@ -118,7 +118,10 @@ static struct group *group_for_join(struct beat *b) {
     bool is_new = group == NULL;
     if (is_new) group = group_create(b->c, b->in->group_id);
     if (group == NULL || group_is_consumer(group)) return group;
-    if (!group->body->kind->is_empty(group)) return NULL;
+    if (!group->body->kind->is_empty(group)) {
+        struct consumer *g = consumer_from_classic(group);
+        return g != NULL ? group : NULL;
+    }
     struct group_body *body = consumer_new(group);
     if (body == NULL) return NULL;
     enum status st = ST_OK;
@@ -183,41 +186,6 @@ static struct str member_id_of(struct beat *b) {
     return arena_str(b->ticket->arena, str_of(text));
 }
 
-/* A static member is back under another id: it takes over everything but the epoch. */
-static struct consumer_member *replace(struct beat *b, struct consumer_member *old) {
-    struct consumer *g = b->g;
-    struct mem *mem = b->c->mem;
-    bool changed = false;
-    struct consumer_member *m = consumer_add(g, member_id_of(b));
-    const struct partition_set none = {0};
-    struct partition_set assigned = {0}, revoking = {0};
-    if (m == NULL) return NULL;
-    bool done =
-        partition_set_keep(mem, &m->target, &old->target) &&
-        names_keep(mem, &m->topics, old->topics.items, (int32_t)old->topics.count, &changed) &&
-        consumer_set_text(g, &m->rack_id, old->rack_id, &changed) &&
-        consumer_set_text(g, &m->client_id, old->client_id, &changed) &&
-        consumer_set_text(g, &m->client_host, old->client_host, &changed) &&
-        consumer_set_text(g, &m->assignor, old->assignor, &changed) &&
-        consumer_set_text(g, &m->regex, old->regex, &changed) &&
-        partition_set_keep(mem, &assigned, &old->assigned) &&
-        partition_set_keep(mem, &revoking, &old->revoking) &&
-        consumer_set_owned(g, old, &none, &none) && consumer_set_owned(g, m, &assigned, &revoking);
-    m->rebalance_timeout_ms = old->rebalance_timeout_ms;
-    m->state = old->state;
-    partition_set_free(mem, &assigned);
-    partition_set_free(mem, &revoking);
-    group_effects_unit(b->c->fx);
-    enum status st = done ? consumer_bury_member(g, old->id) : ST_NOMEM;
-    if (st == ST_OK && !consumer_set_instance(g, m, old->instance_id)) st = ST_NOMEM;
-    if (st == ST_OK) st = consumer_write_member(g, m);
-    if (st == ST_OK) st = consumer_write_target(g, m);
-    if (st == ST_OK) st = consumer_write_current(g, m);
-    consumer_emitted(g, st);
-    consumer_remove(g, old);
-    return m;
-}
-
 static struct consumer_member *add(struct beat *b) {
     b->is_new = true;
     return consumer_add(b->g, member_id_of(b));
@@ -227,14 +195,15 @@ static struct consumer_member *join_static(struct beat *b) {
     struct consumer_member *m = consumer_find_static(b->g, b->in->instance_id);
     if (m == NULL) m = consumer_find(b->g, b->in->member_id);
     if (m == NULL) return add(b);
-    if (m->epoch != MEMBER_EPOCH_LEAVE_STATIC && !str_eq(m->id, b->in->member_id)) {
+    bool is_in_use = m->epoch != MEMBER_EPOCH_LEAVE_STATIC && m->protocols == NULL;
+    if (is_in_use && !str_eq(m->id, b->in->member_id)) {
         refuse(b, KAFKA_UNRELEASED_INSTANCE_ID,
                "Static member %.*s with instance id %.*s cannot join the group because the "
                "instance id is owned by %.*s member.",
                STR_ARG(b->in->member_id), STR_ARG(b->in->instance_id), STR_ARG(m->id));
         return NULL;
     }
-    if (!str_eq(m->id, b->in->member_id)) return replace(b, m);
+    if (!str_eq(m->id, b->in->member_id)) return consumer_replace(b->g, m, member_id_of(b));
     if (m->epoch == MEMBER_EPOCH_LEAVE_STATIC) m->epoch = m->previous_epoch = 0;
     return m;
 }
@@ -313,6 +282,7 @@ static bool update(struct beat *b, struct consumer_member *m, bool *ret_changed,
         (in->rack_id.ptr == NULL || consumer_set_text(g, &m->rack_id, in->rack_id, ret_changed)) &&
         (in->server_assignor.ptr == NULL ||
          consumer_set_text(g, &m->assignor, in->server_assignor, ret_changed)) &&
+        consumer_set_protocols(g, m, NULL, 0, ret_changed) &&
         consumer_set_text(g, &m->client_id, b->ticket->client_id, ret_changed) &&
         consumer_set_text(g, &m->client_host, b->ticket->client_host, ret_changed) &&
         update_topics(b, m, ret_subscribed) && update_regex(b, m, ret_subscribed);
@@ -341,6 +311,8 @@ static void beat(struct beat *b, struct consumer_member *m) {
         group_effects_unit(b->c->fx);
         consumer_emitted(g, consumer_write_member(g, m));
     }
+    m->must = MUST_NOTHING;
+    timers_clear(&b->c->timers, &m->phase);
     consumer_refresh(g, subscribed);
     consumer_assign(g);
     consumer_reconcile(g, m, b->says_owned ? &b->owned : NULL);
@@ -384,7 +356,7 @@ static void heartbeat(struct beat *b) {
 
 /* --- leaving --- */
 
-void consumer_expel(struct consumer *g, struct consumer_member *m) {
+void consumer_take_out(struct consumer *g, struct consumer_member *m) {
     struct str regex = m->regex;
     struct group_effects *fx = g->coordinator->fx;
     if (regex.ptr != NULL) regex = arena_str(&fx->arena, regex);
@@ -392,7 +364,19 @@ void consumer_expel(struct consumer *g, struct consumer_member *m) {
     consumer_emitted(g, consumer_bury_member(g, m->id));
     consumer_remove(g, m);
     consumer_drop_regex(g, regex);
-    consumer_raise_epoch(g);
+}
+
+void consumer_members_left(struct consumer *g) {
+    if (consumer_may_be_classic(g)) {
+        consumer_to_classic(g, true);
+    } else {
+        consumer_raise_epoch(g);
+    }
+}
+
+void consumer_expel(struct consumer *g, struct consumer_member *m) {
+    consumer_take_out(g, m);
+    consumer_members_left(g);
 }
 
 /* Its place stays until its session ends; what it owned nobody else gets meanwhile. */
@@ -421,14 +405,15 @@ static void leave(struct beat *b) {
 
 /* --- time --- */
 
-static int32_t session_timeout_ms(const struct consumer *g) {
+static int32_t session_timeout_ms(const struct consumer *g, const struct consumer_member *m) {
+    if (m->protocols != NULL) return m->session_timeout_ms;
     return consumer_setting(g, "consumer.session.timeout.ms",
                             g->coordinator->settings->consumer_session_timeout_ms);
 }
 
 void consumer_touch(struct consumer *g, struct consumer_member *m) {
     struct coordinator *c = g->coordinator;
-    m->deadline_us = c->now.mono_us + (uint64_t)session_timeout_ms(g) * 1000;
+    m->deadline_us = c->now.mono_us + (uint64_t)session_timeout_ms(g, m) * 1000;
     /* A deadline that moves away is looked at when the old one fires: a heartbeat moves no heap. */
     if (!io_timer_is_set(&m->session) || m->session.at_us > m->deadline_us)
         timers_set(&c->timers, &m->session, m->deadline_us);

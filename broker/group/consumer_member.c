@@ -1,6 +1,7 @@
 /* broker/group/consumer_member.c - members, what they own, and who owns a partition. */
 #include <stdlib.h>
 #include "base/assert.h"
+#include "broker/group/classic.h"
 #include "broker/group/consumer.h"
 
 /* --- names --- */
@@ -127,6 +128,7 @@ struct consumer_member *consumer_add(struct consumer *g, struct str id) {
         return NULL;
     }
     consumer_timers_init(m);
+    consumer_classic_init(m);
     map_insert(&g->members, text_hash(m->id), &m->node);
     return m;
 }
@@ -153,6 +155,7 @@ void consumer_remove(struct consumer *g, struct consumer_member *m) {
     ASSERT(freed); /* owning less takes no memory */
     timers_clear(&g->coordinator->timers, &m->session);
     timers_clear(&g->coordinator->timers, &m->rebalance);
+    timers_clear(&g->coordinator->timers, &m->phase);
     map_remove(&g->members, &m->node);
     if (m->instance_id.ptr != NULL && consumer_find_static(g, m->instance_id) == m)
         map_remove(&g->statics, &m->static_node);
@@ -164,8 +167,78 @@ void consumer_remove(struct consumer *g, struct consumer_member *m) {
     group_text_free(mem, &m->assignor);
     group_text_free(mem, &m->regex);
     names_free(mem, &m->topics);
+    if (m->protocols != NULL) mem_free(mem, m->protocols, m->protocols_bytes);
     partition_set_free(mem, &m->target);
     MEM_FREE(mem, m);
+}
+
+static bool same_protocols(const struct consumer_member *m,
+                           const struct classic_protocol *protocols, int32_t count) {
+    if (m->protocols == NULL || m->protocol_count != count) return false;
+    for (int32_t i = 0; i < count; i++) {
+        if (!str_eq(m->protocols[i].name, protocols[i].name) ||
+            !bytes_eq(m->protocols[i].metadata, protocols[i].metadata))
+            return false;
+    }
+    return true;
+}
+
+bool consumer_set_protocols(struct consumer *g, struct consumer_member *m,
+                            const struct join_group_request_protocol *protocols, int32_t count,
+                            bool *ret_changed) {
+    struct mem *mem = g->coordinator->mem;
+    struct classic_protocol *copy = NULL;
+    size_t bytes = classic_protocols_bytes(protocols, count);
+    int32_t kept = 0;
+    if (count == 0 && m->protocols == NULL) return true;
+    if (count > 0) {
+        copy = classic_copy_protocols(mem, protocols, count, &kept);
+        if (copy == NULL) return false;
+        if (same_protocols(m, copy, kept)) {
+            mem_free(mem, copy, bytes);
+            return true;
+        }
+    }
+    if (m->protocols != NULL) mem_free(mem, m->protocols, m->protocols_bytes);
+    m->protocols = copy;
+    m->protocol_count = kept;
+    m->protocols_bytes = bytes;
+    *ret_changed = true;
+    return true;
+}
+
+struct consumer_member *consumer_replace(struct consumer *g, struct consumer_member *old,
+                                         struct str id) {
+    struct mem *mem = g->coordinator->mem;
+    const struct partition_set none = {0};
+    struct partition_set assigned = {0}, revoking = {0};
+    bool changed = false;
+    struct consumer_member *m = consumer_add(g, id);
+    if (m == NULL) return NULL;
+    bool done =
+        partition_set_keep(mem, &m->target, &old->target) &&
+        names_keep(mem, &m->topics, old->topics.items, (int32_t)old->topics.count, &changed) &&
+        consumer_set_text(g, &m->rack_id, old->rack_id, &changed) &&
+        consumer_set_text(g, &m->client_id, old->client_id, &changed) &&
+        consumer_set_text(g, &m->client_host, old->client_host, &changed) &&
+        consumer_set_text(g, &m->assignor, old->assignor, &changed) &&
+        consumer_set_text(g, &m->regex, old->regex, &changed) &&
+        partition_set_keep(mem, &assigned, &old->assigned) &&
+        partition_set_keep(mem, &revoking, &old->revoking) &&
+        consumer_set_owned(g, old, &none, &none) && consumer_set_owned(g, m, &assigned, &revoking);
+    m->rebalance_timeout_ms = old->rebalance_timeout_ms;
+    m->state = old->state;
+    partition_set_free(mem, &assigned);
+    partition_set_free(mem, &revoking);
+    group_effects_unit(g->coordinator->fx);
+    enum status st = done ? consumer_bury_member(g, old->id) : ST_NOMEM;
+    if (st == ST_OK && !consumer_set_instance(g, m, old->instance_id)) st = ST_NOMEM;
+    if (st == ST_OK) st = consumer_write_member(g, m);
+    if (st == ST_OK) st = consumer_write_target(g, m);
+    if (st == ST_OK) st = consumer_write_current(g, m);
+    consumer_emitted(g, st);
+    consumer_remove(g, old);
+    return m;
 }
 
 /* --- owners --- */

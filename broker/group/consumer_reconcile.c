@@ -83,7 +83,7 @@ void consumer_reconcile(struct consumer *g, struct consumer_member *m,
     m->state = outcome.state;
     group_effects_unit(c->fx);
     consumer_emitted(g, consumer_write_current(g, m));
-    if (m->state == MEMBER_UNREVOKED) {
+    if (m->state == MEMBER_UNREVOKED && m->protocols == NULL) {
         timers_set(&c->timers, &m->rebalance,
                    c->now.mono_us + (uint64_t)MAX(m->rebalance_timeout_ms, 0) * 1000);
     } else {

@@ -1,8 +1,9 @@
 /* broker/group/consumer_record.c - a consumer group as records 3, 5 to 8 and 16 have it. A member
  * is there from its first record of type 5 to that one's tombstone; the others may stand before or
- * behind, as compaction leaves them. Record 4 (partition counts, Kafka before 4.1) is passed over,
- * and so is what a classic member of such a group supports: it is asked to join again. */
+ * behind, as compaction leaves them. Record 4 (partition counts, Kafka before 4.1) is passed
+ * over. */
 #include <inttypes.h>
+#include "broker/group/classic.h"
 #include "broker/group/consumer.h"
 #include "protocol/codec.h"
 
@@ -23,6 +24,25 @@ enum status consumer_write_epoch(struct consumer *g) {
     return EMIT(g, consumer_group_metadata, &key, &value);
 }
 
+static bool put_classic(struct consumer *g, const struct consumer_member *m,
+                        struct consumer_group_member_metadata_value *value) {
+    struct arena *arena = &g->coordinator->fx->arena;
+    struct consumer_group_member_metadata_value_classic *classic =
+        consumer_group_member_metadata_value_classic_array(arena, 1);
+    if (classic == NULL) return false;
+    classic->session_timeout_ms = m->session_timeout_ms;
+    classic->supported_protocols =
+        consumer_group_member_metadata_value_classic_protocol_array(arena, m->protocol_count);
+    if (classic->supported_protocols == NULL) return false;
+    classic->supported_protocols_count = m->protocol_count;
+    for (int32_t i = 0; i < m->protocol_count; i++) {
+        classic->supported_protocols[i].name = m->protocols[i].name;
+        classic->supported_protocols[i].metadata = m->protocols[i].metadata;
+    }
+    value->classic_member_metadata = classic;
+    return true;
+}
+
 enum status consumer_write_member(struct consumer *g, const struct consumer_member *m) {
     struct consumer_group_member_metadata_key key = {group_id(g), m->id};
     struct consumer_group_member_metadata_value value;
@@ -36,6 +56,7 @@ enum status consumer_write_member(struct consumer *g, const struct consumer_memb
     value.subscribed_topic_regex = m->regex;
     value.rebalance_timeout_ms = m->rebalance_timeout_ms;
     value.server_assignor = m->assignor;
+    if (m->protocols != NULL && !put_classic(g, m, &value)) return ST_NOMEM;
     return EMIT(g, consumer_group_member_metadata, &key, &value);
 }
 
@@ -214,6 +235,21 @@ static struct consumer_member *member_of(struct consumer *g, struct str id) {
     return m != NULL ? m : consumer_add(g, id);
 }
 
+static bool take_classic(struct consumer *g, struct consumer_member *m,
+                         const struct consumer_group_member_metadata_value_classic *classic,
+                         struct arena *arena) {
+    bool changed = false;
+    int32_t count = classic != NULL ? MAX(classic->supported_protocols_count, 0) : 0;
+    struct join_group_request_protocol *protocols = join_group_request_protocol_array(arena, count);
+    if (protocols == NULL) return false;
+    for (int32_t i = 0; i < count; i++) {
+        protocols[i].name = classic->supported_protocols[i].name;
+        protocols[i].metadata = classic->supported_protocols[i].metadata;
+    }
+    m->session_timeout_ms = classic != NULL ? classic->session_timeout_ms : 0;
+    return consumer_set_protocols(g, m, protocols, count, &changed);
+}
+
 static enum status replay_member(struct consumer *g, struct str id, struct bytes value,
                                  struct arena *arena) {
     struct consumer_group_member_metadata_value v;
@@ -223,6 +259,7 @@ static enum status replay_member(struct consumer *g, struct str id, struct bytes
     bool changed = false;
     if (m == NULL) return ST_NOMEM;
     m->rebalance_timeout_ms = v.rebalance_timeout_ms;
+    if (!take_classic(g, m, v.classic_member_metadata, arena)) return ST_NOMEM;
     bool done = consumer_set_instance(g, m, v.instance_id) &&
                 consumer_set_text(g, &m->rack_id, v.rack_id, &changed) &&
                 consumer_set_text(g, &m->client_id, v.client_id, &changed) &&
@@ -394,6 +431,9 @@ static void dump_member(struct strbuf *out, const struct consumer_member *m) {
     strbuf_printf(out, " regex=");
     strbuf_add_json(out, m->regex);
     dump_names(out, "topics", &m->topics);
+    for (int32_t i = 0; i < m->protocol_count; i++)
+        strbuf_printf(out, " %.*s:%zu", STR_ARG(m->protocols[i].name),
+                      m->protocols[i].metadata.len);
     dump_set(out, "assigned", &m->assigned);
     dump_set(out, "revoking", &m->revoking);
     dump_set(out, "target", &m->target);

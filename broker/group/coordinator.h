@@ -34,6 +34,7 @@ struct group_settings {
     int32_t consumer_session_timeout_ms, consumer_heartbeat_interval_ms;
     int32_t consumer_assignment_interval_ms;
     int32_t consumer_group_size_max;
+    bool may_upgrade, may_downgrade; /* group.consumer.migration.policy */
     const struct assignor *assignor; /* of groups whose members do not say */
 };
 

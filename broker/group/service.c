@@ -1,5 +1,6 @@
 /* broker/group/service.c - which coordinators a shard has, and how requests reach them. */
 #include "broker/group/service.h"
+#include <strings.h>
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/group/assignor.h"
@@ -59,6 +60,15 @@ static void leave(struct hosted *host) {
     host->state = HOST_LEAVING;
 }
 
+/* Keys that take one of several words take them in any case. */
+static bool is_word(struct str text, const char *word) {
+    return text.len == strlen(word) && strncasecmp(text.ptr, word, text.len) == 0;
+}
+
+static bool policy_allows(struct str policy, const char *one) {
+    return is_word(policy, "BIDIRECTIONAL") || is_word(policy, one);
+}
+
 /* The first of the list; names that are none are refused at the start. */
 static const struct assignor *first_assignor(const struct str_list *names) {
     const struct assignor *found = names->count > 0 ? assignor_find(names->items[0]) : NULL;
@@ -80,6 +90,8 @@ static void read_settings(struct group_service *service) {
         .consumer_heartbeat_interval_ms = (int32_t)config->group_consumer_heartbeat_interval_ms,
         .consumer_assignment_interval_ms = (int32_t)config->group_consumer_assignment_interval_ms,
         .consumer_group_size_max = (int32_t)config->group_consumer_max_size,
+        .may_upgrade = policy_allows(config->group_consumer_migration_policy, "UPGRADE"),
+        .may_downgrade = policy_allows(config->group_consumer_migration_policy, "DOWNGRADE"),
         .assignor = first_assignor(&config->group_consumer_assignors),
     };
 }

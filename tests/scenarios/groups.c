@@ -579,6 +579,8 @@ static void verb_new(struct group_stage *s, const char *line, struct answer *a) 
         .consumer_heartbeat_interval_ms = 5000,
         .consumer_assignment_interval_ms = (int32_t)word(line, "interval", 0),
         .consumer_group_size_max = (int32_t)word(line, "size", INT32_MAX),
+        .may_upgrade = word(line, "upgrade", 1) != 0,
+        .may_downgrade = word(line, "downgrade", 1) != 0,
         .assignor = &assignors[0],
     };
     s->fx.unit_bytes_max = (size_t)word(line, "batch", 1 << 20);

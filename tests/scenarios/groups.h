@@ -2,6 +2,7 @@
  * says otherwise, all requests numbered as they come (#1, #2 ...):
  *
  *   new [delay=] [size=] [min=] [max=] [metadata=] [retention=MS] [check=MS] [session=] [interval=]
+ *       [upgrade=0] [downgrade=0]
  *   join [id=] [instance=] [client=] [v=] [session=] [rebalance=] [protocols=NAME:METADATA,...]
  *   sync id= generation= [assign=ID:TEXT,...] [type=] [protocol=]
  *   beat id= generation= [instance=]
