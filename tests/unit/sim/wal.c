@@ -257,8 +257,9 @@ static enum status recover(struct job *job, struct server *server) {
 static void start_job(struct job *job, void *argument) {
     struct server *server = argument;
     enum status st = job_mkdir(job, "/wal", 0700);
+    if (st == ST_EXISTS) st = ST_OK; /* made by a start that crashed before its sync, perhaps */
     if (st == ST_OK && server->options->mistake != WAL_NO_DIR_SYNC) st = job_dir_sync(job, "/");
-    if (st == ST_OK || st == ST_EXISTS) st = recover(job, server);
+    if (st == ST_OK) st = recover(job, server);
     ASSERT(st == ST_OK);
     for (unsigned i = 0; i < server->shard_count; i++) {
         server->shards[i].start.deliver = shard_serve;
