@@ -92,6 +92,8 @@ static struct plan plan_draw(struct prng *prng) {
 static void plan_groups(struct plan *plan, struct prng *prng) {
     plan->flush = true;
     plan->chaos_us /= 2;
+    plan->checkpoint_ms = 60000; /* the other scenario's subject, and many events */
+    plan->flush_messages = plan->flush_ms = 0;
     plan->members = 2 + (uint32_t)prng_below(prng, BOOK_MEMBERS - 1);
     plan->offsets_partitions = 1 + (uint32_t)prng_below(prng, 4);
     plan->initial_delay_ms = (uint32_t)prng_below(prng, 200);
