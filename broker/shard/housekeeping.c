@@ -68,9 +68,9 @@ void housekeeping_start(struct shard *shard) {
 
 void housekeeping_stop(struct job *job, struct shard *shard) {
     struct housekeeping *keeping = shard->housekeeping;
+    cleaners_stop(job, shard);
     if (keeping == NULL) return; /* the start did not get that far */
     io_timer_clear(shard->io, &keeping->producers);
-    cleaners_stop(job, shard);
     sweep_stop(job, &keeping->retention);
     MEM_FREE(shard->mem, keeping);
     shard->housekeeping = NULL;

@@ -455,6 +455,32 @@ Test(cleaner, damage_is_left_alone_until_the_start_has_moved_past_it) {
     fixture_release(&b.fx);
 }
 
+Test(cleaner, segments_further_apart_than_an_index_can_say_stay_apart) { /* KAFKA-5413 */
+    enum { SEGMENTS = 4 };
+    struct bench b;
+    bench_init(&b, 12);
+    for (int64_t i = 0; i < SEGMENTS; i++) {
+        struct test_append a;
+        append_prepare(&b.fx, &a, 1, 100, now_ms(&b));
+        a.append.keep_offsets = true;
+        put_u64(a.batch, (uint64_t)i * 1000000000);
+        cr_assert_eq(log_append(b.fx.log, &a.append), ST_OK);
+        plain_io_settle(&b.fx.plain);
+        cr_assert_eq(a.append.status, ST_OK);
+        append_release(&a);
+        b.fx.config.segment_ms = -1; /* each in a segment of its own */
+    }
+    fixture_sync(&b.fx);
+    b.end = log_end(b.fx.log);
+    cr_assert_eq(log_segment_count(b.fx.log), SEGMENTS);
+    cr_assert_eq(clean(&b), ST_OK);
+    cr_expect_eq(log_segment_count(b.fx.log), 3, "two at a time: up to 2999999999 is too far");
+    cr_expect_eq(log_clean_end(b.fx.log), INT64_C(3000000000));
+    cr_assert_eq(fixture_crash(&b.fx, b.end), ST_OK);
+    cr_expect_eq(log_end(b.fx.log), b.end);
+    fixture_release(&b.fx);
+}
+
 /* --- what is due --- */
 
 static struct cleanable look(struct bench *b, int64_t upper);
