@@ -55,6 +55,7 @@ struct job {
     uint8_t *stack; /* STACK_BYTES; kept for the next job */
     enum job_state state;
     bool finished;
+    bool has_lost_write; /* job_lost_write */
     /* For AddressSanitizer: the fake stacks of both while they are away, and the caller's stack. */
     void *fake_stack, *caller_fake_stack;
     const void *caller_bottom;
@@ -155,7 +156,7 @@ void job_start(struct jobs *jobs, job_fn *fn, void *argument) {
     job->jobs = jobs;
     job->fn = fn;
     job->argument = argument;
-    job->finished = false;
+    job->finished = job->has_lost_write = false;
     job->op = (struct io_op){.done = op_done};
     job->timer = (struct io_timer){.fire = timer_fired};
     if (jobs->running_count >= jobs->limit_count) {
@@ -240,32 +241,45 @@ enum status job_read(struct job *job, int fd, void *buf, size_t len, uint64_t of
     return got == len ? ST_OK : ST_SHORT;
 }
 
+/* What became of an operation that changes what is stored. */
+static enum status changed(struct job *job, int64_t result) {
+    enum status st = status_from_errno(result);
+    job->has_lost_write = job->has_lost_write || st == ST_IO;
+    return st;
+}
+
+bool job_lost_write(struct job *job) {
+    bool has_lost = job->has_lost_write;
+    job->has_lost_write = false;
+    return has_lost;
+}
+
 enum status job_write(struct job *job, int fd, const void *buf, size_t len, uint64_t offset) {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
-    return status_from_errno(
-        job_wait(job, io_write(job_io(job), &job->op, fd, &iov, 1, offset, 0, NULL)));
+    return changed(job, job_wait(job, io_write(job_io(job), &job->op, fd, &iov, 1, offset, 0,
+                                               NULL)));
 }
 
 enum status job_sync(struct job *job, int fd, unsigned flags) {
-    return status_from_errno(job_wait(job, io_sync(job_io(job), &job->op, fd, flags)));
+    return changed(job, job_wait(job, io_sync(job_io(job), &job->op, fd, flags)));
 }
 enum status job_truncate(struct job *job, int fd, uint64_t size_bytes) {
-    return status_from_errno(job_wait(job, io_truncate(job_io(job), &job->op, fd, size_bytes)));
+    return changed(job, job_wait(job, io_truncate(job_io(job), &job->op, fd, size_bytes)));
 }
 enum status job_allocate(struct job *job, int fd, uint64_t offset, uint64_t len) {
     return status_from_errno(job_wait(job, io_allocate(job_io(job), &job->op, fd, offset, len)));
 }
 enum status job_rename(struct job *job, const char *from, const char *to) {
-    return status_from_errno(job_wait(job, io_rename(job_io(job), &job->op, from, to)));
+    return changed(job, job_wait(job, io_rename(job_io(job), &job->op, from, to)));
 }
 enum status job_unlink(struct job *job, const char *path) {
-    return status_from_errno(job_wait(job, io_unlink(job_io(job), &job->op, path)));
+    return changed(job, job_wait(job, io_unlink(job_io(job), &job->op, path)));
 }
 enum status job_mkdir(struct job *job, const char *path, unsigned mode) {
-    return status_from_errno(job_wait(job, io_mkdir(job_io(job), &job->op, path, mode)));
+    return changed(job, job_wait(job, io_mkdir(job_io(job), &job->op, path, mode)));
 }
 enum status job_rmdir(struct job *job, const char *path) {
-    return status_from_errno(job_wait(job, io_rmdir(job_io(job), &job->op, path)));
+    return changed(job, job_wait(job, io_rmdir(job_io(job), &job->op, path)));
 }
 enum status job_list(struct job *job, const char *path, struct io_listing *ret_listing) {
     int64_t result = 0;
@@ -287,7 +301,7 @@ enum status job_dir_sync(struct job *job, const char *path) {
     do {
         result = job_wait(job, io_dir_sync(job_io(job), &job->op, path));
     } while (waits_for_descriptor(job, result, &tries, ENDLESS));
-    return status_from_errno(result);
+    return changed(job, result);
 }
 void job_close(struct job *job, int fd) {
     (void)job_wait(job, io_close(job_io(job), &job->op, fd));
@@ -358,6 +372,7 @@ enum status job_sync_all(struct job *job, const struct job_sync *syncs, uint32_t
         all.open_count--;
     }
     if (--all.open_count > 0) job_suspend(job);
+    job->has_lost_write = job->has_lost_write || all.status == ST_IO;
     return all.status;
 }
 

@@ -70,6 +70,10 @@ MUST_CHECK enum status job_stat(struct job *job, const char *path, struct io_sta
 MUST_CHECK enum status job_lock(struct job *job, int fd);
 MUST_CHECK enum status job_dir_sync(struct job *job, const char *path);
 void job_close(struct job *job, int fd);
+/** Whether a write, a sync or a change of size or names failed with ST_IO since this was asked
+ *  last. The page cache may hold what the device never gets, and the next sync says nothing of it:
+ *  what was under way may not be tried again in the hope that it is durable then. */
+bool job_lost_write(struct job *job);
 /** fn on a worker thread; what it returned. */
 int64_t job_work(struct job *job, int64_t (*fn)(void *), void *argument);
 

@@ -244,15 +244,26 @@ static enum status load(struct job *job, struct log *log, const struct log_open 
     return log->epochs.changed ? log_write_epochs(job, log) : ST_OK;
 }
 
+/* Opened once more in this process, it would be found whole in the page cache and believed to be
+ * durable by a sync that has nothing left to do. */
+static void fail_dir(struct log_dir *dir, enum status why) {
+    bool is_first = !dir->offline;
+    dir->offline = true;
+    if (is_first && dir->on_failure != NULL) dir->on_failure(dir, why);
+}
+
 enum status log_open(struct job *job, const struct log_open *open, struct log **ret_log) {
     struct log *log = NULL;
+    if (open->dir->offline) return ST_IO;
     enum status st = new_log(open, &log);
     if (st != ST_OK) return st;
+    (void)job_lost_write(job); /* only what is lost from here on */
     st = load(job, log, open);
     if (st != ST_OK) {
         if (st != ST_NOT_FOUND)
             LOG_ERROR("log", "cannot open: log=%s reason=\"%s\"", log->path, status_name(st));
         log_abandon(log);
+        if (job_lost_write(job)) fail_dir(open->dir, st);
         return st;
     }
     *ret_log = log;

@@ -285,9 +285,21 @@ static void crash_due(struct scenario *s, enum crash_kind kind) {
     }
 }
 
+/* Whether a shard has met a failed write or sync: only the device itself knows what it holds. */
+static bool has_lost_writes(const struct scenario *s) {
+    if (s->broker == NULL) return false;
+    for (uint32_t i = 0; i < s->broker->shard_count; i++) {
+        const struct shard *shard = s->broker->shards[i];
+        for (uint32_t d = 0; shard != NULL && d < s->broker->dir_count; d++) {
+            if (shard->dirs[d].offline) return true;
+        }
+    }
+    return false;
+}
+
 static void kill_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, kill);
-    crash_due(s, CRASH_KILL);
+    crash_due(s, has_lost_writes(s) ? CRASH_POWER : CRASH_KILL);
     again(s, event, s->world->faults.process.kill_every_us);
 }
 

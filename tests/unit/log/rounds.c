@@ -193,3 +193,38 @@ Test(rounds, other_logs_of_a_failed_directory_go_offline_too) {
     fx.log = NULL;
     fixture_release(&fx);
 }
+
+/* What a failed sync left in the page cache counts as clean: opening the log again would find
+ * everything, sync nothing, and call it durable. */
+Test(rounds, a_log_whose_opening_met_a_failed_sync_is_not_opened_again) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 3);
+    int64_t syncs_left = 0;
+    fx.plain.fault_context = &syncs_left;
+    fx.plain.fault = fail_index_sync;
+    cr_expect_eq(fixture_crash(&fx, 0), ST_IO);
+    cr_expect_eq(fx.failure_calls, 1, "the directory goes offline");
+    fx.plain.fault = NULL;
+    cr_expect_eq(fixture_open(&fx), ST_IO, "by this process never more");
+    cr_expect_eq(fx.failure_calls, 1);
+    fixture_release(&fx);
+}
+
+static int fail_read(struct plain_io *plain, const struct plain_call *call) {
+    return call->kind == PLAIN_READ ? -EIO : 0;
+}
+
+Test(rounds, a_log_that_cannot_be_read_leaves_the_others_of_the_directory_alone) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 3);
+    fx.plain.fault = fail_read;
+    cr_expect_eq(fixture_crash(&fx, 0), ST_IO);
+    cr_expect_eq(fx.failure_calls, 0, "nothing that is stored got lost");
+    fx.plain.fault = NULL;
+    cr_expect_eq(fixture_open(&fx), ST_OK);
+    fixture_release(&fx);
+}
