@@ -36,6 +36,7 @@
     X(NET_OTHER_SHARD, "net-other-shard")   /* a connection is received from by another shard */   \
     X(CLOCK_STEP, "clock-step")             /* the wall clock steps, either way */                 \
     X(COORDINATOR_LOST, "coordinator-lost") /* a new leader epoch of its partition */              \
+    X(CRASH_IN_RECOVERY, "crash-in-recovery") /* before a log that was killed is open again */     \
     X(SHARD_STALL, "shard-stall")           /* a turn comes milliseconds late */                   \
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \

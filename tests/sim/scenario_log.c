@@ -1,7 +1,9 @@
 /* tests/sim/scenario_log.c - one partition's log alone, under every fault: what it said is in the
  * file survives a kill, what it said is durable survives a power cut, recovery finds all of it, and
  * nothing else appears. Some seeds compact it (tests/sim/log_keys.h says what must be there then),
- * some let retention delete from it, by size, or by age while the wall clock jumps by ten years. */
+ * some let retention delete from it, by size, or by age while the wall clock jumps by ten years.
+ * In the others producers have transactions: what the log says of them after each start and before
+ * each stop is held against a naive model of what is read. */
 #include <stdio.h>
 #include <string.h>
 #include "base/assert.h"
@@ -16,6 +18,7 @@
 #include "tests/sim/log_keys.h"
 #include "tests/sim/node.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/txn_book.h"
 
 enum {
     SECOND_US = 1000000,
@@ -25,6 +28,8 @@ enum {
     BATCHES = 700, /* of one seed, about */
     READ_BYTES = 20000,
     VALUE_MAX = 900,
+    RECOVERY_US = 5000, /* about as long as one takes */
+    PRODUCERS = 4,      /* besides those without an id */
 };
 #define DIR "/data"
 #define TEN_YEARS_MS (INT64_C(3653) * 86400 * 1000)
@@ -62,6 +67,9 @@ struct log_process {
     uint32_t readers;
     int64_t clean_end; /* where a cleaning of this process came to; 0: none has */
     uint64_t born_us;  /* of the world */
+    struct producer_summary producers[PRODUCERS]; /* by id: where each of them is */
+    struct txn_book book;
+    bool is_booking; /* what is read goes into the book */
     bool is_stopping, is_offline;
 };
 
@@ -81,7 +89,8 @@ struct log_scenario {
     int32_t epoch;
     uint64_t stop_every_us, pause_us;
     bool is_ending, is_done;
-    bool may_fail; /* the device has errors */
+    bool is_opening; /* the process recovers the log */
+    bool may_fail;   /* the device has errors */
 };
 
 static void failed(struct log_scenario *s, const char *what, enum status st) {
@@ -90,6 +99,15 @@ static void failed(struct log_scenario *s, const char *what, enum status st) {
 
 static uint32_t draw(struct log_scenario *s, uint32_t below) {
     return (uint32_t)prng_below(&s->world->prng, below);
+}
+
+/* Retention and compaction take away what the book would have to know. */
+static bool has_transactions(const struct log_scenario *s) { return s->tending == TEND_NOTHING; }
+
+static struct bytes value_of(uint64_t id, uint8_t value[VALUE_MAX]) {
+    size_t len = history_value_bytes(id, VALUE_MAX);
+    history_value(id, value, len);
+    return (struct bytes){value, len};
 }
 
 /* --- reading --- */
@@ -107,6 +125,7 @@ static void batches_read(struct log_process *p, struct history_reader *reader, s
         }
         if (!batch_crc_matches((struct bytes){octets.ptr, view.batch_bytes}))
             failed(s, "checksum", ST_CORRUPT);
+        if (p->is_booking) txn_book_note(&p->book, &view);
         struct record record;
         record_iter_open(&p->iter, &view, 0);
         while (record_iter_next(&p->iter, &record)) {
@@ -117,6 +136,9 @@ static void batches_read(struct log_process *p, struct history_reader *reader, s
                 reader->next_offset = record.offset + 1;
                 continue;
             }
+            uint8_t value[VALUE_MAX];
+            if (batch_is_control(&view)) /* a marker stands for a record: its time is the id */
+                record.value = value_of((uint64_t)record.timestamp, value);
             history_read(&s->history, reader, record.offset, record.value, upper);
         }
         record_iter_close(&p->iter);
@@ -217,31 +239,74 @@ static enum status add_keyed(struct log_process *p, uint64_t id, int64_t wall_ms
                              log_keys_is_tombstone(id) ? BYTES_NULL : value, &header, 1);
 }
 
-static void batch_make(struct log_process *p, struct log_batch *b) {
+static void take_octets(struct log_batch *b, struct bytes octets) {
+    b->bytes = octets.len;
+    b->append.batch = mem_need(b->process->mem, octets.len);
+    memcpy(b->append.batch, octets.ptr, octets.len);
+    b->append.batch_bytes = (uint32_t)octets.len;
+    b->append.record_count = (int32_t)b->count;
+    b->append.leader_epoch = b->process->scenario->epoch;
+}
+
+/* `producer` may be NULL: without an id. */
+static void data_make(struct log_process *p, struct log_batch *b,
+                      struct producer_summary *producer) {
     struct log_scenario *s = p->scenario;
     struct batch_options options = BATCH_OPTIONS_DEFAULT;
     options.codec = (enum codec)draw(s, CODEC_COUNT);
+    if (producer != NULL) {
+        bool is_open = producer->txn_first_offset >= 0;
+        options.transactional = is_open || draw(s, 2) == 0;
+        options.producer_id = producer->producer_id;
+        options.producer_epoch = producer->epoch;
+        options.base_sequence = sequence_add(MAX(producer->last_sequence, -1) + 1, 0);
+        producer->last_sequence = options.base_sequence + (int32_t)b->count - 1;
+        if (options.transactional) producer->txn_first_offset = 0;
+    }
     enum status st = batch_builder_start(&p->builder, &options);
     int64_t wall_ms = io_now(p->io).wall_ms;
     for (uint32_t i = 0; i < b->count && st == ST_OK; i++) {
         uint8_t value[VALUE_MAX];
-        size_t len = history_value_bytes(b->first_id + i, VALUE_MAX);
-        history_value(b->first_id + i, value, len);
+        struct bytes content = value_of(b->first_id + i, value);
         st = s->tending == TEND_KEYS
-                 ? add_keyed(p, b->first_id + i, wall_ms, (struct bytes){value, len})
-                 : batch_builder_add(&p->builder, wall_ms, BYTES_NULL, (struct bytes){value, len},
-                                     NULL, 0);
+                 ? add_keyed(p, b->first_id + i, wall_ms, content)
+                 : batch_builder_add(&p->builder, wall_ms, BYTES_NULL, content, NULL, 0);
     }
     struct bytes batch = BYTES_NULL;
     if (st == ST_OK) st = batch_builder_finish(&p->builder, &batch);
     ASSERT(st == ST_OK);
-    b->bytes = batch.len;
-    b->append.batch = mem_need(p->mem, batch.len);
-    memcpy(b->append.batch, batch.ptr, batch.len);
-    b->append.batch_bytes = (uint32_t)batch.len;
-    b->append.record_count = (int32_t)b->count;
     b->append.max_timestamp_ms = wall_ms;
-    b->append.leader_epoch = s->epoch;
+    take_octets(b, batch);
+}
+
+static void marker_make(struct log_process *p, struct log_batch *b,
+                        struct producer_summary *producer) {
+    struct log_scenario *s = p->scenario;
+    uint8_t octets[TXN_MARKER_BATCH_BYTES];
+    struct txn_marker marker = {.is_commit = draw(s, 2) == 0, .timestamp = (int64_t)b->first_id};
+    if (draw(s, 2) == 0) { /* as transaction.version 2 does */
+        producer->epoch++;
+        producer->last_sequence = NO_SEQUENCE;
+    }
+    producer->txn_first_offset = -1;
+    txn_marker_encode(octets, producer->producer_id, producer->epoch, &marker);
+    b->append.max_timestamp_ms = marker.timestamp;
+    take_octets(b, (struct bytes){octets, sizeof octets});
+}
+
+/* Where each producer is, as the log knows it: what was not appended is not counted. */
+static enum status producers_learn(struct log_process *p) {
+    struct producer_list list;
+    for (int64_t id = 0; id < PRODUCERS; id++) {
+        p->producers[id] = (struct producer_summary){
+            .producer_id = id, .last_sequence = NO_SEQUENCE, .txn_first_offset = -1};
+    }
+    enum status st = log_list_producers(p->log, &list);
+    if (st != ST_OK) return st;
+    for (size_t i = 0; i < list.count; i++)
+        p->producers[list.producers[i].producer_id] = list.producers[i];
+    producer_list_release(&list, p->mem);
+    return ST_OK;
 }
 
 static void batch_end(struct log_batch *b) {
@@ -322,10 +387,17 @@ static void append_one(struct log_process *p) {
     struct log_batch *b = node != NULL ? CONTAINER_OF(node, struct log_batch, link)
                                        : MEM_NEW(p->mem, struct log_batch);
     *b = (struct log_batch){.process = p, .append.done = append_done};
-    b->count = 1 + draw(s, draw(s, 4) == 0 ? RECORDS : 2);
+    struct producer_summary *producer = NULL;
+    if (has_transactions(s) && draw(s, 3) > 0) producer = &p->producers[draw(s, PRODUCERS)];
+    bool is_end = producer != NULL && producer->txn_first_offset >= 0 && draw(s, 3) == 0;
+    b->count = is_end ? 1 : 1 + draw(s, draw(s, 4) == 0 ? RECORDS : 2);
     b->first_id = s->next_id;
     s->next_id += b->count;
-    batch_make(p, b);
+    if (is_end) {
+        marker_make(p, b, producer);
+    } else {
+        data_make(p, b, producer);
+    }
     history_sent(&s->history, PARTITION, 1, b->first_id, b->count, true);
     p->under_way++;
     enum status st = log_append(p->log, &b->append);
@@ -370,6 +442,17 @@ static enum status write_checkpoint(struct job *job, struct log_process *p) {
     return checkpoint_write(job, STR(DIR), "recovery-point-offset-checkpoint", &checkpoint);
 }
 
+/* What the log says of transactions follows from what was read. */
+static bool check_transactions(struct job *job, struct log_process *p) {
+    struct log_scenario *s = p->scenario;
+    char why[200] = "";
+    enum status st = txn_book_check(&p->book, job, p->log, &s->world->prng, why);
+    if (st != ST_OK && !s->may_fail) failed(s, "transactions", st);
+    if (st == ST_OK && why[0] != '\0') world_fail(s->world, "transactions: %s", why);
+    txn_book_release(&p->book);
+    return st == ST_OK;
+}
+
 /* Everything that is promised is there, and nothing else. */
 static bool check_all(struct job *job, struct log_process *p) {
     struct log_scenario *s = p->scenario;
@@ -383,8 +466,11 @@ static bool check_all(struct job *job, struct log_process *p) {
         if (s->keys.failure[0] != '\0') world_fail(s->world, "%s", s->keys.failure);
     } else {
         history_end_begin(&s->history, PARTITION);
+        p->is_booking = has_transactions(s);
         if (!read_up_to(p, job, &reader, end, end)) return false;
+        p->is_booking = false;
         history_end(&s->history, PARTITION, log_start_offset(p->log), end);
+        if (has_transactions(s) && !check_transactions(job, p)) return false;
     }
     world_trace(s->world, "checked up to %lld", (long long)end);
     return true;
@@ -480,6 +566,7 @@ static void close_down(struct job *job, struct log_process *p) {
         log_sync(p->log);
         job_sleep_until(job, io_now(p->io).mono_us + 1000);
     }
+    if (has_transactions(s) && !check_all(job, p) && p->is_offline) return;
     enum status st = write_checkpoint(job, p);
     if (st == ST_OK) st = log_close(job, p->log);
     if (st == ST_OK) p->log = NULL;
@@ -496,7 +583,9 @@ static void close_down(struct job *job, struct log_process *p) {
 static void main_job(struct job *job, void *argument) {
     struct log_process *p = argument;
     struct log_scenario *s = p->scenario;
+    s->is_opening = true;
     enum status st = open_log(job, p);
+    s->is_opening = false;
     if (st != ST_OK) {
         if (!s->may_fail) failed(s, "open", st);
         process_lost(p);
@@ -505,6 +594,8 @@ static void main_job(struct job *job, void *argument) {
     s->opened++;
     if (s->tending == TEND_KEYS) log_keys_opened(&s->keys, log_end(p->log));
     if (!check_all(job, p)) return;
+    st = producers_learn(p);
+    if (st != ST_OK) failed(s, "producers", st);
     if (s->is_ending) s->is_done = true;
     p->readers = 3;
     job_start(&p->jobs, reader_job, p);
@@ -544,6 +635,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     record_iter_init(&p->iter, mem);
     list_init(&p->written);
     list_init(&p->spare);
+    txn_book_init(&p->book, mem);
     job_start(&p->jobs, main_job, p);
 }
 
@@ -572,6 +664,8 @@ static void reap_due(struct event *event) {
 static void on_crash(struct node *node, enum crash_kind kind) {
     struct log_scenario *s = node->context;
     s->crashes++;
+    if (s->is_opening) world_count(s->world, FAULT_CRASH_IN_RECOVERY);
+    s->is_opening = false;
     s->process = NULL;
     event_clear(&s->reap);
     if (kind == CRASH_POWER) history_power_cut(&s->history);
@@ -580,7 +674,11 @@ static void on_crash(struct node *node, enum crash_kind kind) {
 
 static void restart_due(struct event *event) {
     struct log_scenario *s = CONTAINER_OF(event, struct log_scenario, restart);
-    if (!node_runs(s->node)) node_start(s->node, 1, boot, s);
+    if (node_runs(s->node)) return;
+    node_start(s->node, 1, boot, s);
+    bool is_killed =
+        has_transactions(s) && s->world->faults.process.kill_every_us > 0 && !s->is_ending;
+    if (is_killed && draw(s, 4) == 0) event_set(&s->kill, 1 + draw(s, RECOVERY_US));
 }
 
 static void again(struct log_scenario *s, struct event *event, uint64_t every_us) {
@@ -652,8 +750,8 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
         .compression_type = -1,
         .cleanup_policy = CLEANUP_DELETE,
     };
-    static const enum tending tendings[] = {TEND_NOTHING, TEND_NOTHING, TEND_SIZE, TEND_AGE,
-                                            TEND_KEYS, TEND_KEYS};
+    static const enum tending tendings[] = {TEND_NOTHING, TEND_NOTHING, TEND_SIZE,
+                                            TEND_AGE,     TEND_KEYS,    TEND_KEYS};
     s->tending = tendings[prng_below(&prng, COUNT(tendings))];
     uint64_t kept = prng_below(&prng, UINT64_C(1) << (10 + prng_below(&prng, 10)));
     if (s->tending == TEND_SIZE) s->config.retention_bytes = (int64_t)kept;
@@ -673,6 +771,7 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     s->next_id = UINT64_C(1) << 40;
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
+    s->world->counts.enabled[FAULT_CRASH_IN_RECOVERY] = faults.process.kill_every_us > 0;
     s->node = node_add(s->world, "log", true);
     s->node->on_crash = on_crash;
     s->node->context = s;
