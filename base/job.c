@@ -39,6 +39,7 @@
 
 #define DESCRIPTOR_TRIES 8u /* 1, 2, 4 ... ms apart */
 #define ENDLESS UINT32_MAX
+#define FIRST_READ_BYTES 1024
 
 enum job_state { JOB_IDLE, JOB_WAITING, JOB_RUNNING, JOB_SUSPENDED };
 
@@ -310,28 +311,47 @@ int64_t job_work(struct job *job, int64_t (*fn)(void *), void *argument) {
     return job_wait(job, io_work(job_io(job), &job->op, fn, argument));
 }
 
+/* All of an open file into *data of *capacity octets (one more than its contents take), which grows
+ * as needed: most files are small, and a stat is a trip to a worker. */
+static enum status read_whole(struct job *job, int fd, size_t limit_bytes, char **data,
+                              size_t *capacity, size_t *ret_len) {
+    struct mem *mem = job_mem(job);
+    size_t len = 0;
+    for (;;) {
+        size_t got = 0, room = *capacity - 1 - len;
+        enum status st = job_read_some(job, fd, *data + len, room, len, &got);
+        if (st != ST_OK) return st;
+        len += got;
+        if (len > limit_bytes) return ST_TOO_LARGE;
+        if (got < room) break;
+        size_t more = MIN(*capacity * 4, limit_bytes + 2);
+        char *grown = mem_resize(mem, *data, *capacity, more);
+        if (grown == NULL) return ST_NOMEM;
+        *data = grown;
+        *capacity = more;
+    }
+    *ret_len = len;
+    return ST_OK;
+}
+
 enum status job_read_file(struct job *job, const char *path, size_t limit_bytes, char **ret_data,
                           size_t *ret_len) {
-    struct io_stat stat;
-    enum status st = job_stat(job, path, &stat);
-    if (st != ST_OK) return st;
-    if (stat.size_bytes > limit_bytes) return ST_TOO_LARGE;
-    size_t size = (size_t)stat.size_bytes;
-    char *data = mem_alloc(job_mem(job), size + 1);
-    if (data == NULL) return ST_NOMEM;
     int fd = -1;
-    st = job_open(job, path, IO_READ, 0, &fd);
-    if (st == ST_OK) {
-        st = job_read(job, fd, data, size, 0);
-        job_close(job, fd);
+    enum status st = job_open(job, path, IO_READ, 0, &fd);
+    if (st != ST_OK) return st;
+    struct mem *mem = job_mem(job);
+    size_t capacity = MIN((size_t)FIRST_READ_BYTES, limit_bytes + 2), len = 0;
+    char *data = mem_alloc(mem, capacity);
+    st = data != NULL ? read_whole(job, fd, limit_bytes, &data, &capacity, &len) : ST_NOMEM;
+    job_close(job, fd);
+    char *fitting = st == ST_OK ? mem_resize(mem, data, capacity, len + 1) : NULL;
+    if (fitting == NULL) {
+        if (data != NULL) mem_free(mem, data, capacity);
+        return st == ST_OK ? ST_NOMEM : st;
     }
-    if (st != ST_OK) {
-        mem_free(job_mem(job), data, size + 1);
-        return st;
-    }
-    data[size] = '\0';
-    *ret_data = data;
-    *ret_len = size;
+    fitting[len] = '\0';
+    *ret_data = fitting;
+    *ret_len = len;
     return ST_OK;
 }
 

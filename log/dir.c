@@ -169,13 +169,6 @@ enum status log_dir_scan(struct job *job, struct str dir, struct arena *arena,
             st = ST_CORRUPT;
             break;
         }
-        struct log_path path;
-        log_path_of_name(&path, dir.ptr, entry->name, "");
-        st = partition_metadata_read(job, path.text, &next->topic_id);
-        if (st == ST_NOT_FOUND || (st == ST_CORRUPT && next->kind != FOUND_PARTITION)) {
-            next->topic_id = UUID_ZERO;
-            st = ST_OK;
-        }
         count++;
     }
     io_listing_free(job_mem(job), &listing);

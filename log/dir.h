@@ -117,7 +117,6 @@ struct found_partition {
     struct str topic; /* arena */
     int32_t partition;
     enum found_kind kind;
-    struct uuid topic_id; /* from partition.metadata; zero when it has none */
 };
 /** All partition directories of a log directory; a directory whose name is none is ST_CORRUPT with
  * its name logged, as Kafka refuses it (hidden ones and known suffixes apart). */

@@ -84,7 +84,7 @@ enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset
 /* --- truncation --- */
 
 /* Keeps the entries of an index file below relative_offset; the tail is in the file by now. */
-static enum status cut_index(struct job *job, const struct log *log, const struct segment *segment,
+static enum status cut_index(struct job *job, const struct log *log, struct segment *segment,
                              enum segment_part part, uint32_t relative_offset) {
     uint32_t entry_bytes = part == PART_INDEX ? OFFSET_INDEX_ENTRY_BYTES : TIME_INDEX_ENTRY_BYTES;
     uint8_t *entries = NULL;
@@ -103,6 +103,8 @@ static enum status cut_index(struct job *job, const struct log *log, const struc
     st = job_truncate(job, fd, (uint64_t)keep * entry_bytes);
     if (st == ST_OK) st = job_sync(job, fd, IO_ALL);
     job_close(job, fd);
+    if (st == ST_OK)
+        (part == PART_INDEX ? &segment->offsets.tail : &segment->times.tail)->file_count = keep;
     return st;
 }
 

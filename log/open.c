@@ -95,21 +95,36 @@ static enum status add_segment(struct log *log, int64_t base_offset, uint64_t si
     return ST_OK;
 }
 
-static bool lists(const struct io_listing *listing, int64_t base_offset, enum segment_part part) {
+/* NULL: it is not there. */
+static const struct io_entry *find_part(const struct io_listing *listing, int64_t base_offset,
+                                        enum segment_part part) {
     uint32_t low = 0, high = listing->count;
     struct log_path wanted;
     log_path_of_part(&wanted, "", base_offset, part, "");
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        int order = strcmp(listing->entries[middle].name, wanted.text + 1);
-        if (order == 0) return listing->entries[middle].kind != IO_DIR;
+        const struct io_entry *entry = &listing->entries[middle];
+        int order = strcmp(entry->name, wanted.text + 1);
+        if (order == 0) return entry->kind != IO_DIR ? entry : NULL;
         if (order < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* The number of entries by the file's size; one that is missing or cannot be right is rebuilt. */
+static void note_index(const struct io_listing *listing, struct segment *segment,
+                       enum segment_part part, struct index_tail *tail, uint32_t entry_bytes) {
+    const struct io_entry *entry = find_part(listing, segment->base_offset, part);
+    if (entry == NULL) {
+        segment->indexes_durable = false;
+    } else if (entry->size_bytes % entry_bytes == 0 &&
+               entry->size_bytes / entry_bytes < INDEX_COUNT_UNKNOWN) {
+        tail->file_count = (uint32_t)(entry->size_bytes / entry_bytes);
+    }
 }
 
 /* As LogSegment.sanityCheck; one that cannot be right makes recovery write it again. */
@@ -134,15 +149,13 @@ static enum status add_segments(struct job *job, struct log *log,
         enum status st = add_segment(log, name.base_offset, entry->size_bytes);
         if (st != ST_OK) return st;
         struct segment *segment = log_active(log);
-        if (!lists(listing, name.base_offset, PART_INDEX) ||
-            !lists(listing, name.base_offset, PART_TIME_INDEX)) {
-            segment->indexes_durable = false; /* missing: rebuilt below */
-        }
-        if (lists(listing, name.base_offset, PART_TXN_INDEX)) {
+        note_index(listing, segment, PART_INDEX, &segment->offsets.tail, OFFSET_INDEX_ENTRY_BYTES);
+        note_index(listing, segment, PART_TIME_INDEX, &segment->times.tail, TIME_INDEX_ENTRY_BYTES);
+        if (find_part(listing, name.base_offset, PART_TXN_INDEX) != NULL) {
             st = check_txn_index(job, log, segment);
             if (st != ST_OK) return st;
         }
-        if (!lists(listing, name.base_offset, PART_HOLES)) continue;
+        if (find_part(listing, name.base_offset, PART_HOLES) == NULL) continue;
         st = holes_read(job, log, segment);
         if (st == ST_CORRUPT) {
             segment->indexes_durable = false; /* walked again, which finds them again */
@@ -186,11 +199,12 @@ static enum status ensure_active(struct job *job, struct log *log, const struct 
 /* --- recovery decides --- */
 
 static enum status recover(struct job *job, struct log *log, const struct log_open *open,
-                           bool trust_epochs) {
+                           const struct io_listing *listing, bool trust_epochs) {
     struct recovery recovery;
     bool clean = open->clean && trust_epochs;
     int64_t verify_from = open->clean ? INT64_MAX : open->recovery_point;
-    enum status st = recovery_begin(&recovery, job, log, open->recovery_point, verify_from);
+    enum status st =
+        recovery_begin(&recovery, job, log, listing, open->recovery_point, verify_from);
     if (st != ST_OK) {
         recovery_end(&recovery);
         return st;
@@ -227,7 +241,7 @@ static enum status load_found(struct job *job, struct log *log, const struct log
     st = read_epochs(job, log);
     bool trust_epochs = st == ST_OK;
     if (st == ST_OK || st == ST_CORRUPT) st = add_segments(job, log, listing);
-    return st == ST_OK ? recover(job, log, open, trust_epochs) : st;
+    return st == ST_OK ? recover(job, log, open, listing, trust_epochs) : st;
 }
 
 static enum status load(struct job *job, struct log *log, const struct log_open *open) {
@@ -241,7 +255,9 @@ static enum status load(struct job *job, struct log *log, const struct log_open 
     log->assigned_end = log->durable_end = log->sync_wanted = log->end;
     leader_epochs_cut_end(&log->epochs, log->end);
     leader_epochs_cut_start(&log->epochs, log->log_start);
-    return log->epochs.changed ? log_write_epochs(job, log) : ST_OK;
+    /* After a clean stop at most an epoch without a batch went, which the next one replaces: that
+     * is written with the next roll or close, so that a start of many logs syncs nothing. */
+    return log->epochs.changed && !open->clean ? log_write_epochs(job, log) : ST_OK;
 }
 
 /* Opened once more in this process, it would be found whole in the page cache and believed to be

@@ -37,19 +37,17 @@ static bool has_offset(const struct producers_load *load, int64_t offset) {
 }
 
 enum status producers_begin(struct producers_load *load, struct job *job, struct log *log,
-                            bool clean) {
+                            const struct io_listing *listing, bool clean) {
     *load = (struct producers_load){.job = job, .log = log, .at = NOTHING_YET, .clean = clean};
-    struct io_listing listing = {0};
+    enum status st = ST_OK;
     log->snapshot_offset = NOTHING_YET;
     producer_states_clear(&log->producers);
-    enum status st = job_list(job, log->path, &listing);
-    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
+    for (uint32_t i = 0; st == ST_OK && i < listing->count; i++) {
         struct part_name name;
-        if (!part_name_parse(str_of(listing.entries[i].name), &name)) continue;
+        if (!part_name_parse(str_of(listing->entries[i].name), &name)) continue;
         if (name.part == PART_SNAPSHOT && name.suffix.len == 0)
             st = add_offset(load, name.base_offset);
     }
-    io_listing_free(job_mem(job), &listing);
     return st;
 }
 
@@ -243,9 +241,15 @@ enum status producers_finish(struct producers_load *load, struct scan *scan) {
 enum status producers_reload(struct job *job, struct log *log) {
     struct producers_load load;
     struct scan scan;
-    enum status st = scan_init(&scan, job);
-    if (st != ST_OK) return st;
-    st = producers_begin(&load, job, log, true);
+    struct io_listing listing = {0};
+    enum status st = job_list(job, log->path, &listing);
+    if (st == ST_OK) st = scan_init(&scan, job);
+    if (st != ST_OK) {
+        io_listing_free(job_mem(job), &listing);
+        return st;
+    }
+    st = producers_begin(&load, job, log, &listing, true);
+    io_listing_free(job_mem(job), &listing);
     load.has_removed = true; /* the newest one replaced another not long ago, perhaps */
     if (st == ST_OK) st = producers_finish(&load, &scan);
     producers_end(&load);

@@ -26,9 +26,10 @@ struct producers_load {
 
 /** clean: after a clean stop, or while running. Otherwise no snapshot above a hole is believed: it
  * tells of batches that are lost, and a producer that sends one again would be told that it is
- * there. */
+ * there. listing: of the partition's directory. */
 MUST_CHECK enum status producers_begin(struct producers_load *load, struct job *job,
-                                       struct log *log, bool clean);
+                                       struct log *log, const struct io_listing *listing,
+                                       bool clean);
 void producers_end(struct producers_load *load);
 /** log->producers becomes what the batches below `offset` amount to; `scan` looks at other files
  * afterwards. Segments below it are as they stay. */

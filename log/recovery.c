@@ -11,6 +11,7 @@
 #define TAIL_WRITE_COUNT 4096u /* index entries that are held before they go into the file */
 
 enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,
+                           const struct io_listing *listing,
                            int64_t recovery_point, int64_t verify_from) {
     *recovery = (struct recovery){
         .job = job,
@@ -22,7 +23,7 @@ enum status recovery_begin(struct recovery *recovery, struct job *job, struct lo
     log->lost_from = INT64_MAX;
     enum status st = scan_init(&recovery->scan, job);
     if (st != ST_OK) return st;
-    return producers_begin(&recovery->producers, job, log, verify_from == INT64_MAX);
+    return producers_begin(&recovery->producers, job, log, listing, verify_from == INT64_MAX);
 }
 
 void recovery_end(struct recovery *recovery) {

@@ -42,6 +42,7 @@ struct recovery {
 };
 
 MUST_CHECK enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,
+                                      const struct io_listing *listing,
                                       int64_t recovery_point, int64_t verify_from);
 void recovery_end(struct recovery *recovery);
 /** Walks segment `index`, repairs it and rebuilds its indexes, all of it onto stable storage.

@@ -87,24 +87,23 @@ enum status segment_find_position(struct job *job, const struct log *log, struct
     return ST_OK;
 }
 
-/* Reads the last entry and the number of entries of an index file. ST_CORRUPT: its length is none.
- */
+/* Reads the last entry of an index file. ST_CORRUPT: its length is none; *ret_count is 0 for an
+ * empty one. */
 static enum status last_entry(struct job *job, const struct log *log, int64_t base_offset,
-                              enum segment_part part, uint8_t *entry, uint32_t *ret_count) {
+                              enum segment_part part, const struct index_tail *tail, uint8_t *entry,
+                              uint32_t *ret_count) {
     struct log_path path;
     uint32_t entry_bytes = bytes_of_entry(part);
-    log_path_of_part(&path, log->path, base_offset, part, "");
-    struct io_stat stat;
-    enum status st = job_stat(job, path.text, &stat);
-    if (st != ST_OK) return st == ST_NOT_FOUND ? ST_CORRUPT : st;
-    if (stat.size_bytes % entry_bytes != 0 || stat.size_bytes > INDEX_FILE_BYTES_MAX)
+    if (tail->file_count == INDEX_COUNT_UNKNOWN ||
+        tail->file_count > INDEX_FILE_BYTES_MAX / entry_bytes)
         return ST_CORRUPT;
-    *ret_count = (uint32_t)(stat.size_bytes / entry_bytes);
+    *ret_count = tail->file_count;
     if (*ret_count == 0) return ST_OK;
+    log_path_of_part(&path, log->path, base_offset, part, "");
     int fd = -1;
-    st = job_open(job, path.text, IO_READ, 0, &fd);
-    if (st != ST_OK) return st;
-    st = job_read(job, fd, entry, entry_bytes, stat.size_bytes - entry_bytes);
+    enum status st = job_open(job, path.text, IO_READ, 0, &fd);
+    if (st != ST_OK) return st == ST_NOT_FOUND ? ST_CORRUPT : st;
+    st = job_read(job, fd, entry, entry_bytes, (uint64_t)(*ret_count - 1) * entry_bytes);
     job_close(job, fd);
     return st == ST_SHORT ? ST_CORRUPT : st;
 }
@@ -115,12 +114,14 @@ static enum status read_last_entries(struct job *job, const struct log *log,
     uint32_t offsets = 0, times = 0;
     struct offset_position from = {0, 0};
     struct time_entry time = {-1, 0};
-    enum status st = last_entry(job, log, segment->base_offset, PART_INDEX, octets, &offsets);
+    enum status st = last_entry(job, log, segment->base_offset, PART_INDEX,
+                                &segment->offsets.tail, octets, &offsets);
     if (st != ST_OK) return st;
     if (offsets > 0) from = offset_index_decode(octets);
     if (offsets > 0 && (from.position == 0 || from.position >= segment->size_bytes))
         return ST_CORRUPT;
-    st = last_entry(job, log, segment->base_offset, PART_TIME_INDEX, octets, &times);
+    st = last_entry(job, log, segment->base_offset, PART_TIME_INDEX, &segment->times.tail, octets,
+                    &times);
     if (st != ST_OK) return st;
     if (times > 0) time = time_index_decode(octets);
     if (times > 0 && time.timestamp_ms < 0) return ST_CORRUPT;
@@ -179,7 +180,8 @@ enum status segment_load_max(struct job *job, const struct log *log, struct segm
     if (segment->max_known) return ST_OK;
     uint8_t octets[TIME_INDEX_ENTRY_BYTES];
     uint32_t count = 0;
-    enum status st = last_entry(job, log, segment->base_offset, PART_TIME_INDEX, octets, &count);
+    enum status st = last_entry(job, log, segment->base_offset, PART_TIME_INDEX,
+                                &segment->times.tail, octets, &count);
     if (st != ST_OK && st != ST_CORRUPT) return st;
     struct time_entry time = {-1, 0};
     if (st == ST_OK && count > 0) time = time_index_decode(octets);

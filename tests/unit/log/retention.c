@@ -322,7 +322,8 @@ static int appends_at_create;
 static struct test_append late;
 static int append_when_created(struct plain_io *plain, const struct plain_call *call) {
     struct fixture *fx = plain->fault_context;
-    if (call->kind == PLAIN_STAT && appends_at_create++ == 0) {
+    bool creates = call->kind == PLAIN_OPEN && strstr(call->path, "/00000000000000000015.log");
+    if (creates && appends_at_create++ == 0) {
         cr_assert_eq(log_append(fx->log, &late.append), ST_OK);
     }
     return 0;
