@@ -217,6 +217,7 @@ static enum status open_log(struct loading *l) {
         .owner = &log->owner,
         .create = true,
         .clean = log->open.is_clean,
+        .waits_for_room = true,
     };
     enum status st = log_open(l->job, &open, &log->log);
     if (st != ST_OK) return tell(l, st, "", str_of(status_name(st)));

@@ -4,6 +4,7 @@
  * in order. Source: UnifiedLog.append, LocalLog.append. */
 #include "base/assert.h"
 #include "base/limits.h"
+#include "log/full.h"
 #include "log/impl.h"
 #include "log/rounds.h"
 
@@ -33,6 +34,7 @@ enum status log_append(struct log *log, struct log_append *append) {
     ASSERT(append->batch_bytes >= BATCH_HEADER_BYTES && append->record_count > 0);
     if (log_is_offline(log)) return refuse(append, ST_IO);
     if (append->batch_bytes > log->config->segment_bytes) return refuse(append, ST_TOO_LARGE);
+    if (log->is_full && !log->waits_for_room) return refuse(append, ST_NO_SPACE);
     int64_t base = log->assigned_end;
     if (append->keep_offsets) {
         base = (int64_t)get_u64(append->batch);
@@ -167,6 +169,11 @@ static void written(struct append_write *write) {
 
     enum status st = log_is_offline(log) ? ST_IO : ST_OK;
     if (result < 0) st = status_from_errno(result);
+    if (st == ST_NO_SPACE && !log_is_offline(log)) {
+        full_undo(log, &appends);
+        log_quiet_check(log);
+        return;
+    }
     LIST_EACH(&appends, node) {
         struct log_append *append = CONTAINER_OF(node, struct log_append, link);
         if (st == ST_OK) st = note_written(log, append);
@@ -202,7 +209,7 @@ static void write_done(struct io_op *op) {
 }
 
 static void pump(struct log *log) {
-    while (log->write == NULL && !log->rolling && !list_is_empty(&log->queued)) {
+    while (log->write == NULL && !log->rolling && !log->is_full && !list_is_empty(&log->queued)) {
         if (log_is_offline(log)) {
             log_fail(log, ST_IO);
             return;
@@ -219,7 +226,8 @@ static void pump(struct log *log) {
         struct segment *active = log_active(log);
         log_hold(log);
         if (!io_write(log->dir->io, &write->op, active->file, write->iov, (int)write->count,
-                      active->size_bytes, IO_INLINE, &log->dir->disk)) {
+                      active->size_bytes, rounds_are_slow(log->dir) ? 0 : IO_INLINE,
+                      &log->dir->disk)) {
             return;
         }
         written(write);

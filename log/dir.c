@@ -22,9 +22,11 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
         .opened = io_now(io),
         .sync_limit = LOG_DIR_SYNC_LIMIT,
         .idle_file_limit = LOG_DIR_IDLE_FILES,
+        .fs_from = LOG_DIR_FS_FROM,
         .later.run = rounds_run,
     };
     list_init(&dir->dirty);
+    list_init(&dir->in_fs_round);
     list_init(&dir->idle_writes);
     list_init(&dir->loaded_indexes);
     list_init(&dir->idle_files);
@@ -35,7 +37,7 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
 void log_dir_release(struct job *job, struct log_dir *dir) {
     removals_end(job, dir);
     while (dir->log_count > 0) job_yield(job);
-    ASSERT(list_is_empty(&dir->dirty) && dir->syncs_in_flight == 0 &&
+    ASSERT(list_is_empty(&dir->dirty) && dir->syncs_in_flight == 0 && !dir->fs_is_asked &&
            list_is_empty(&dir->loaded_indexes) && list_is_empty(&dir->idle_files));
     list_remove(&dir->later.link);
     for (struct list *node; (node = list_pop_front(&dir->idle_writes)) != NULL;) {

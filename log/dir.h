@@ -1,14 +1,15 @@
 /* log/dir.h - one log directory (an entry of log.dirs) as one shard sees it, and the small files at
  * its root. Files: docs/formats/log-directory.md. The path is shared by all shards, the rest is
  * this shard's own. Sync rounds: logs with something to sync queue here; a bounded number of syncs
- * is in flight, always fewer than the ring's workers, so that a hung directory cannot starve
- * another. */
+ * is in flight, always fewer than the ring's workers, or one syncfs for all shards, so that a hung
+ * directory cannot starve another. */
 #pragma once
 #include "base/io.h"
 #include "base/arena.h"
 #include "base/job.h"
 #include "base/logging.h"
 #include "base/pool.h"
+#include "log/fs_rounds.h"
 
 /* Offset indexes of older segments that stay in memory after a lookup, per directory and shard. */
 #define LOG_DIR_INDEX_BYTES ((size_t)8 << 20)
@@ -16,6 +17,8 @@
 /* Files of inactive segments that stay open though nobody uses them, per directory and shard,
  * unless the owner says otherwise. */
 #define LOG_DIR_IDLE_FILES 256u
+/* Dirty logs that are worth a syncfs, unless the owner says otherwise. */
+#define LOG_DIR_FS_FROM 64
 
 struct log_dir {
     struct io *io;     /* borrowed */
@@ -26,10 +29,24 @@ struct log_dir {
     bool offline;
     /** Said once, on this shard, after the first failed write or sync. */
     void (*on_failure)(struct log_dir *dir, enum status why);
+    /** An append that waits for room found none. NULL: nobody makes any. */
+    void (*on_full)(struct log_dir *dir);
+    uint64_t full_count; /* appends that found no room */
+    bool is_unclean;     /* a log could not be closed for lack of room: no clean stop */
     void *owner;
     /* sync rounds, private to log/rounds.c */
     struct list dirty;
     uint32_t syncs_in_flight, sync_limit;
+    struct fs_rounds *fs; /* borrowed, the owner's; shared by shards; NULL: file by file always */
+    uint32_t fs_from;     /* the owner's; 0: never */
+    struct fs_question fs_question;
+    struct list in_fs_round; /* logs that it is asked for */
+    bool fs_is_asked;
+    uint64_t fs_began_us;
+    uint64_t file_sync_us, fs_sync_us; /* averages of what a round takes: per file, and at all */
+    uint32_t fs_passed_over;           /* rounds since the last syncfs that it was too slow for */
+    uint64_t fs_sync_count;
+    uint64_t progress_us; /* when a sync last ended, or began with none under way */
     struct io_later later;
     uint64_t sync_count, synced_logs;
     /* private to log/: what its logs share */

@@ -56,9 +56,12 @@ static enum status raise_start(struct job *job, struct log *log, int64_t new_sta
     log->log_start = new_start;
     enum status st = below > 0 ? segments_remove(job, log, 0, below) : ST_OK;
     leader_epochs_cut_start(&log->epochs, new_start);
-    if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
-    /* Without a descriptor the epochs' file says too much, which the next change mends. */
-    if (st != ST_OK && st != ST_NOMEM) log_fail(log, st);
+    if (st == ST_OK && log->epochs.changed) {
+        st = log_write_epochs(job, log);
+        if (st == ST_NO_SPACE) st = ST_OK; /* deleting makes room, so it needs none */
+    }
+    /* Without a descriptor or room the epochs' file says too much, which the next change mends. */
+    if (st != ST_OK && st != ST_NOMEM && st != ST_NO_SPACE) log_fail(log, st);
     return st;
 }
 

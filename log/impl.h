@@ -67,8 +67,9 @@ struct log {
     int64_t sync_wanted; /* log_sync asked for everything below it */
     int64_t sync_target; /* below it everything is durable when the sync in flight succeeds */
     struct segment *sync_segment;
+    uint64_t sync_began_us;
     struct io_op sync_op;
-    struct list dirty; /* in the directory's queue */
+    struct list dirty; /* in the directory's queue, or its syncfs */
 
     bool busy; /* a job has the log */
     struct list job_waiters;
@@ -81,6 +82,11 @@ struct log {
     bool offline; /* and said so */
     bool abandoned;
     bool index_writing; /* a job writes the tails */
+    bool waits_for_room;
+    uint64_t index_pause_us; /* no room for index tails: not before then again */
+    bool is_full; /* an append that found no room is being undone */
+    /* Indexes and epochs of sealed segments that found no room. */
+    enum { FINISH_NOTHING, FINISH_LATER, FINISH_NOW } is_finishing;
     uint32_t holds;     /* operations, jobs and callbacks that still use the struct */
 };
 

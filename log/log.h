@@ -11,7 +11,9 @@
  * The high watermark is the partition's business (broker/replication), not the log's.
  *
  * Failure: after a failed write or sync nothing is acknowledged any more; the log is offline, every
- * queued append gets ST_IO and its directory is told (log_dir.on_failure). There is no retry.
+ * queued append gets ST_IO and its directory is told (log_dir.on_failure). There is no retry. A
+ * full file system is no failure: appends that find no room are undone and get ST_NO_SPACE, and the
+ * next one tries anew (log/full.h).
  *
  * Source: kafka.log.UnifiedLog / LocalLog / LogSegment (org.apache.kafka.storage.internals.log). */
 #pragma once
@@ -45,6 +47,7 @@ struct log_open {
     const struct log_config *config; /* borrowed until log_set_config or the log is gone */
     struct log_owner *owner;         /* borrowed for the log's life */
     bool create; /* make the directory when it is missing; otherwise ST_NOT_FOUND */
+    bool waits_for_room; /* appends wait while the file system is full, rather than fail */
     bool clean;  /* the directory was shut down cleanly: sizes and indexes can be trusted */
     int64_t recovery_point; /* from the checkpoint; everything from here on is verified when not
                                clean */
@@ -111,8 +114,8 @@ struct log_append {
 /** Gives the batch its offsets, stamps it and queues it; one write per turn takes all that queued.
  * It may be of a transaction, or the marker that ends one. `done` is called later, never from
  * within. Refusals that need no file (ST_TOO_LARGE for a batch above segment_bytes, ST_CORRUPT for
- * a marker that is none, ST_IO when offline) are returned here and `done` is not called;
- * append->status is the same. */
+ * a marker that is none, ST_IO when offline, ST_NO_SPACE right after another found no room) are
+ * returned here and `done` is not called; append->status is the same. */
 MUST_CHECK enum status log_append(struct log *log, struct log_append *append);
 
 /** May this batch of a client be appended next, as far as its producer's sequence goes? To be asked
@@ -131,6 +134,10 @@ MUST_CHECK enum status log_list_producers(const struct log *log, struct producer
  * below it no transaction is open or ended by a marker that can still be lost. To be asked whenever
  * the high watermark or log_start moves; nothing else moves it. */
 int64_t log_stable_offset(struct log *log, int64_t high_watermark);
+
+/** Tries again to write what belongs to older segments and found no room; nothing when there is
+ * none. */
+void log_finish_segments(struct log *log);
 
 /** Asks that everything appended so far gets onto stable storage by the directory's next sync
  * round; owner->on_durable follows. Cheap to call for every batch. */

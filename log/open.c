@@ -36,6 +36,7 @@ static enum status new_log(const struct log_open *open, struct log **ret_log) {
         .path_bytes = (uint32_t)path_bytes,
         .partition = open->partition,
         .topic_id = open->topic_id,
+        .waits_for_room = open->waits_for_room,
         .pump.run = append_pump,
         .snapshot_offset = -1,
         .clean_end = -1,
@@ -257,7 +258,8 @@ static enum status load(struct job *job, struct log *log, const struct log_open 
     leader_epochs_cut_start(&log->epochs, log->log_start);
     /* After a clean stop at most an epoch without a batch went, which the next one replaces: that
      * is written with the next roll or close, so that a start of many logs syncs nothing. */
-    return log->epochs.changed && !open->clean ? log_write_epochs(job, log) : ST_OK;
+    if (log->epochs.changed && !open->clean) st = log_write_epochs(job, log);
+    return st == ST_NO_SPACE ? ST_OK : st; /* likewise */
 }
 
 /* Opened once more in this process, it would be found whole in the page cache and believed to be
@@ -311,6 +313,7 @@ enum status log_close(struct job *job, struct log *log) {
         if (st == ST_OK) st = producers_save(job, log, &image);
         producers_image_release(&image, job_mem(job));
     }
+    if (st == ST_NO_SPACE) log->dir->is_unclean = true; /* the next start verifies it */
     log_job_end(log);
     log_abandon(log);
     log_let_go(log);

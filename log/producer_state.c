@@ -359,3 +359,20 @@ enum status producer_states_restore(struct producer_states *states, struct produ
     if (st != ST_OK) producer_states_clear(states);
     return st;
 }
+
+enum status producer_states_undo(struct producer_states *states,
+                                 const struct producer_change *const *later, size_t later_count,
+                                 int64_t end, int64_t wall_ms) {
+    struct producer_list list = {0};
+    enum status st = producer_states_list(states, later, later_count, &list);
+    if (st != ST_OK) return st;
+    uint32_t ended_count = states->ended_count;
+    producer_states_clear(states);
+    st = producer_states_restore(states, &list, wall_ms);
+    producer_list_release(&list, states->mem);
+    /* What those batches ended is open again; what ended before is as undecided as it was. */
+    const struct ended_txn *ended = states->ended + states->ended_first;
+    while (ended_count > 0 && ended[ended_count - 1].last_offset >= end) ended_count--;
+    states->ended_count = ended_count;
+    return st;
+}

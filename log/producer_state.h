@@ -122,6 +122,12 @@ int64_t producer_states_first_unstable(const struct producer_states *states);
 /** The high watermark has come to `offset`: what ended below it is decided. */
 void producer_states_decide(struct producer_states *states, int64_t offset);
 
+/** The batches whose changes are `later`, all from offset `end` on, were not written after all.
+ * ST_NOMEM: nothing has changed. */
+MUST_CHECK enum status producer_states_undo(struct producer_states *states,
+                                            const struct producer_change *const *later,
+                                            size_t later_count, int64_t end, int64_t wall_ms);
+
 /** Everybody, by producer id, as it was before the batches whose changes are `later` (in the order
  * of their offsets) were noted. The caller releases the list (with states->mem). */
 MUST_CHECK enum status producer_states_list(const struct producer_states *states,

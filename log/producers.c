@@ -303,6 +303,14 @@ enum status producers_save(struct job *job, struct log *log, const struct produc
     int64_t previous = log->snapshot_offset;
     if (previous == image->offset) return ST_OK;
     enum status st = write_image(job, log, image);
+    if (st == ST_NO_SPACE) {
+        LOG_WARN("log", "no room for a producer snapshot, a start will replay more: log=%s",
+                 log->path);
+        struct log_path temporary;
+        log_path_of_part(&temporary, log->path, image->offset, PART_SNAPSHOT, SUFFIX_TEMPORARY);
+        st = job_unlink(job, temporary.text);
+        return st == ST_NOT_FOUND ? ST_OK : st;
+    }
     if (st != ST_OK) return st;
     log->snapshot_offset = image->offset;
     if (previous < 0 || begins_segment(log, previous)) return ST_OK;

@@ -5,6 +5,7 @@
  * Source: LogSegment.shouldRoll, LocalLog.roll, LogSegment.onBecomeInactiveSegment. */
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/full.h"
 #include "log/impl.h"
 #include "log/producers.h"
 #include "log/rounds.h"
@@ -174,7 +175,9 @@ static void index_write_job(struct job *job, void *argument) {
     log_job_begin(job, log);
     if (!log_is_offline(log)) {
         enum status st = segment_write_indexes(job, log, log_active(log), false);
-        if (st != ST_OK && st != ST_NOMEM) log_fail(log, st); /* the entries stay in memory */
+        if (st == ST_NO_SPACE) log->index_pause_us = io_now(job_io(job)).mono_us + FULL_PAUSE_US;
+        /* The entries stay in memory. */
+        if (st != ST_OK && st != ST_NOMEM && st != ST_NO_SPACE) log_fail(log, st);
     }
     log->index_writing = false;
     log_job_end(log);
@@ -182,7 +185,7 @@ static void index_write_job(struct job *job, void *argument) {
 }
 
 void index_write_start(struct log *log) {
-    if (log->index_writing) return;
+    if (log->index_writing || io_now(log->dir->io).mono_us < log->index_pause_us) return;
     log->index_writing = true;
     log_hold(log);
     job_start(log->dir->jobs, index_write_job, log);
@@ -265,7 +268,13 @@ static void roll(struct job *job, struct log *log) {
         segment_let_go(old);
     }
     producers_image_release(&image, job_mem(job));
-    if (st != ST_OK) log_fail(log, st);
+    if (st == ST_NO_SPACE && next == NULL) {
+        if (!log->is_full) full_undo(log, NULL);
+    } else if (st == ST_NO_SPACE) {
+        log->is_finishing = FINISH_LATER;
+    } else if (st != ST_OK) {
+        log_fail(log, st);
+    }
 }
 
 static void roll_job(struct job *job, void *argument) {

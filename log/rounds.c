@@ -1,7 +1,10 @@
-/* log/rounds.c - which log is synced when. */
+/* log/rounds.c - which log is synced when, and how. */
 #include "log/rounds.h"
 #include "base/assert.h"
 #include "log/segment_file.h"
+
+/* A syncfs that was too slow is tried again after so many rounds that would have used it. */
+#define FS_RETRY_ROUNDS 64
 
 static void sync_done(struct io_op *op);
 
@@ -20,31 +23,22 @@ void log_sync(struct log *log) {
     rounds_want(log);
 }
 
-/* true: it ended inline. One file at a time: an older segment is done before the next one counts.
- */
-static bool start(struct log *log) {
-    uint32_t index = log_segment_of(log, log->durable_end);
-    struct segment *segment = log->segments[index];
-    log->sync_segment = segment;
-    log->sync_target = log_segment_end(log, index);
-    segment_hold(segment);
+/* Until finish() the log stays, and so does the segment. */
+static void begin(struct log *log, uint32_t segment_index, int64_t target) {
+    log->sync_segment = log->segments[segment_index];
+    log->sync_target = target;
+    log->sync_began_us = io_now(log->dir->io).mono_us;
+    segment_hold(log->sync_segment);
     log_hold(log);
-    log->dir->syncs_in_flight++;
-    log->dir->sync_count++;
-    log->sync_op.done = sync_done;
-    return io_sync(log->dir->io, &log->sync_op, segment->file, 0);
 }
 
-static void finish(struct log *log) {
-    struct log_dir *dir = log->dir;
-    dir->syncs_in_flight--;
+static void finish(struct log *log, int64_t result) {
     segment_let_go(log->sync_segment);
     log->sync_segment = NULL;
-    int64_t result = log->sync_op.result;
     if (result < 0 || log_is_offline(log)) {
         log_fail(log, result < 0 ? status_from_errno(result) : ST_IO);
     } else {
-        dir->synced_logs++;
+        log->dir->synced_logs++;
         int64_t before = log->durable_end;
         log->durable_end = log->sync_target;
         segment_files_settle(log, before);
@@ -55,15 +49,96 @@ static void finish(struct log *log) {
     log_let_go(log);
 }
 
+static void note_progress(struct log_dir *dir) { dir->progress_us = io_now(dir->io).mono_us; }
+
+bool rounds_are_slow(const struct log_dir *dir) {
+    bool waits = dir->syncs_in_flight > 0 || dir->fs_is_asked;
+    return waits && io_now(dir->io).mono_us - dir->progress_us > ROUNDS_SLOW_US;
+}
+
+/* A moving average, an eighth of it the new value. */
+static void average(uint64_t *average_us, uint64_t us) {
+    *average_us = *average_us == 0 ? us : *average_us - *average_us / 8 + us / 8;
+}
+
+/* --- file by file --- */
+
+/* true: it ended inline. One file at a time: an older segment is done before the next one counts.
+ */
+static bool start(struct log *log) {
+    uint32_t index = log_segment_of(log, log->durable_end);
+    begin(log, index, log_segment_end(log, index));
+    if (log->dir->syncs_in_flight++ == 0) note_progress(log->dir);
+    log->dir->sync_count++;
+    log->sync_op.done = sync_done;
+    return io_sync(log->dir->io, &log->sync_op, log->sync_segment->file, 0);
+}
+
+static void end(struct log *log) {
+    struct log_dir *dir = log->dir;
+    uint64_t took_us = io_now(dir->io).mono_us - log->sync_began_us;
+    average(&dir->file_sync_us, took_us / dir->syncs_in_flight); /* what one adds to a round */
+    dir->syncs_in_flight--;
+    note_progress(dir);
+    finish(log, log->sync_op.result);
+}
+
+/* --- all by one syncfs --- */
+
+static bool fs_is_due(struct log_dir *dir) {
+    if (dir->fs == NULL || dir->fs_from == 0) return false;
+    uint32_t count = 0;
+    LIST_EACH(&dir->dirty, node) count++;
+    if (count < dir->fs_from) return false;
+    if (dir->file_sync_us == 0 || dir->fs_sync_us <= dir->file_sync_us * count) return true;
+    if (++dir->fs_passed_over < FS_RETRY_ROUNDS) return false;
+    dir->fs_passed_over = 0;
+    return true;
+}
+
+static void fs_done(struct fs_question *question) {
+    struct log_dir *dir = CONTAINER_OF(question, struct log_dir, fs_question);
+    struct list logs; /* the next round may begin before all of these were told */
+    list_init(&logs);
+    for (struct list *node; (node = list_pop_front(&dir->in_fs_round)) != NULL;)
+        list_push_back(&logs, node);
+    average(&dir->fs_sync_us, io_now(dir->io).mono_us - dir->fs_began_us);
+    dir->fs_sync_count++;
+    dir->fs_is_asked = false;
+    note_progress(dir);
+    for (struct list *node; (node = list_pop_front(&logs)) != NULL;)
+        finish(CONTAINER_OF(node, struct log, dirty), question->result);
+    if (!list_is_empty(&dir->dirty)) io_later(dir->io, &dir->later);
+}
+
+static void start_fs(struct log_dir *dir) {
+    for (struct list *node; (node = list_pop_front(&dir->dirty)) != NULL;) {
+        struct log *log = CONTAINER_OF(node, struct log, dirty);
+        begin(log, log->segment_count - 1, log->end); /* older segments are covered, too */
+        list_push_back(&dir->in_fs_round, node);
+    }
+    dir->fs_is_asked = true;
+    if (dir->syncs_in_flight == 0) note_progress(dir);
+    dir->fs_began_us = io_now(dir->io).mono_us;
+    dir->fs_question.rounds = dir->fs;
+    dir->fs_question.home = dir->io;
+    dir->fs_question.done = fs_done;
+    fs_question_ask(&dir->fs_question);
+}
+
+/* --- the queue --- */
+
 static void run(struct log_dir *dir) {
-    while (dir->syncs_in_flight < dir->sync_limit || dir->offline) {
+    if (!dir->offline && !dir->fs_is_asked && fs_is_due(dir)) start_fs(dir);
+    /* While a syncfs is under way, what comes waits for the next round: there are many. */
+    while (dir->offline || (!dir->fs_is_asked && dir->syncs_in_flight < dir->sync_limit)) {
         struct list *node = list_pop_front(&dir->dirty);
         if (node == NULL) return;
         struct log *log = CONTAINER_OF(node, struct log, dirty);
         if (dir->offline) {
             log_fail(log, ST_IO);
         } else if (start(log)) {
-            finish(log);
+            end(log);
         }
     }
 }
@@ -71,7 +146,7 @@ static void run(struct log_dir *dir) {
 static void sync_done(struct io_op *op) {
     struct log *log = CONTAINER_OF(op, struct log, sync_op);
     struct log_dir *dir = log->dir;
-    finish(log);
+    end(log);
     if (!list_is_empty(&dir->dirty)) io_later(dir->io, &dir->later);
 }
 

@@ -1,16 +1,25 @@
 /* log/rounds.h - sync rounds of one log directory: group commit.
- * A log that has something to sync queues in dir->dirty. At the end of a turn syncs start, at most
- * dir->sync_limit in flight, one a log. What was in the file when a sync started is durable when it
- * ended; what came meanwhile makes the next one. After an error nothing is known of any earlier
- * write: never retried, the directory goes offline. */
+ * A log that has something to sync queues in dir->dirty. At the end of a turn its file is synced,
+ * at most dir->sync_limit in flight, one a log; when dir->fs_from or more are queued, one syncfs
+ * takes all of them (log/fs_rounds.h), unless it lately took longer than their own syncs would
+ * have: it also waits for what others wrote into the file system. What was in the file when a sync
+ * started is durable when it ended; what came meanwhile makes the next one. After an error nothing
+ * is known of any earlier write: never retried, the directory goes offline.
+ * Measured in docs/decisions/0006-sync-rounds.md. */
 #pragma once
+#include <stdbool.h>
 
 struct log;
+struct log_dir;
 struct io_later;
 
 /** Queues the log when something below sync_wanted is in the file and not durable. */
 void rounds_want(struct log *log);
 /** Takes it out of the queue. */
 void rounds_forget(struct log *log);
+/** Nothing that was started has ended for ROUNDS_SLOW_US: an inline write might hold the shard for
+ * as long, so writes go to the ring. */
+bool rounds_are_slow(const struct log_dir *dir);
+#define ROUNDS_SLOW_US 100000
 /** dir->later's function. */
 void rounds_run(struct io_later *later);

@@ -95,6 +95,8 @@ const struct config_setting *config_setting_find(const struct config_set *set, s
  * it, with key and value (arena). */
 struct str config_value_problem(const struct config_key *key, struct str value,
                                 struct arena *arena);
+/** "2.5%" as 0.025, up to 100%; false when it is no share. */
+bool config_value_share(struct str text, double *ret_share);
 /** Reads a whole text as a number; false when it is none. */
 bool config_value_double(struct str text, double *ret_value);
 /** A good value as Kafka shows it once it is parsed: "0100" is "100", "TRUE" is "true", "a, b" is

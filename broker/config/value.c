@@ -17,6 +17,15 @@ bool config_value_double(struct str text, double *ret_value) {
     return *end == '\0';
 }
 
+bool config_value_share(struct str text, double *ret_share) {
+    double percent = 0;
+    if (text.len < 2 || text.ptr[text.len - 1] != '%') return false;
+    if (!config_value_double((struct str){text.ptr, text.len - 1}, &percent)) return false;
+    if (!(percent >= 0 && percent <= 100)) return false;
+    *ret_share = percent / 100;
+    return true;
+}
+
 static bool same_word(struct str a, struct str b, bool ignore_case) {
     return a.len == b.len &&
            (ignore_case ? strncasecmp(a.ptr, b.ptr, a.len) : strncmp(a.ptr, b.ptr, a.len)) == 0;
@@ -157,6 +166,15 @@ static struct str pattern_problem(const struct config_key *key, struct str value
     return STR_NULL;
 }
 
+static struct str room_problem(const struct config_key *key, struct str value,
+                               struct arena *arena) {
+    double share = 0;
+    int64_t bytes = 0;
+    if (config_value_share(value, &share) || (str_to_int64(value, &bytes) && bytes >= 0))
+        return STR_NULL;
+    return invalid(key, value, arena, "Expected a share such as 5% or a number of bytes");
+}
+
 /* PARTITION:BROKER, both numbers. */
 static bool is_replica(struct str item) {
     const char *colon = memchr(item.ptr, ':', item.len);
@@ -220,6 +238,7 @@ struct str config_value_problem(const struct config_key *key, struct str value,
     case CONFIG_STRING:
         if (strcmp(key->valid, "regular expression") == 0)
             return pattern_problem(key, value, arena);
+        if (strcmp(key->valid, "N% or bytes") == 0) return room_problem(key, value, arena);
         return word_problem(key, value, arena);
     case CONFIG_CLASS:
     case CONFIG_PASSWORD: return word_problem(key, value, arena);

@@ -42,6 +42,7 @@ struct produce_part {
     struct batch_work work;
     struct batch_report report;
     bool is_walking, is_walked;
+    bool is_full; /* refused for lack of room */
 };
 
 /* The partitions of one request that live on one shard. */
@@ -53,6 +54,7 @@ struct produce_visit {
     struct shard *at;
     struct io_timer timer; /* timeout_ms of acks=all */
     bool is_late;          /* it has fired */
+    uint32_t throttle_ms;  /* by which the file systems written to ask to slow down */
 };
 
 struct produce {
@@ -61,8 +63,13 @@ struct produce {
     int32_t timeout_ms;
     bool is_stray_transaction;
     uint32_t open_count; /* visits and explanations under way, and one while they are being sent */
+    uint32_t throttle_ms;
     struct produce_visit *visits; /* one per shard */
 };
+
+#define FULL_MESSAGE                                                                               \
+    "The file system of the partition's log directory is full: free some room there, delete "      \
+    "topics or records, or lower klamm.disk.free.reject; the request can be sent again."
 
 /* --- on the partition's shard --- */
 
@@ -123,6 +130,7 @@ static void on_appended(struct log_append *append) {
     struct partition *p = part->partition;
     free_packed(part);
     if (append->status != ST_OK) {
+        part->is_full = append->status == ST_NO_SPACE;
         partition_unuse(p);
         part_finish(part, KAFKA_KAFKA_STORAGE_ERROR);
         return;
@@ -282,6 +290,7 @@ static bool append_walked(struct produce_part *part, struct partition *p, int16_
     enum status st = log_append(p->log, &part->append);
     if (st != ST_OK) free_packed(part);
     if (st == ST_TOO_LARGE) return settle(ret_error, KAFKA_RECORD_LIST_TOO_LARGE);
+    part->is_full = st == ST_NO_SPACE;
     if (st != ST_OK) return settle(ret_error, KAFKA_KAFKA_STORAGE_ERROR);
     part->partition = p;
     partition_use(p);
@@ -353,6 +362,12 @@ static bool append_part(struct produce_part *part, struct shard *at, int16_t *re
     struct partition *p = shard_partition(at, part->topic_id, part->in->index);
     *ret_error = partition_problem(p, -1);
     if (*ret_error != KAFKA_NONE) return true;
+    if (!topic_is_internal(p->topic)) {
+        const struct disk_state *disk = &at->disks[log_directory(p->log) - at->dirs];
+        part->is_full = disk->rung == DISK_REJECT;
+        if (part->is_full) return settle(ret_error, KAFKA_KAFKA_STORAGE_ERROR);
+        part->visit->throttle_ms = MAX(part->visit->throttle_ms, disk->throttle_ms);
+    }
     /* min.insync.replicas is at most the number of replicas, and the only one is in sync. */
     part->rules = rules_of(p, at->io->now);
     part->fault = batch_single(part->in->records.bytes, &part->batch);
@@ -442,6 +457,10 @@ static void finish(struct produce *produce) {
             failed = failed || out->responses[t].partition_responses[i].error_code != KAFKA_NONE;
         }
     }
+    if (produce->throttle_ms > 0) {
+        out->throttle_time_ms = (int32_t)produce->throttle_ms;
+        connection_mute(rq->connection, produce->throttle_ms);
+    }
     if (produce->acks == 0) {
         request_abandon(rq, failed); /* the only way to tell a client that asked for no answer */
     } else {
@@ -477,8 +496,10 @@ static void visit_returned(struct visit *visit) {
     LIST_EACH(&v->parts, node) {
         struct produce_part *part = CONTAINER_OF(node, struct produce_part, link);
         look_again(part);
+        if (part->is_full) part->out->error_message = STR(FULL_MESSAGE);
         tell_leader(produce, part);
     }
+    produce->throttle_ms = MAX(produce->throttle_ms, v->throttle_ms);
     if (--produce->open_count == 0) finish(produce);
 }
 

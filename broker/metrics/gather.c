@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "broker/metadata/publisher.h"
 #include "broker/replication/partition.h"
+#include "broker/shard/disk_watch.h"
 
 /* What one shard wrote down. */
 struct gather_slot {
@@ -51,8 +52,15 @@ static void note_directories(struct gather_slot *slot, const struct shard *shard
             .inline_stalls = (int64_t)dir->disk.inline_stalls,
             .ring_writes = (int64_t)dir->disk.ring_writes,
             .syncs = (int64_t)dir->sync_count,
+            .syncfs = (int64_t)dir->fs_sync_count,
             .offline = dir->offline,
+            .rung = (int64_t)shard->disks[i].rung,
+            .full = (int64_t)dir->full_count,
         };
+        struct directory_sample *noted = &slot->directories[i];
+        if (shard->index == 0)
+            disk_watch_sample(shard->broker, i, &noted->free_bytes, &noted->total_bytes,
+                              &noted->reserve_bytes);
     }
 }
 
@@ -305,6 +313,12 @@ static bool join_directories(const struct gather *gather, struct arena *arena,
             sums[d].inline_stalls += one->inline_stalls;
             sums[d].ring_writes += one->ring_writes;
             sums[d].syncs += one->syncs;
+            sums[d].syncfs += one->syncfs;
+            sums[d].full += one->full;
+            sums[d].rung = MAX(sums[d].rung, one->rung);
+            sums[d].free_bytes += one->free_bytes; /* shard 0's */
+            sums[d].total_bytes += one->total_bytes;
+            sums[d].reserve_bytes += one->reserve_bytes;
             sums[d].offline = MAX(sums[d].offline, one->offline);
         }
     }

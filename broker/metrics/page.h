@@ -17,7 +17,8 @@ struct shard_sample {
 struct directory_sample {
     struct str path;
     int64_t corrupt_reads, verified_bytes;
-    int64_t inline_writes, inline_stalls, ring_writes, syncs, offline;
+    int64_t inline_writes, inline_stalls, ring_writes, syncs, syncfs, offline;
+    int64_t free_bytes, total_bytes, reserve_bytes, rung, full;
 };
 
 /* Of the partitions on this broker. */

@@ -55,6 +55,7 @@ void connection_close(struct connection *c) {
         return;
     }
     c->is_closing = true;
+    io_timer_clear(c->shard->io, &c->mute);
     if (!c->receive_ended) io_recv_stop(c->shard->io, &c->receiver);
     /* What runs still needs its request; what is finished or has not started goes now. */
     LIST_EACH(&c->requests, node) {
@@ -237,7 +238,8 @@ static void start_next(struct connection *c) {
 }
 
 static bool is_full(const struct connection *c) {
-    return c->request_count >= LIMIT_REQUESTS_IN_FLIGHT || c->request_bytes >= CONNECTION_BYTES_MAX;
+    return c->request_count >= LIMIT_REQUESTS_IN_FLIGHT ||
+           c->request_bytes >= CONNECTION_BYTES_MAX || io_timer_is_set(&c->mute);
 }
 
 static void frame_complete(struct connection *c) {
@@ -372,6 +374,16 @@ static void proceed(struct connection *c) {
     } else {
         io_recv_resume(c->shard->io, &c->receiver);
     }
+}
+
+static void unmute(struct io_timer *timer) {
+    proceed(CONTAINER_OF(timer, struct connection, mute));
+}
+
+void connection_mute(struct connection *c, uint32_t for_ms) {
+    if (c->is_closing) return;
+    c->mute.fire = unmute;
+    io_timer_set(c->shard->io, &c->mute, c->shard->io->now.mono_us + (uint64_t)for_ms * 1000);
 }
 
 static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {

@@ -31,6 +31,7 @@ struct connection {
     struct io_receiver receiver;
     struct io_op send_op, close_op;
     struct io_later flush;
+    struct io_timer mute; /* set: nothing is read */
     uint64_t active_us;  /* when a request or a good part of one came, or an answer left */
     size_t untold_bytes; /* that came since and were too few to count */
     /* the frame on its way in */
@@ -70,5 +71,7 @@ bool connection_take_over(struct shard *shard, const struct connection *from);
 void connection_given_away(struct connection *connection);
 /** Home again: receives on, or closes. */
 void connection_go_on(struct connection *connection);
+/** Nothing more is read for so long, as Kafka mutes who is over a quota. */
+void connection_mute(struct connection *connection, uint32_t for_ms);
 /** Takes a request out of its connection, its answer sent or dropped. */
 void connection_forget(struct connection *connection, struct request *rq);

@@ -23,7 +23,7 @@ void move_note(struct connection *c, uint64_t shards) {
 
 static bool is_quiet(const struct connection *c) {
     return c->request_count == 0 && !c->is_sending && !c->is_paused && c->length_have == 0 &&
-           c->frame == NULL && c->held == NULL;
+           c->frame == NULL && c->held == NULL && !io_timer_is_set(&c->mute);
 }
 
 void move_consider(struct connection *c) {

@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/config/topic_config.h"
+#include "broker/handlers/cluster.h"
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/sweep.h"
 #include "log/cleaner.h"
@@ -89,6 +90,7 @@ static const struct log_open *fill_open(struct log_open *open, struct partition 
         .config = &p->config,
         .owner = &p->log_owner,
         .create = true,
+        .waits_for_room = topic_is_internal(p->topic),
         .clean = dir->clean && !is_new,
         .recovery_point =
             is_new ? 0 : checkpoint_find(&dir->recovery_points, p->topic, p->index, 0),

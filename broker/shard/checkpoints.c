@@ -129,7 +129,9 @@ static void visit(struct io_message *message, struct io *at) {
     for (struct map_node *node = NULL;
          !slot->failed && (node = map_next(&shard->partitions, node)) != NULL;) {
         struct partition *p = CONTAINER_OF(node, struct partition, node);
-        if (p->state == PARTITION_ONLINE) note(slot, shard, p);
+        if (p->state != PARTITION_ONLINE) continue;
+        log_finish_segments(p->log);
+        note(slot, shard, p);
     }
     slot->message.deliver = come_back;
     io_post(at, 0, &slot->message);

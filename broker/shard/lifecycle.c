@@ -15,6 +15,7 @@
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/cleaners.h"
+#include "broker/shard/disk_watch.h"
 #include "broker/shard/live.h"
 #include "broker/shard/log_starts.h"
 #include "broker/shard/housekeeping.h"
@@ -98,7 +99,9 @@ static void list_dirs(struct broker *broker) {
     ASSERT(broker->dirs != NULL && dirs->count > 0);
     for (uint32_t i = 0; i < dirs->count; i++) {
         broker->dirs[broker->dir_count++] =
-            (struct broker_dir){.path = arena_str(&broker->arena, dirs->items[i]), .lock_fd = -1};
+            (struct broker_dir){.path = arena_str(&broker->arena, dirs->items[i]),
+                                .lock_fd = -1,
+                                .fs_fd = -1};
     }
     if (config->metadata_log_dir.ptr == NULL) return;
     for (uint32_t i = 0; i < broker->dir_count; i++) {
@@ -110,6 +113,7 @@ static void list_dirs(struct broker *broker) {
     broker->dirs[broker->dir_count++] =
         (struct broker_dir){.path = arena_str(&broker->arena, config->metadata_log_dir),
                             .lock_fd = -1,
+                            .fs_fd = -1,
                             .is_for_metadata = true};
 }
 
@@ -295,6 +299,22 @@ static enum status lock_dirs(struct job *job, struct broker *broker, struct str 
     return ST_OK;
 }
 
+/* Failed writes are told of by syncfs from here on. */
+static enum status watch_file_systems(struct job *job, struct broker *broker,
+                                      struct str *ret_message) {
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        struct broker_dir *dir = &broker->dirs[i];
+        enum status st = job_open(job, dir->path.ptr, IO_READ | IO_DIRECTORY, 0, &dir->fs_fd);
+        if (st != ST_OK) {
+            *ret_message = arena_printf(&broker->arena, "%.*s: cannot be opened: %s",
+                                        STR_ARG(dir->path), status_name(st));
+            return st;
+        }
+        fs_rounds_init(&dir->fs, broker->setup.ios[i % broker->shard_count], dir->fs_fd);
+    }
+    return ST_OK;
+}
+
 static enum status read_checkpoint(struct job *job, struct broker *broker, struct broker_dir *dir,
                                    const char *file, struct checkpoint *checkpoint,
                                    struct str *ret_message) {
@@ -429,6 +449,8 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     if (st != ST_OK) return st;
     st = lock_dirs(job, broker, ret_message);
     if (st != ST_OK) return st;
+    st = watch_file_systems(job, broker, ret_message);
+    if (st != ST_OK) return st;
     for (uint32_t i = 0; i < broker->dir_count; i++) {
         struct broker_dir *dir = &broker->dirs[i];
         if (dir->failed) continue;
@@ -444,10 +466,12 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     broker->admission = admission_new(broker->shards[0]);
     log_starts_open(broker);
     checkpoints_open(broker);
+    disk_watch_open(job, broker);
     st = publisher_open(job, broker, ret_message);
     if (st != ST_OK) return st;
     st = all_shards(job, life, 0, step_open, ret_message);
     if (st != ST_OK) return st;
+    disk_watch_start(broker);
     /* Shard 0 binds first, so that a port 0 is one port for all. */
     struct step first = {.broker = broker};
     step_listen(job, broker->shards[0], &first);
@@ -482,6 +506,8 @@ static void step_release_dirs(struct job *job, struct shard *shard, struct step 
 
 static void unlock_dirs(struct job *job, struct broker *broker) {
     for (uint32_t i = 0; i < broker->dir_count; i++) {
+        if (broker->dirs[i].fs_fd >= 0) job_close(job, broker->dirs[i].fs_fd);
+        broker->dirs[i].fs_fd = -1;
         if (broker->dirs[i].lock_fd >= 0) job_close(job, broker->dirs[i].lock_fd);
         broker->dirs[i].lock_fd = -1;
     }
@@ -498,12 +524,16 @@ static enum status stop(struct job *job, struct lifecycle *life) {
         job_sleep_until(job, broker->setup.ios[0]->now.mono_us + 1000);
     int64_t broker_epoch = publisher_broker_epoch(broker->publisher);
     checkpoints_stop(job, broker);
+    disk_watch_stop(job, broker);
     (void)all_shards(job, life, 0, step_close_partitions,
                      &message); /* failures are the logs' own */
     enum status st = publisher_close(job, broker->publisher);
     if (st == ST_OK) st = checkpoints_write(job, broker);
     for (uint32_t i = 0; i < broker->dir_count && st == ST_OK && life->stop_status == ST_OK; i++) {
         if (broker->dirs[i].failed) continue;
+        for (uint32_t s = 0; s < broker->shard_count; s++)
+            if (broker->shards[s]->dirs[i].is_unclean) st = ST_NO_SPACE;
+        if (st != ST_OK) break;
         st = log_dir_write_clean_marker(job, broker->dirs[i].path, broker_epoch);
     }
     (void)all_shards(job, life, 0, step_release_dirs, &message); /* cannot fail */
@@ -556,6 +586,7 @@ static void undo(struct job *job, struct lifecycle *life) {
     if (broker->shards[0] != NULL) {
         (void)all_shards(job, life, 0, step_close_connections, &message); /* cannot fail */
         checkpoints_stop(job, broker);
+        disk_watch_stop(job, broker);
         (void)all_shards(job, life, 0, step_close_partitions, &message);
     }
     if (broker->publisher != NULL && publisher_close(job, broker->publisher) != ST_OK) {
@@ -635,6 +666,7 @@ void broker_free(struct broker *broker) {
     cleaners_free(broker);
     log_starts_free(broker);
     checkpoints_free(broker);
+    disk_watch_free(broker);
     for (uint32_t i = 0; i < broker->shard_count; i++) {
         if (broker->shards[i] != NULL) shard_free(broker->shards[i]);
     }

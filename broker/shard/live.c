@@ -3,6 +3,7 @@
 #include "broker/config/settings.h"
 #include "broker/net/admission.h"
 #include "broker/shard/cleaners.h"
+#include "broker/shard/disk_watch.h"
 
 void shard_take_settings(struct shard *shard) {
     struct broker *broker = shard->broker;
@@ -12,5 +13,6 @@ void shard_take_settings(struct shard *shard) {
     shard->producer_id_expiration_ms = setting_number(&settings, STR("producer.id.expiration.ms"));
     if (shard->index != 0) return;
     admission_settle(broker->admission, &settings);
+    disk_watch_settle(broker, &settings);
     if (shard->housekeeping != NULL) cleaners_settle(shard);
 }

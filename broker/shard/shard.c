@@ -6,6 +6,7 @@
 #include "broker/net/connection.h"
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
+#include "broker/shard/disk_watch.h"
 #include "broker/shard/housekeeping.h"
 #include "broker/shard/scrubbers.h"
 
@@ -77,10 +78,15 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
     shard->jobs.on_no_descriptor = on_no_descriptor;
     shard->dirs = mem_need(mem, broker->dir_count * sizeof *shard->dirs);
     shard->dir_failures = mem_need(mem, broker->dir_count * sizeof *shard->dir_failures);
+    shard->disks = mem_need(mem, broker->dir_count * sizeof *shard->disks);
+    shard->disk_cries = mem_need(mem, broker->dir_count * sizeof *shard->disk_cries);
     for (uint32_t i = 0; i < broker->dir_count; i++) {
         log_dir_init(&shard->dirs[i], io, &shard->jobs, broker->dirs[i].path);
         shard->dirs[i].owner = shard;
+        shard->dirs[i].fs = &broker->dirs[i].fs;
+        shard->dirs[i].fs_from = (uint32_t)broker->config->klamm_syncfs_from_logs;
         shard->dirs[i].on_failure = on_dir_failure;
+        shard->dirs[i].on_full = disk_watch_full;
         shard->dirs[i].idle_file_limit = idle_file_limit(broker);
         shard->dirs[i].offline = broker->dirs[i].is_missing;
         shard->dir_failures[i] = (struct dir_failure){.broker = broker, .dir_index = i};
@@ -140,6 +146,8 @@ void shard_free(struct shard *shard) {
     buffers_release(&shard->buffers);
     map_release(&shard->partitions);
     mem_free(mem, shard->dirs, shard->broker->dir_count * sizeof *shard->dirs);
+    mem_free(mem, shard->disks, shard->broker->dir_count * sizeof *shard->disks);
+    mem_free(mem, shard->disk_cries, shard->broker->dir_count * sizeof *shard->disk_cries);
     mem_free(mem, shard->dir_failures, shard->broker->dir_count * sizeof *shard->dir_failures);
     jobs_release(&shard->jobs);
     MEM_FREE(mem, shard);

@@ -30,6 +30,8 @@ struct broker_dir {
     struct str path; /* terminated */
     struct uuid id;
     int lock_fd;
+    int fs_fd;           /* the directory itself, open before anything is written into it */
+    struct fs_rounds fs; /* of shard (index mod shards) */
     bool failed; /* at the start, or shard 0's: a shard could not write into it */
     bool is_missing; /* it could not be read at the start: what lies there is not known */
     bool is_for_metadata; /* metadata.log.dir, and no entry of log.dirs: it holds no partitions */
@@ -60,6 +62,7 @@ struct broker {
     struct admission *admission;  /* shard 0: who may connect */
     struct checkpoints *checkpoints; /* shard 0: broker/shard/checkpoints.h */
     struct cleaners *cleaners;    /* shard 0; NULL: none yet */
+    struct disk_watch *disk_watch;   /* shard 0: broker/shard/disk_watch.h */
     const struct error_paths *error_paths; /* by API key; of the responses that are served */
 };
 
@@ -69,6 +72,22 @@ struct dir_failure {
     struct broker *broker;
     uint32_t dir_index;
     enum status why;
+};
+
+enum disk_rung { DISK_ROOM, DISK_WARN, DISK_THROTTLE, DISK_REJECT };
+
+/* How full a directory's file system is, as a shard was told: broker/shard/disk_watch.h. */
+struct disk_state {
+    enum disk_rung rung;
+    uint32_t throttle_ms; /* of each produce request, while the rung is DISK_THROTTLE */
+};
+
+/* One shard's word to shard 0 that something which must go on found no room. */
+struct disk_cry {
+    struct io_message message;
+    struct shard *shard;
+    uint32_t dir_index;
+    bool is_away;
 };
 
 /* What a partition was when its log was closed cleanly; for the checkpoint files. */
@@ -87,6 +106,8 @@ struct shard {
     struct jobs jobs;
     struct log_dir *dirs;             /* broker->dir_count of them */
     struct dir_failure *dir_failures; /* as many */
+    struct disk_state *disks;         /* as many */
+    struct disk_cry *disk_cries;      /* as many */
     const struct image *image;        /* borrowed until a newer one was acknowledged */
     struct list images;               /* newer ones whose logs are still being opened or deleted */
     bool is_applying;

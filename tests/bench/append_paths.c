@@ -1,7 +1,9 @@
 /* tests/bench/append_paths.c - what the ways to append to log files cost, and what rounds of making
- * them durable cost: the figures of docs/decisions/0001-append-path.md.
+ * them durable cost: the figures of docs/decisions/0001-append-path.md and 0006-sync-rounds.md.
  *
- *     bench-append-paths [DIRECTORY [SCALE]]     (default: the current directory, 1)
+ *     bench-append-paths [DIRECTORY [SCALE [big]]]     (default: the current directory, 1)
+ *
+ * With "big" only the rounds of one file and many octets are measured.
  *
  * It makes its files in DIRECTORY and removes them. CPU is that of the whole process, the ring's
  * kernel workers among it; what the file system's own threads do (writeback, journal) is in
@@ -33,7 +35,11 @@ static struct {
     double foreign_cpu; /* what dirtying it cost */
 } b = {.foreign_fd = -1};
 
-enum { FOREIGN_BYTES = 32 << 20 };
+enum { FOREIGN_BYTES = 32 << 20, DATA_BYTES = 8 << 20 };
+
+#ifndef RWF_DONTCACHE
+#define RWF_DONTCACHE 0x80 /* Linux 6.14; not in the headers of Debian 12 */
+#endif
 
 static void check(bool ok, const char *what) {
     if (ok) return;
@@ -152,6 +158,49 @@ static void inline_then_syncfs(int files, unsigned bytes) {
     check(syncfs(b.fds[0]) == 0, "syncfs");
 }
 
+/* --- one big round: many octets to one file --- */
+
+static void write_big(unsigned bytes, int rw_flags) {
+    struct iovec run = {b.data, bytes};
+    check(pwritev2(b.fds[0], &run, 1, (off_t)b.offsets[0], rw_flags) == (ssize_t)bytes,
+          "pwritev2");
+}
+
+static void big_cached(int files, unsigned bytes) {
+    write_big(bytes, 0);
+    check(fdatasync(b.fds[files - 1]) == 0, "fdatasync");
+}
+
+static void big_uncached(int files, unsigned bytes) {
+    write_big(bytes, RWF_DONTCACHE);
+    check(fdatasync(b.fds[files - 1]) == 0, "fdatasync");
+}
+
+static void set_direct(bool direct) {
+    int flags = fcntl(b.fds[0], F_GETFL);
+    if (((flags & O_DIRECT) != 0) == direct) return;
+    check(fcntl(b.fds[0], F_SETFL, flags ^ O_DIRECT) == 0, "O_DIRECT");
+}
+
+static void big_direct(int files, unsigned bytes) {
+    set_direct(true);
+    write_big(bytes, 0);
+    check(fdatasync(b.fds[files - 1]) == 0, "fdatasync");
+}
+
+/* What a log would have to do: its tail block holds acknowledged octets and is written again. */
+static void big_direct_unaligned(int files, unsigned bytes) {
+    set_direct(true);
+    if (b.offsets[0] > 0) b.offsets[0] -= 4096;
+    write_big(bytes, 0);
+    check(fdatasync(b.fds[files - 1]) == 0, "fdatasync");
+}
+
+static void big_dsync(int files, unsigned bytes) {
+    (void)files;
+    write_big(bytes, RWF_DSYNC);
+}
+
 /* A few at a time, as a round of a log directory does it. */
 static void dsync_writes_by_eight(int files, unsigned bytes) {
     int flying = 0;
@@ -234,11 +283,24 @@ static void head(const char *what) {
         what);
 }
 
+static void measure_big(double scale) {
+    static const unsigned sizes[] = {256 << 10, 1 << 20, 8 << 20};
+    head("A big round: one file, all of it durable");
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        int batches = (int)(scale * ((64 << 20) / sizes[i] * 2));
+        measure("page cache, fdatasync", big_cached, 1, sizes[i], batches);
+        measure("page cache, RWF_DSYNC", big_dsync, 1, sizes[i], batches);
+        measure("RWF_DONTCACHE, fdatasync", big_uncached, 1, sizes[i], batches);
+        measure("O_DIRECT, fdatasync", big_direct, 1, sizes[i], batches);
+        measure("O_DIRECT, tail block again", big_direct_unaligned, 1, sizes[i], batches);
+    }
+}
+
 int main(int argc, char **argv) {
     b.dir = argc > 1 ? argv[1] : ".";
     double scale = argc > 2 ? atof(argv[2]) : 1;
-    check(posix_memalign((void **)&b.data, 4096, 1 << 16) == 0, "memory");
-    memset(b.data, 0x5a, 1 << 16);
+    check(posix_memalign((void **)&b.data, 4096, DATA_BYTES) == 0, "memory");
+    memset(b.data, 0x5a, DATA_BYTES);
     struct io_uring_params params = {.flags =
                                          IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
     errno = -io_uring_queue_init_params(2048, &b.ring, &params);
@@ -248,6 +310,10 @@ int main(int argc, char **argv) {
     check(uname(&kernel) == 0 && statfs(b.dir, &fs) == 0, "system");
     (void)printf("kernel %s, file system 0x%lx, %ld CPUs\n", kernel.release,
                  (unsigned long)fs.f_type, sysconf(_SC_NPROCESSORS_ONLN));
+    if (argc > 3 && strcmp(argv[3], "big") == 0) {
+        measure_big(scale);
+        return 0;
+    }
 
     static const unsigned sizes[] = {4096, 65536};
     static const int depths[] = {1, 16};
@@ -296,6 +362,7 @@ int main(int argc, char **argv) {
     }
     close(b.foreign_fd);
     unlink(name);
+    measure_big(scale);
     io_uring_queue_exit(&b.ring);
     free(b.data);
     return 0;

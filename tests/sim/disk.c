@@ -26,6 +26,10 @@ struct disk_sync {
     size_t page_count;
 };
 
+uint64_t disk_capacity(const struct disk *disk) {
+    return disk->world->faults_off ? 0 : disk->world->faults.disk.capacity_bytes;
+}
+
 static void page_data_unref(struct disk *disk, struct page_data *data) {
     if (data == NULL || --data->refs > 0) return;
     disk->used_bytes -= DISK_PAGE_BYTES;
@@ -75,7 +79,7 @@ static void page_changed(struct disk *disk, struct inode *inode, struct page *pa
 static struct page_data *page_own(struct disk *disk, struct page *page) {
     struct page_data *old = page->current;
     if (old != NULL && old->refs == 1) return old;
-    uint64_t capacity = disk->world->faults.disk.capacity_bytes;
+    uint64_t capacity = disk_capacity(disk);
     bool is_new =
         old == NULL && page->stable == NULL; /* a copy is the simulator's, not the disk's */
     if (is_new && capacity != 0 && disk->used_bytes + DISK_PAGE_BYTES > capacity) return NULL;
@@ -284,7 +288,7 @@ int64_t disk_truncate(struct disk *disk, struct disk_file *file, uint64_t size_b
 int64_t disk_allocate(struct disk *disk, struct disk_file *file, uint64_t offset, uint64_t len) {
     struct inode *inode = file->inode;
     if ((file->flags & IO_WRITE) == 0) return -EBADF;
-    uint64_t end = offset + len, capacity = disk->world->faults.disk.capacity_bytes;
+    uint64_t end = offset + len, capacity = disk_capacity(disk);
     if (end > inode->reserved_bytes) {
         uint64_t more = end - MAX(inode->reserved_bytes, MIN(end, inode->size_bytes));
         if (capacity != 0 && disk->used_bytes + more > capacity) return -ENOSPC;

@@ -58,7 +58,7 @@ int64_t disk_open(struct disk *disk, const char *path, unsigned flags, unsigned 
 void disk_close(struct disk *disk, struct disk_file *file);
 int64_t disk_read(struct disk *disk, struct disk_file *file, void *buf, size_t len,
                   uint64_t offset);
-/** -ENOSPC after a part when the capacity ends. */
+/** -ENOSPC after a part when the capacity ends; so of names that are new, and allocations. */
 int64_t disk_write(struct disk *disk, struct disk_file *file, const void *buf, size_t len,
                    uint64_t offset);
 /** What was just written there is on the device, with the size up to it. */

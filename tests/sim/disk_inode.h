@@ -67,6 +67,8 @@ struct inode {
     struct list changes;      /* struct change: what leads from the one to the other */
 };
 
+/** Octets that the disk holds now; 0: endless. */
+uint64_t disk_capacity(const struct disk *disk);
 struct inode *inode_new(struct disk *disk, bool is_directory, unsigned mode);
 void inode_unref(struct disk *disk, struct inode *inode);
 struct page *inode_page(struct inode *inode, uint64_t index);

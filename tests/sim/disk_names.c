@@ -143,6 +143,12 @@ struct inode *path_find(struct disk *disk, const char *path, int64_t *ret_error)
     return name->inode;
 }
 
+/* No page is free for an inode or a name. */
+static bool is_full(const struct disk *disk) {
+    uint64_t capacity = disk_capacity(disk);
+    return capacity != 0 && disk->used_bytes + DISK_PAGE_BYTES > capacity;
+}
+
 int64_t disk_open(struct disk *disk, const char *path, unsigned flags, unsigned mode,
                   uint32_t process, struct disk_file **ret_file) {
     char part[DISK_NAME_BYTES + 1];
@@ -154,6 +160,7 @@ int64_t disk_open(struct disk *disk, const char *path, unsigned flags, unsigned 
     if (part[0] == '\0' || strcmp(part, ".") == 0) inode = parent;
     if (inode == NULL) {
         if ((flags & IO_CREATE) == 0) return -ENOENT;
+        if (is_full(disk)) return -ENOSPC;
         inode = inode_new(disk, false, mode);
         change_names(disk, parent, NULL, part, inode);
     } else if ((flags & IO_CREATE) != 0 && (flags & IO_EXCLUSIVE) != 0) {
@@ -189,6 +196,7 @@ int64_t disk_rename(struct disk *disk, const char *from, const char *to) {
         if (!inode->is_directory && old->inode->is_directory) return -EISDIR;
         if (old->inode->is_directory && !list_is_empty(&old->inode->names)) return -ENOTEMPTY;
     }
+    if (old == NULL && strlen(to_part) > strlen(from_part) && is_full(disk)) return -ENOSPC;
     change_names(disk, parent, from_part, to_part, inode);
     return 0;
 }
@@ -211,6 +219,7 @@ int64_t disk_mkdir(struct disk *disk, const char *path, unsigned mode) {
     struct inode *parent = parent_find(disk, path, part, &error);
     if (parent == NULL) return error;
     if (part[0] == '\0' || names_find(&parent->names, part) != NULL) return -EEXIST;
+    if (is_full(disk)) return -ENOSPC;
     change_names(disk, parent, NULL, part, inode_new(disk, true, mode));
     return 0;
 }
@@ -273,7 +282,7 @@ int64_t disk_stat(struct disk *disk, const char *path, struct io_stat *ret_stat)
 int64_t disk_statfs(struct disk *disk, const char *path, struct io_statfs *ret_statfs) {
     int64_t error = 0;
     if (path_find(disk, path, &error) == NULL) return error;
-    uint64_t capacity = disk->world->faults.disk.capacity_bytes;
+    uint64_t capacity = disk_capacity(disk);
     uint64_t total = capacity != 0 ? capacity : (uint64_t)1 << 40;
     *ret_statfs = (struct io_statfs){
         .total_bytes = total, .free_bytes = total - MIN(total, disk->used_bytes), .device = 1};

@@ -64,7 +64,8 @@ struct disk_faults {
     uint32_t slow_us, hung_us;
     uint32_t op_us;          /* an ordinary operation takes 1 .. op_us */
     uint32_t sync_us;        /* a sync takes 1 .. sync_us */
-    uint64_t capacity_bytes; /* 0: endless */
+    uint64_t capacity_bytes; /* 0: endless; a scenario changes it */
+    uint32_t full_every_us;  /* about so often it fills up, or has room again; 0: never */
     /* At a power cut, each unsynced page of a file is lost, kept or torn with these weights. */
     uint8_t lose_weight, keep_weight, tear_weight;
 };

@@ -22,11 +22,14 @@ struct plan {
     unsigned shards;
     bool flush;
     bool device_fails; /* reads, writes and syncs, at times */
+    bool fills;        /* there is no room on the disk, at times */
+    bool refuses;      /* and then produce is refused before the file system does */
     uint32_t topics, producers, consumers;
     uint64_t chaos_us;
     uint64_t stop_every_us;                     /* clean stops; 0: none */
     uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
     uint32_t move_after;                        /* requests, before a connection moves */
+    uint32_t syncfs_from;
     uint32_t checkpoint_ms, flush_messages, flush_ms; /* 0: never by these */
     uint32_t members;                           /* of groups; 0: producers and consumers instead */
     uint32_t offsets_partitions, initial_delay_ms, linger_ms;
@@ -46,7 +49,7 @@ struct scenario {
     struct history history;
     struct clients clients;
     struct group_book book;
-    struct event kill, power, stop, step, lose, restart, reap, lost;
+    struct event kill, power, stop, step, lose, restart, reap, lost, full;
     struct task stop_task, lose_task;
     enum phase phase;
     bool is_last_stop;
@@ -64,6 +67,8 @@ static struct plan plan_draw(struct prng *prng) {
     plan.shards = 1 + (unsigned)prng_below(prng, 4);
     plan.flush = !prng_chance(prng, 1, 4);
     plan.device_fails = prng_chance(prng, 1, 5);
+    plan.fills = prng_chance(prng, 1, 3);
+    plan.refuses = prng_chance(prng, 1, 2);
     plan.topics = 1 + (uint32_t)prng_below(prng, 3);
     plan.producers = 1 + (uint32_t)prng_below(prng, 4);
     plan.consumers = 1 + (uint32_t)prng_below(prng, 3);
@@ -74,6 +79,7 @@ static struct plan plan_draw(struct prng *prng) {
     plan.index_bytes = rolls ? 40 + 12 * (uint32_t)prng_below(prng, 20) : 1 << 16;
     plan.index_interval_bytes = intervals[prng_below(prng, COUNT(intervals))];
     plan.move_after = 1 + (uint32_t)prng_below(prng, 4);
+    plan.syncfs_from = (uint32_t)prng_below(prng, 5);
     plan.checkpoint_ms = 1u << prng_below(prng, 12);
     bool flushes = prng_chance(prng, 1, 2);
     plan.flush_messages = flushes ? 1 + (uint32_t)prng_below(prng, 100) : 0;
@@ -107,7 +113,8 @@ static void plan_groups(struct plan *plan, struct prng *prng) {
 static void on_started(void *owner, enum status st, struct str message) {
     struct scenario *s = owner;
     if (s->node->is_doomed) return; /* crashed in this very turn */
-    if (st != ST_OK && s->plan.device_fails && !s->world->faults_off) {
+    bool may_fail = s->plan.device_fails || (s->plan.fills && st == ST_NO_SPACE);
+    if (st != ST_OK && may_fail && !s->world->faults_off) {
         event_set(&s->lost, 1);
         return;
     }
@@ -128,7 +135,8 @@ static void on_stopped(void *owner, enum status st) {
         event_set(&s->lost, 1);
         return;
     }
-    if (st != ST_OK || s->phase != STOPPING) {
+    bool is_full = st == ST_NO_SPACE && s->plan.fills; /* the next start recovers */
+    if ((st != ST_OK && !is_full) || s->phase != STOPPING) {
         world_fail(s->world, "the broker stopped: %s", status_name(st));
     }
     event_set(&s->reap, 1); /* not from within its own callback */
@@ -151,11 +159,12 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
         "klamm.flush.before.ack=%s\nlog.index.size.max.bytes=%u\nlog.index.interval.bytes=%u\n"
         "message.max.bytes=1000000\nlog.flush.offset.checkpoint.interval.ms=%u\n"
         "replica.high.watermark.checkpoint.interval.ms=%u\n"
-        "log.flush.start.offset.checkpoint.interval.ms=%u\n",
+        "log.flush.start.offset.checkpoint.interval.ms=%u\nklamm.syncfs.from.logs=%u\n"
+        "klamm.disk.free.reject=%s\n",
         node->name, PORT, node->name, PORT, dirs[s->plan.dirs - 1], s->plan.compression,
         s->plan.preallocate ? "true" : "false", s->plan.flush ? "all" : "none", s->plan.index_bytes,
         s->plan.index_interval_bytes, s->plan.checkpoint_ms, s->plan.checkpoint_ms,
-        s->plan.checkpoint_ms);
+        s->plan.checkpoint_ms, s->plan.syncfs_from, s->plan.refuses ? "2%" : "0");
     if (s->plan.flush_messages > 0) {
         text = arena_printf(s->arena,
                             "%.*slog.flush.interval.messages=%u\nlog.flush.interval.ms=%u\n"
@@ -363,6 +372,18 @@ static void lose_due(struct event *event) {
     again(s, event, s->plan.lose_every_us);
 }
 
+/* From plenty of room to hardly any, and back. */
+static void full_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, full);
+    struct world *world = s->world;
+    uint64_t *capacity = &world->faults.disk.capacity_bytes;
+    uint64_t room = prng_below(&world->prng, 64 * DISK_PAGE_BYTES);
+    bool fills = *capacity == 0 && s->phase != STARTING; /* formatting needs some */
+    *capacity = fills ? s->node->disk->used_bytes + room : 0;
+    world_trace(world, "room on the disk: %llu octets", (unsigned long long)*capacity);
+    again(s, event, world->faults.disk.full_every_us);
+}
+
 /* After an error of the device nothing is known of what is not durable: the machine restarts. */
 static void lost_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, lost);
@@ -381,11 +402,13 @@ static void events_start(struct scenario *s) {
     event_init(&s->restart, s->world, EVENT_PLAN, id, restart_due);
     event_init(&s->reap, s->world, EVENT_PLAN, id, reap_due);
     event_init(&s->lost, s->world, EVENT_PLAN, id, lost_due);
+    event_init(&s->full, s->world, EVENT_PLAN, id, full_due);
     again(s, &s->kill, faults->kill_every_us);
     again(s, &s->power, faults->power_every_us);
     again(s, &s->stop, s->plan.stop_every_us);
     again(s, &s->step, faults->step_every_us);
     again(s, &s->lose, s->plan.lose_every_us);
+    again(s, &s->full, s->world->faults.disk.full_every_us);
 }
 
 /* --- the run --- */
@@ -416,10 +439,11 @@ static void heal(struct scenario *s) {
     event_clear(&s->stop);
     event_clear(&s->step);
     event_clear(&s->lose);
+    event_clear(&s->full);
     s->node->skew_ms = 0;
     world_trace(world, "healed");
     /* What could not be read when it was opened stays closed until the machine restarts. */
-    if (s->plan.device_fails) node_power_cut(s->node);
+    if (s->plan.device_fails || s->plan.fills) node_power_cut(s->node);
     world_run(world, world->now_us + 2 * SECOND_US);
     s->clients.is_ending = true;
     run_until(s, clients_ended, "not every client has ended");
@@ -478,6 +502,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
         faults.disk.sync_error = (uint32_t)prng_below(&prng, 10000);
         faults.disk.read_error = (uint32_t)prng_below(&prng, 10000);
     }
+    if (s->plan.fills) faults.disk.full_every_us = 50000 + (uint32_t)prng_below(&prng, 1000000);
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
     s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;

@@ -71,6 +71,7 @@ static int64_t open_execute(struct sim_op *op) {
     if (fd < 0) return fd;
     struct disk_file *file = NULL;
     int64_t result = disk_open(disk_of(op), op->path, op->flags, op->mode, node->process, &file);
+    if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     if (result < 0) return result;
     node->fds[fd] = (struct descriptor){.file = file};
     return fd;
@@ -331,7 +332,7 @@ bool file_lock(struct io *base, struct io_op *op, int fd) {
 
 /* --- by path --- */
 
-static int64_t path_execute(struct sim_op *op) {
+static int64_t path_result(struct sim_op *op) {
     struct disk *disk = disk_of(op);
     switch (op->kind) {
     case OP_RENAME: return disk_rename(disk, op->path, op->path_to);
@@ -343,6 +344,12 @@ static int64_t path_execute(struct sim_op *op) {
     case OP_STATFS: return disk_statfs(disk, op->path, op->buf);
     default: UNREACHABLE();
     }
+}
+
+static int64_t path_execute(struct sim_op *op) {
+    int64_t result = path_result(op);
+    if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
+    return result;
 }
 
 static struct sim_op *path_op(struct io *base, struct io_op *op, enum op_kind kind,

@@ -272,7 +272,7 @@ static int fail_syncs(struct plain_io *plain, const struct plain_call *call) {
     return call->kind == PLAIN_SYNC ? -EIO : 0;
 }
 static int fail_opens(struct plain_io *plain, const struct plain_call *call) {
-    return call->kind == PLAIN_OPEN ? -ENOSPC : 0;
+    return call->kind == PLAIN_OPEN ? -EIO : 0;
 }
 static int fail_dir_syncs(struct plain_io *plain, const struct plain_call *call) {
     return call->kind == PLAIN_DIR_SYNC ? -EIO : 0;

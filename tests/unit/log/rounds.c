@@ -1,6 +1,8 @@
 /* tests/unit/log/rounds.c - group commit: what is durable when, how many syncs, KAFKA-3968. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 #include "tests/unit/log/fixture.h"
 
 Test(rounds, nothing_is_durable_before_its_sync_ended) {
@@ -227,4 +229,76 @@ Test(rounds, a_log_that_cannot_be_read_leaves_the_others_of_the_directory_alone)
     fx.plain.fault = NULL;
     cr_expect_eq(fixture_open(&fx), ST_OK);
     fixture_release(&fx);
+}
+
+/* --- many logs: one syncfs --- */
+
+enum { MANY = 10 };
+
+static void many_open(struct fixture *fx, struct fs_rounds *fs, struct log *logs[MANY]) {
+    fixture_init(fx);
+    fs_rounds_init(fs, &fx->plain.io, open("/tmp", O_RDONLY | O_DIRECTORY));
+    fx->dir.fs = fs;
+    fx->dir.fs_from = MANY;
+    for (int i = 0; i < MANY; i++) {
+        fx->open.partition = i;
+        cr_assert_eq(fixture_open(fx), ST_OK);
+        logs[i] = fx->log;
+        cr_assert_eq(fixture_append(fx, 1, 100, 1), ST_OK);
+    }
+    fx->plain.deferred = true;
+}
+
+static void many_close(struct fixture *fx, struct fs_rounds *fs, struct log *logs[MANY]) {
+    for (int i = 0; i < MANY; i++) log_abandon(logs[i]);
+    fx->log = NULL;
+    plain_io_settle(&fx->plain);
+    close(fs->fd);
+    fixture_release(fx);
+}
+
+Test(rounds, many_dirty_logs_are_made_durable_by_one_syncfs) {
+    struct fixture fx;
+    struct fs_rounds fs;
+    struct log *logs[MANY];
+    many_open(&fx, &fs, logs);
+    uint64_t syncs = fx.plain.counts[PLAIN_SYNC];
+    for (int i = 0; i < MANY; i++) log_sync(logs[i]);
+    plain_io_settle(&fx.plain);
+    for (int i = 0; i < MANY; i++) cr_expect_eq(log_durable_end(logs[i]), 1, "log %d", i);
+    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 1);
+    cr_expect_eq(fx.plain.counts[PLAIN_SYNC], syncs, "no file of its own was synced");
+    many_close(&fx, &fs, logs);
+}
+
+Test(rounds, few_dirty_logs_are_synced_one_by_one) {
+    struct fixture fx;
+    struct fs_rounds fs;
+    struct log *logs[MANY];
+    many_open(&fx, &fs, logs);
+    for (int i = 0; i < MANY - 1; i++) log_sync(logs[i]);
+    plain_io_settle(&fx.plain);
+    for (int i = 0; i < MANY - 1; i++) cr_expect_eq(log_durable_end(logs[i]), 1, "log %d", i);
+    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 0);
+    many_close(&fx, &fs, logs);
+}
+
+static int fail_sync_fs(struct plain_io *plain, const struct plain_call *call) {
+    return call->kind == PLAIN_SYNC_FS ? -EIO : 0;
+}
+
+Test(rounds, an_error_that_syncfs_tells_takes_every_log_offline) {
+    struct fixture fx;
+    struct fs_rounds fs;
+    struct log *logs[MANY];
+    many_open(&fx, &fs, logs);
+    fx.plain.fault = fail_sync_fs;
+    for (int i = 0; i < MANY; i++) log_sync(logs[i]);
+    plain_io_settle(&fx.plain);
+    for (int i = 0; i < MANY; i++) {
+        cr_expect(log_is_offline(logs[i]), "log %d", i);
+        cr_expect_eq(log_durable_end(logs[i]), 0, "log %d", i);
+    }
+    cr_expect_eq(fx.failure_calls, 1);
+    many_close(&fx, &fs, logs);
 }

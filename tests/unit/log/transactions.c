@@ -523,7 +523,7 @@ Test(transactions, recovering_an_older_segment_keeps_the_later_snapshots) {
 }
 
 static int refuse_txn_index(struct plain_io *plain, const struct plain_call *call) {
-    return call->kind == PLAIN_OPEN && ends_with(call->path, ".txnindex") ? -ENOSPC : 0;
+    return call->kind == PLAIN_OPEN && ends_with(call->path, ".txnindex") ? -EIO : 0;
 }
 
 /* KAFKA-7866: an append to the transaction index that fails must not give an offset twice. */

@@ -1,0 +1,56 @@
+/* log/fs_rounds.c - questions are gathered while a syncfs is under way, and share the next one. */
+#include "log/fs_rounds.h"
+#include "base/assert.h"
+#include "base/bytes.h"
+
+static void sync_done(struct io_op *op);
+
+static void come_home(struct io_message *message, struct io *at) {
+    (void)at; /* the home shard */
+    struct fs_question *question = CONTAINER_OF(message, struct fs_question, message);
+    question->done(question);
+}
+
+static void answer(struct fs_rounds *rounds) {
+    rounds->count++;
+    for (struct list *node; (node = list_pop_front(&rounds->covered)) != NULL;) {
+        struct fs_question *question = CONTAINER_OF(node, struct fs_question, link);
+        question->result = rounds->op.result;
+        question->message.deliver = come_home;
+        io_post(rounds->io, question->home->shard, &question->message);
+    }
+}
+
+static void start(struct fs_rounds *rounds) {
+    while (list_is_empty(&rounds->covered) && !list_is_empty(&rounds->waiting)) {
+        for (struct list *node; (node = list_pop_front(&rounds->waiting)) != NULL;)
+            list_push_back(&rounds->covered, node);
+        rounds->op.done = sync_done;
+        if (!io_sync_fs(rounds->io, &rounds->op, rounds->fd)) return;
+        answer(rounds);
+    }
+}
+
+static void sync_done(struct io_op *op) {
+    struct fs_rounds *rounds = CONTAINER_OF(op, struct fs_rounds, op);
+    answer(rounds);
+    start(rounds);
+}
+
+static void arrive(struct io_message *message, struct io *at) {
+    struct fs_question *question = CONTAINER_OF(message, struct fs_question, message);
+    ASSERT(question->rounds->io == at);
+    list_push_back(&question->rounds->waiting, &question->link);
+    start(question->rounds);
+}
+
+void fs_rounds_init(struct fs_rounds *rounds, struct io *io, int fd) {
+    *rounds = (struct fs_rounds){.io = io, .fd = fd};
+    list_init(&rounds->waiting);
+    list_init(&rounds->covered);
+}
+
+void fs_question_ask(struct fs_question *question) {
+    question->message.deliver = arrive;
+    io_post(question->home, question->rounds->io->shard, &question->message);
+}
