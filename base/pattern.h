@@ -12,5 +12,9 @@ struct pattern;
 struct pattern *pattern_new(struct mem *mem, struct str text, char *why, size_t why_bytes);
 /** NULL is allowed. */
 void pattern_free(struct pattern *pattern);
-/** True when the pattern fits all of `name`. */
+/** How many steps one match may take from now on; a step takes about 20 ns. A million at first. */
+void pattern_limit(struct pattern *pattern, uint32_t steps);
+/** True when the pattern fits all of `name`. False, too, when that took too many steps. */
 bool pattern_matches(struct pattern *pattern, struct str name);
+/** Whether a match so far took too many steps: then its answers say nothing. */
+bool pattern_gave_up(const struct pattern *pattern);

@@ -138,6 +138,44 @@ static struct str connections_problem(const struct broker_settings *settings, st
                "max.connections.per.ip.overrides property is set.");
 }
 
+static struct str order_problem(const struct broker_settings *settings, const char *greater,
+                                const char *less, struct arena *arena) {
+    if (setting_number(settings, str_of(greater)) >= setting_number(settings, str_of(less)))
+        return STR_NULL;
+    return arena_printf(arena, "%s must be greater than or equal to %s", greater, less);
+}
+
+/* Kafka names the smaller one first where the upper bound is broken. */
+static struct str group_bounds_problem(const struct broker_settings *settings,
+                                       struct arena *arena) {
+    static const struct {
+        const char *key, *min, *max;
+    } rules[] = {
+        {"group.consumer.heartbeat.interval.ms", "group.consumer.min.heartbeat.interval.ms",
+         "group.consumer.max.heartbeat.interval.ms"},
+        {"group.consumer.session.timeout.ms", "group.consumer.min.session.timeout.ms",
+         "group.consumer.max.session.timeout.ms"},
+        {"group.consumer.assignment.interval.ms", "group.consumer.min.assignment.interval.ms",
+         "group.consumer.max.assignment.interval.ms"},
+    };
+    struct str problem = STR_NULL;
+    for (size_t i = 0; i < COUNT(rules) && problem.ptr == NULL; i++) {
+        problem = order_problem(settings, rules[i].max, rules[i].min, arena);
+        if (problem.ptr == NULL)
+            problem = order_problem(settings, rules[i].key, rules[i].min, arena);
+        if (problem.ptr != NULL) break;
+        if (setting_number(settings, str_of(rules[i].key)) <=
+            setting_number(settings, str_of(rules[i].max)))
+            continue;
+        problem = arena_printf(arena, "%s must be less than or equal to %s", rules[i].key,
+                               rules[i].max);
+    }
+    if (problem.ptr != NULL || setting_number(settings, str_of(rules[0].key)) <
+                                   setting_number(settings, str_of(rules[1].key)))
+        return problem;
+    return arena_printf(arena, "%s must be less than %s", rules[0].key, rules[1].key);
+}
+
 struct str broker_settings_problem(const struct broker_settings *settings, struct arena *arena) {
     static const struct {
         const char *key, *rule;
@@ -153,5 +191,6 @@ struct str broker_settings_problem(const struct broker_settings *settings, struc
         if (value >= rules[i].min || (rules[i].may_be_unlimited && value == -1)) continue;
         return arena_printf(arena, "requirement failed: %s %s", rules[i].key, rules[i].rule);
     }
-    return connections_problem(settings, arena);
+    struct str problem = group_bounds_problem(settings, arena);
+    return problem.ptr != NULL ? problem : connections_problem(settings, arena);
 }

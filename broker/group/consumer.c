@@ -2,6 +2,7 @@
 #include "broker/group/consumer.h"
 #include <stdlib.h>
 #include "base/assert.h"
+#include "broker/config/settings.h"
 #include "protocol/errors.h"
 
 /* --- state --- */
@@ -39,12 +40,47 @@ void consumer_emitted(struct consumer *g, enum status st) {
     fx->is_broken = true;
 }
 
-int32_t consumer_setting(const struct consumer *g, const char *key, int32_t fallback) {
-    const struct image *image = g->coordinator->image;
+/* --- settings --- */
+
+static const struct config_image *own_settings(const struct consumer *g) {
+    return image_config(g->coordinator->image, CONFIG_GROUP, g->body.group->id);
+}
+
+static int32_t setting(const struct config_image *own, struct str key,
+                       const struct bounded_setting *broker) {
+    struct str text = config_image_find(own, key);
     int64_t value = 0;
-    struct str text = image_config_value(image, CONFIG_GROUP, g->body.group->id, str_of(key));
-    bool is_set = text.ptr != NULL && str_to_int64(text, &value);
-    return is_set ? (int32_t)value : fallback;
+    if (text.ptr == NULL || !str_to_int64(str_trim(text), &value)) return broker->value;
+    return (int32_t)MIN(MAX(value, broker->min), broker->max);
+}
+
+struct liveness {
+    int32_t session_timeout_ms, heartbeat_interval_ms;
+};
+
+static struct liveness liveness_of(const struct consumer *g) {
+    const struct group_settings *broker = g->coordinator->settings;
+    const struct config_image *own = own_settings(g);
+    struct liveness l = {
+        setting(own, STR("consumer.session.timeout.ms"), &broker->consumer_session_timeout_ms),
+        setting(own, STR("consumer.heartbeat.interval.ms"),
+                &broker->consumer_heartbeat_interval_ms)};
+    if (l.session_timeout_ms > l.heartbeat_interval_ms) return l;
+    return (struct liveness){broker->consumer_session_timeout_ms.value,
+                             broker->consumer_heartbeat_interval_ms.value};
+}
+
+int32_t consumer_session_timeout_ms(const struct consumer *g) {
+    return liveness_of(g).session_timeout_ms;
+}
+
+int32_t consumer_heartbeat_interval_ms(const struct consumer *g) {
+    return liveness_of(g).heartbeat_interval_ms;
+}
+
+int32_t consumer_assignment_interval_ms(const struct consumer *g) {
+    return setting(own_settings(g), STR("consumer.assignment.interval.ms"),
+                   &g->coordinator->settings->consumer_assignment_interval_ms);
 }
 
 /* --- the kind --- */

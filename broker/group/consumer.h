@@ -113,7 +113,12 @@ const char *consumer_state_name(const struct consumer *g);
 struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena);
 /** A failed emission leaves state that the log does not have: the coordinator is loaded again. */
 void consumer_emitted(struct consumer *g, enum status st);
-int32_t consumer_setting(const struct consumer *g, const char *key, int32_t fallback);
+/** What the group's own settings say, else the broker's. Values that the broker's bounds do not
+ * allow any more are drawn into them; where a session were not longer than the time between two
+ * heartbeats, both are the broker's. */
+int32_t consumer_session_timeout_ms(const struct consumer *g);
+int32_t consumer_heartbeat_interval_ms(const struct consumer *g);
+int32_t consumer_assignment_interval_ms(const struct consumer *g);
 
 /* --- members (consumer_member.c) --- */
 

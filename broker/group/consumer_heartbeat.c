@@ -320,8 +320,7 @@ static void beat(struct beat *b, struct consumer_member *m) {
 
     b->out->member_id = arena_str(b->ticket->arena, m->id);
     b->out->member_epoch = m->epoch;
-    b->out->heartbeat_interval_ms = consumer_setting(
-        g, "consumer.heartbeat.interval.ms", b->c->settings->consumer_heartbeat_interval_ms);
+    b->out->heartbeat_interval_ms = consumer_heartbeat_interval_ms(g);
     bool is_full = is_join(in) || (in->rebalance_timeout_ms != -1 &&
                                    in->subscribed_topic_names_count >= 0 && b->says_owned);
     bool tells = is_full || !partition_set_eq(&before, &m->assigned);
@@ -407,8 +406,7 @@ static void leave(struct beat *b) {
 
 static int32_t session_timeout_ms(const struct consumer *g, const struct consumer_member *m) {
     if (m->protocols != NULL) return m->session_timeout_ms;
-    return consumer_setting(g, "consumer.session.timeout.ms",
-                            g->coordinator->settings->consumer_session_timeout_ms);
+    return consumer_session_timeout_ms(g);
 }
 
 void consumer_touch(struct consumer *g, struct consumer_member *m) {

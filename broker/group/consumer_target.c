@@ -1,5 +1,6 @@
 /* broker/group/consumer_target.c - what a group is subscribed to, when its epoch rises, and the
  * target of an epoch. */
+#include <stdio.h>
 #include <stdlib.h>
 #include "base/assert.h"
 #include "base/pattern.h"
@@ -7,6 +8,9 @@
 #include "protocol/errors.h"
 
 #define WHY_BYTES 200
+/* Of one expression over all topics: some 200 ms in the worst case. */
+#define REGEX_STEPS_MAX 10000000
+#define REGEX_STEPS_OF_TOPIC_MIN 2000
 
 /* --- regular expressions --- */
 
@@ -63,12 +67,20 @@ static enum status resolve(struct consumer *g, struct consumer_regex *regex, cha
     int32_t count = 0;
     bool changed = regex->version < 0;
     if (pattern == NULL) return ST_INVALID;
+    uint32_t topic_count = (uint32_t)image_topic_count(c->image);
+    pattern_limit(pattern, MAX(REGEX_STEPS_MAX / (topic_count + 1), REGEX_STEPS_OF_TOPIC_MIN));
     struct image_iter iter;
     image_iter_topics(c->image, &iter);
     for (const struct topic_image *t; found != NULL && (t = image_next_topic(&iter)) != NULL;) {
         if (pattern_matches(pattern, t->name)) found[count++] = t->name;
+        if (pattern_gave_up(pattern)) break;
     }
+    bool gave_up = pattern_gave_up(pattern);
     pattern_free(pattern);
+    if (gave_up) {
+        (void)snprintf(why, WHY_BYTES, "it takes too long on a topic's name"); /* fits */
+        return ST_INVALID;
+    }
     if (found == NULL || !names_keep(c->mem, &regex->topics, found, count, &changed))
         return ST_NOMEM;
     regex->version = image_offset(c->image);
@@ -345,9 +357,7 @@ void consumer_assign_timer_init(struct consumer *g) { g->assign.fire = on_assign
 void consumer_assign(struct consumer *g) {
     struct coordinator *c = g->coordinator;
     if (g->epoch <= g->target_epoch) return;
-    int32_t interval_ms = consumer_setting(g, "consumer.assignment.interval.ms",
-                                           c->settings->consumer_assignment_interval_ms);
-    uint64_t due_us = g->assigned_us + (uint64_t)interval_ms * 1000;
+    uint64_t due_us = g->assigned_us + (uint64_t)consumer_assignment_interval_ms(g) * 1000;
     if (g->assigned_us == 0 || c->now.mono_us >= due_us) {
         assign_now(g);
     } else if (!io_timer_is_set(&g->assign)) {

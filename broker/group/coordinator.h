@@ -22,7 +22,12 @@
 #include "broker/group/effects.h"
 #include "controller/metadata/image.h"
 
-/* The broker's settings that the core obeys; they are read-only keys. */
+/* A number that the broker sets and a group may set for itself, within the broker's bounds. */
+struct bounded_setting {
+    int32_t value, min, max;
+};
+
+/* The broker's settings that the core obeys; all but the assignment interval are read-only keys. */
 struct group_settings {
     int32_t metadata_bytes_max; /* offset.metadata.max.bytes */
     int64_t retention_ms;       /* offsets.retention.minutes */
@@ -30,9 +35,9 @@ struct group_settings {
     int32_t session_timeout_ms_min, session_timeout_ms_max; /* group.m*.session.timeout.ms */
     int32_t initial_delay_ms; /* group.initial.rebalance.delay.ms */
     int32_t group_size_max;   /* group.max.size */
-    /* group.consumer.*; a group's own settings go before the first three */
-    int32_t consumer_session_timeout_ms, consumer_heartbeat_interval_ms;
-    int32_t consumer_assignment_interval_ms;
+    /* group.consumer.* */
+    struct bounded_setting consumer_session_timeout_ms, consumer_heartbeat_interval_ms;
+    struct bounded_setting consumer_assignment_interval_ms;
     int32_t consumer_group_size_max;
     bool may_upgrade, may_downgrade; /* group.consumer.migration.policy */
     const struct assignor *assignor; /* of groups whose members do not say */

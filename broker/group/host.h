@@ -20,6 +20,7 @@ struct group_service {
     struct mem mem; /* what groups hold: bounded apart from what requests hold */
     struct group_settings settings;
     int64_t linger_ms; /* group.coordinator.append.linger.ms */
+    uint64_t patience_us; /* offsets.commit.timeout.ms */
     struct list hosts; /* struct hosted */
     struct list dirty; /* hosts with records to append at the end of this turn */
     struct io_later flush;
@@ -41,6 +42,7 @@ struct hosted {
     struct group_effects fx;
     struct io_timer wake;   /* the core's next deadline */
     struct io_timer linger; /* set: records wait for others */
+    struct io_timer late;   /* the first answer that waits has waited too long; may come early */
     struct io_timer retry;  /* set: a load failed, and is tried again */
     struct batch_builder builder;
     bool has_batch; /* the builder holds records */

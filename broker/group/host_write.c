@@ -239,6 +239,33 @@ static void set_wake(struct hosted *host) {
     }
 }
 
+/* What it wrote may yet be committed: its client asks again, or finds it done. */
+static void on_late(struct io_timer *timer) {
+    struct hosted *host = CONTAINER_OF(timer, struct hosted, late);
+    struct io *io = host->service->shard->io;
+    while (!list_is_empty(&host->waiting)) {
+        struct group_call *call = call_of(host->waiting.next);
+        if (call->late_us > io->now.mono_us) {
+            io_timer_set(io, &host->late, call->late_us);
+            return;
+        }
+        list_remove(&call->ticket.link);
+        group_ticket_fail(&call->ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        group_call_finish(call);
+    }
+}
+
+/* An answer waits for its records. */
+static void wait_for_commit(struct hosted *host, struct group_call *call, uint64_t after) {
+    struct io *io = host->service->shard->io;
+    call->after = after;
+    call->late_us = io->now.mono_us + host->service->patience_us;
+    list_push_back(&host->waiting, &call->ticket.link);
+    if (after <= host->committed || io_timer_is_set(&host->late)) return;
+    host->late.fire = on_late;
+    io_timer_set(io, &host->late, call->late_us);
+}
+
 void host_take_effects(struct hosted *host) {
     struct group_effects *fx = &host->fx;
     if (fx->is_broken) {
@@ -249,10 +276,8 @@ void host_take_effects(struct hosted *host) {
     }
     if (fx->record_count > 0 && !put_records(host)) return;
     uint64_t after = host->emitted + host->has_batch;
-    for (struct list *node; (node = list_pop_front(&fx->replies)) != NULL;) {
-        call_of(node)->after = after;
-        list_push_back(&host->waiting, node);
-    }
+    for (struct list *node; (node = list_pop_front(&fx->replies)) != NULL;)
+        wait_for_commit(host, call_of(node), after);
     group_effects_clear(fx);
     if (host->has_batch) flush_soon(host);
     set_wake(host);
@@ -278,6 +303,7 @@ void host_unload(struct hosted *host, int16_t error) {
     list_remove(&host->dirty_link);
     io_timer_clear(io, &host->wake);
     io_timer_clear(io, &host->linger);
+    io_timer_clear(io, &host->late);
     host_orphan_writes(host);
     host->emitted = host->committed = 0;
     if (core == NULL) return;

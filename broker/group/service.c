@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/group/assignor.h"
-#include "broker/config/config.h"
+#include "broker/config/settings.h"
 #include "broker/group/host.h"
 #include "broker/net/connection.h"
 #include "protocol/errors.h"
@@ -75,9 +75,14 @@ static const struct assignor *first_assignor(const struct str_list *names) {
     return found != NULL ? found : &assignors[0];
 }
 
+static struct bounded_setting bounded(int64_t value, int64_t min, int64_t max) {
+    return (struct bounded_setting){(int32_t)value, (int32_t)min, (int32_t)max}; /* ints, as keys */
+}
+
 static void read_settings(struct group_service *service) {
     const struct config *config = service->shard->broker->config;
     service->linger_ms = config->group_coordinator_append_linger_ms;
+    service->patience_us = (uint64_t)config->offsets_commit_timeout_ms * 1000;
     service->settings = (struct group_settings){
         .metadata_bytes_max = (int32_t)config->offset_metadata_max_bytes,
         .retention_ms = config->offsets_retention_minutes * 60000,
@@ -86,14 +91,31 @@ static void read_settings(struct group_service *service) {
         .session_timeout_ms_max = (int32_t)config->group_max_session_timeout_ms,
         .initial_delay_ms = (int32_t)config->group_initial_rebalance_delay_ms,
         .group_size_max = (int32_t)config->group_max_size,
-        .consumer_session_timeout_ms = (int32_t)config->group_consumer_session_timeout_ms,
-        .consumer_heartbeat_interval_ms = (int32_t)config->group_consumer_heartbeat_interval_ms,
-        .consumer_assignment_interval_ms = (int32_t)config->group_consumer_assignment_interval_ms,
+        .consumer_session_timeout_ms = bounded(config->group_consumer_session_timeout_ms,
+                                               config->group_consumer_min_session_timeout_ms,
+                                               config->group_consumer_max_session_timeout_ms),
+        .consumer_heartbeat_interval_ms =
+            bounded(config->group_consumer_heartbeat_interval_ms,
+                    config->group_consumer_min_heartbeat_interval_ms,
+                    config->group_consumer_max_heartbeat_interval_ms),
+        .consumer_assignment_interval_ms =
+            bounded(config->group_consumer_assignment_interval_ms,
+                    config->group_consumer_min_assignment_interval_ms,
+                    config->group_consumer_max_assignment_interval_ms),
         .consumer_group_size_max = (int32_t)config->group_consumer_max_size,
         .may_upgrade = policy_allows(config->group_consumer_migration_policy, "UPGRADE"),
         .may_downgrade = policy_allows(config->group_consumer_migration_policy, "DOWNGRADE"),
         .assignor = first_assignor(&config->group_consumer_assignors),
     };
+}
+
+/* The one that may be altered while the broker runs. */
+static void read_altered(struct group_service *service) {
+    const struct shard *shard = service->shard;
+    struct broker_settings settings =
+        broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
+    service->settings.consumer_assignment_interval_ms.value =
+        (int32_t)setting_number(&settings, STR("group.consumer.assignment.interval.ms"));
 }
 
 static void flush_dirty(struct io_later *later) {
@@ -148,6 +170,7 @@ void group_service_take_image(struct shard *shard, const struct topic_image *con
     struct group_service *service = shard->groups;
     const struct topic_image *topic = offsets_topic(shard);
     if (service->is_stopped) return;
+    read_altered(service);
     for (uint32_t i = 0; i < deleted_count; i++) {
         LIST_EACH(&service->hosts, node)
         forget_topic(CONTAINER_OF(node, struct hosted, link), deleted[i]->name);

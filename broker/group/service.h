@@ -47,6 +47,7 @@ struct group_call {
     struct uuid topic_id;
     int32_t partition;
     uint64_t after;   /* the write that must be committed first */
+    uint64_t late_us; /* monotonic; not waited for beyond it */
     uint32_t out;     /* messages that are not home yet */
     char client_host[IO_ADDRESS_TEXT_BYTES];
 };

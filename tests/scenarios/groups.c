@@ -575,9 +575,9 @@ static void verb_new(struct group_stage *s, const char *line, struct answer *a) 
         .session_timeout_ms_max = (int32_t)word(line, "max", 1800000),
         .initial_delay_ms = (int32_t)word(line, "delay", 0),
         .group_size_max = (int32_t)word(line, "size", INT32_MAX),
-        .consumer_session_timeout_ms = (int32_t)word(line, "session", 45000),
-        .consumer_heartbeat_interval_ms = 5000,
-        .consumer_assignment_interval_ms = (int32_t)word(line, "interval", 0),
+        .consumer_session_timeout_ms = {(int32_t)word(line, "session", 45000), 1, 60000},
+        .consumer_heartbeat_interval_ms = {5000, 1, 15000},
+        .consumer_assignment_interval_ms = {(int32_t)word(line, "interval", 0), 0, 15000},
         .consumer_group_size_max = (int32_t)word(line, "size", INT32_MAX),
         .may_upgrade = word(line, "upgrade", 1) != 0,
         .may_downgrade = word(line, "downgrade", 1) != 0,
@@ -613,7 +613,7 @@ bool group_stage_verb(struct group_stage *s, const char *verb, const char *line,
         {"topic-deleted", verb_topic_deleted}, {"wait", verb_wait}, {"clock", verb_clock},
         {"lose", verb_lose},         {"compact", verb_compact}, {"pending", verb_pending},
         {"end", verb_end},           {"topic", verb_topic},     {"member", verb_member},
-        {"describe-consumer", verb_describe_consumer},
+        {"describe-consumer", verb_describe_consumer}, {"setting", verb_setting},
     };
     for (size_t i = 0; i < COUNT(verbs); i++) {
         if (strcmp(verbs[i].name, verb) != 0) continue;

@@ -15,6 +15,22 @@ static struct uuid topic_id(struct str name) {
     return id;
 }
 
+static void apply(struct group_stage *s, const struct bytes *values, uint32_t count,
+                  struct answer *a) {
+    struct image *image = NULL;
+    struct image_delta delta = {0};
+    enum status st = image_apply(s->image, values, count, image_offset(s->image) + 1, 0, &s->arena,
+                                 &image, &delta);
+    if (st != ST_OK) {
+        say(a, "%s: %.*s\n", status_name(st), STR_ARG(delta.problem));
+        return;
+    }
+    image_free(s->image);
+    s->image = image;
+    if (s->core != NULL) s->core->image = image;
+    say(a, "ok\n");
+}
+
 void verb_topic(struct group_stage *s, const char *line, struct answer *a) {
     struct str name = kept_word(s, line, "name");
     const struct topic_image *known = image_topic_by_name(s->image, name);
@@ -42,18 +58,20 @@ void verb_topic(struct group_stage *s, const char *line, struct answer *a) {
         ASSERT(metadata_record_encode(&partition_record_schema, 0, &partition, &s->arena,
                                       &values[value_count++]) == ST_OK);
     }
-    struct image *image = NULL;
-    struct image_delta delta = {0};
-    enum status st = image_apply(s->image, values, value_count, image_offset(s->image) + 1, 0,
-                                 &s->arena, &image, &delta);
-    if (st != ST_OK) {
-        say(a, "%s: %.*s\n", status_name(st), STR_ARG(delta.problem));
-        return;
-    }
-    image_free(s->image);
-    s->image = image;
-    if (s->core != NULL) s->core->image = image;
-    say(a, "ok\n");
+    apply(s, values, value_count, a);
+}
+
+/* A setting of the group's own. */
+void verb_setting(struct group_stage *s, const char *line, struct answer *a) {
+    struct config_record record;
+    struct bytes value;
+    config_record_defaults(&record);
+    record.resource_type = CONFIG_GROUP;
+    record.resource_name = STR("g");
+    record.name = kept_word(s, line, "key");
+    record.value = kept_word(s, line, "value");
+    ASSERT(metadata_record_encode(&config_record_schema, 0, &record, &s->arena, &value) == ST_OK);
+    apply(s, &value, 1, a);
 }
 
 /* --- heartbeats --- */

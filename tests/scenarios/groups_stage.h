@@ -84,5 +84,6 @@ void say_consumer_described(struct group_stage *s, const struct request_note *r,
 /** false: not a record of a consumer group. */
 bool say_consumer_record(struct group_stage *s, const struct record_note *r, struct answer *a);
 void verb_topic(struct group_stage *s, const char *line, struct answer *a);
+void verb_setting(struct group_stage *s, const char *line, struct answer *a);
 void verb_member(struct group_stage *s, const char *line, struct answer *a);
 void verb_describe_consumer(struct group_stage *s, const char *line, struct answer *a);

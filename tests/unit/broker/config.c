@@ -142,6 +142,12 @@ static const struct {
     {"what contradicts itself", BASE "log.retention.ms=0\n", NULL,
      "server.properties: requirement failed: log.retention.ms must be unlimited (-1) or, greater "
      "than or equal to 1"},
+    {"a session beyond its bound", BASE "group.consumer.session.timeout.ms=70000\n", NULL,
+     "server.properties: group.consumer.session.timeout.ms must be less than or equal to "
+     "group.consumer.max.session.timeout.ms"},
+    {"a session below its bound", BASE "group.consumer.session.timeout.ms=30000\n", NULL,
+     "server.properties: group.consumer.session.timeout.ms must be greater than or equal to "
+     "group.consumer.min.session.timeout.ms"},
     {"two ids", BASE "broker.id=2\n", NULL,
      "server.properties: broker.id=2 and node.id=1: they are one key, give one value"},
     {"no directory", BASE "log.dirs=\n", NULL, "server.properties: log.dirs names no directory"},
