@@ -191,6 +191,12 @@ struct log_found {
  */
 MUST_CHECK enum status log_find_timestamp(struct job *job, struct log *log, int64_t timestamp_ms,
                                           int64_t upper_offset, struct log_found *ret_found);
+/** The first record of a client at or above `offset` and below upper_offset: what a reader that
+ * stands at `offset` reads next, and so when that was written. Markers of transactions are passed
+ * over. ret_found->offset: at most that record's (compaction may have left fewer records than the
+ * header of a batch says), never above it. */
+MUST_CHECK enum status log_find_record(struct job *job, struct log *log, int64_t offset,
+                                       int64_t upper_offset, struct log_found *ret_found);
 /** The record with the largest timestamp (ListOffsets -3), below upper_offset. */
 MUST_CHECK enum status log_find_max_timestamp(struct job *job, struct log *log,
                                               int64_t upper_offset, struct log_found *ret_found);

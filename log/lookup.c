@@ -1,5 +1,5 @@
-/* log/lookup.c - offsets by timestamp, in jobs: from the time index to a batch, from the batch to a
- * record. Source: UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp,
+/* log/lookup.c - offsets by timestamp and timestamps by offset, in jobs: from an index to a batch,
+ * from the batch to a record. Source: UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp,
  * FileRecords.searchForTimestamp. */
 #include "base/assert.h"
 #include "log/segment_file.h"
@@ -13,10 +13,33 @@ struct lookup {
     struct log *log;
     struct scan scan;
     int64_t timestamp_ms; /* at least this, or with `exactly` just this */
+    int64_t from_offset;  /* at or above this */
     int64_t upper_offset;
     bool exactly;
+    bool any_time; /* the timestamp does not matter: the first record from from_offset on */
     struct log_found *found;
 };
+
+static bool fits(const struct lookup *l, int64_t timestamp_ms) {
+    if (l->any_time) return true;
+    return l->exactly ? timestamp_ms == l->timestamp_ms : timestamp_ms >= l->timestamp_ms;
+}
+
+static bool batch_fits(const struct lookup *l, const struct batch_view *view) {
+    if (batch_last_offset(view) < MAX(l->log->log_start, l->from_offset)) return false;
+    if (l->any_time) return view->record_count > 0 && !batch_is_control(view);
+    return fits(l, view->max_timestamp);
+}
+
+/* Whether the header alone says when the record was written that is looked for: it is the first of
+ * its batch, or all were stamped by the broker at once. */
+static bool header_tells(const struct lookup *l, const struct batch_view *view,
+                         int64_t *ret_timestamp_ms) {
+    bool is_first = MAX(l->log->log_start, l->from_offset) <= view->base_offset;
+    bool by_broker = view->attributes & BATCH_ATTR_LOG_APPEND_TIME;
+    *ret_timestamp_ms = by_broker ? view->max_timestamp : view->base_timestamp;
+    return by_broker || (is_first && !batch_has_delete_horizon(view));
+}
 
 /* The first matching record of the batch at `position`. */
 static enum status search_batch(struct lookup *l, struct segment *segment, uint64_t position,
@@ -33,10 +56,8 @@ static enum status search_batch(struct lookup *l, struct segment *segment, uint6
         record_iter_init(&it, mem);
         record_iter_open(&it, &view, PLAIN_BYTES_MAX);
         while (record_iter_next(&it, &record)) {
-            if (l->exactly ? record.timestamp != l->timestamp_ms
-                           : record.timestamp < l->timestamp_ms)
-                continue;
-            if (record.offset < l->log->log_start) continue;
+            if (!fits(l, record.timestamp)) continue;
+            if (record.offset < MAX(l->log->log_start, l->from_offset)) continue;
             if (record.offset < l->upper_offset) {
                 *l->found = (struct log_found){record.offset, record.timestamp,
                                                view.partition_leader_epoch};
@@ -50,6 +71,16 @@ static enum status search_batch(struct lookup *l, struct segment *segment, uint6
     }
     mem_free(mem, batch, header->batch_bytes);
     return st == ST_SHORT ? ST_CORRUPT : st;
+}
+
+static enum status search_in(struct lookup *l, struct segment *segment, uint64_t position,
+                             const struct batch_view *header) {
+    int64_t timestamp_ms;
+    if (!l->any_time || !header_tells(l, header, &timestamp_ms))
+        return search_batch(l, segment, position, header);
+    int64_t offset = MAX(MAX(l->log->log_start, l->from_offset), header->base_offset);
+    *l->found = (struct log_found){offset, timestamp_ms, header->partition_leader_epoch};
+    return ST_EXISTS;
 }
 
 /* Walks the segment's batches from the one that holds `offset`. */
@@ -68,10 +99,7 @@ static enum status search_segment(struct lookup *l, struct segment *segment, int
         st = scan_header(&l->scan, at, false, &view);
         if (st == ST_SHORT || st == ST_UNSUPPORTED) st = ST_CORRUPT;
         if (st != ST_OK || view.base_offset >= l->upper_offset) break;
-        bool may_hold = l->exactly ? view.max_timestamp == l->timestamp_ms
-                                   : view.max_timestamp >= l->timestamp_ms;
-        if (may_hold && batch_last_offset(&view) >= l->log->log_start)
-            st = search_batch(l, segment, at, &view);
+        if (batch_fits(l, &view)) st = search_in(l, segment, at, &view);
         at += view.batch_bytes;
     }
     segment_file_unuse(segment);
@@ -139,6 +167,22 @@ static enum status find_max(struct lookup *l) {
     return st;
 }
 
+static enum status find_record(struct lookup *l) {
+    int64_t from = MAX(l->from_offset, l->log->log_start);
+    int64_t after = l->log->segments[log_segment_of(l->log, from)]->base_offset - 1;
+    struct segment *segment;
+    enum status st = ST_OK;
+    while (st == ST_OK && l->found->offset < 0 &&
+           (segment = log_next_segment(l->log, after)) != NULL) {
+        after = segment->base_offset;
+        if (segment->size_bytes > 0)
+            st = search_segment(l, segment, MAX(from, segment->base_offset));
+        segment_let_go(segment);
+        if (after >= l->upper_offset) break;
+    }
+    return st;
+}
+
 static enum status run(struct job *job, struct log *log, struct lookup *lookup,
                        enum status (*find)(struct lookup *)) {
     *lookup->found = (struct log_found){-1, -1, -1};
@@ -158,6 +202,15 @@ enum status log_find_timestamp(struct job *job, struct log *log, int64_t timesta
     struct lookup lookup = {
         .timestamp_ms = timestamp_ms, .upper_offset = upper_offset, .found = ret_found};
     return run(job, log, &lookup, find_at_least);
+}
+
+enum status log_find_record(struct job *job, struct log *log, int64_t offset, int64_t upper_offset,
+                            struct log_found *ret_found) {
+    struct lookup lookup = {.any_time = true,
+                            .from_offset = offset,
+                            .upper_offset = upper_offset,
+                            .found = ret_found};
+    return run(job, log, &lookup, find_record);
 }
 
 enum status log_find_max_timestamp(struct job *job, struct log *log, int64_t upper_offset,

@@ -132,6 +132,11 @@ static void find_max_job(struct job *job, void *argument) {
     c->st = log_find_max_timestamp(job, c->fx->log, c->a, c->out);
 }
 
+static void find_record_job(struct job *job, void *argument) {
+    struct call *c = argument;
+    c->st = log_find_record(job, c->fx->log, c->a, c->b, c->out);
+}
+
 static void aborted_job(struct job *job, void *argument) {
     struct call *c = argument;
     c->st = log_find_aborted(job, c->fx->log, c->a, c->b, c->out);
@@ -155,6 +160,10 @@ enum status fixture_begin_epoch(struct fixture *fx, int32_t epoch) {
 enum status fixture_find(struct fixture *fx, int64_t timestamp_ms, int64_t upper,
                          struct log_found *found) {
     return run(fx, find_job, timestamp_ms, upper, found);
+}
+enum status fixture_find_record(struct fixture *fx, int64_t offset, int64_t upper,
+                                struct log_found *found) {
+    return run(fx, find_record_job, offset, upper, found);
 }
 enum status fixture_find_max(struct fixture *fx, int64_t upper, struct log_found *found) {
     return run(fx, find_max_job, upper, 0, found);

@@ -43,6 +43,8 @@ enum status fixture_begin_epoch(struct fixture *fx, int32_t epoch);
 enum status fixture_delete(struct fixture *fx);
 enum status fixture_find(struct fixture *fx, int64_t timestamp_ms, int64_t upper,
                          struct log_found *found);
+enum status fixture_find_record(struct fixture *fx, int64_t offset, int64_t upper,
+                                struct log_found *found);
 enum status fixture_find_max(struct fixture *fx, int64_t upper, struct log_found *found);
 
 enum status fixture_aborted(struct fixture *fx, int64_t first, int64_t upper,

@@ -1,5 +1,6 @@
 /* tests/unit/log/lookup.c - offsets by timestamp. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include "tests/unit/log/fixture.h"
 
 /* Timestamps of the batches, one record each; some rise, some fall. */
@@ -58,6 +59,54 @@ Test(lookup, finds_the_first_record_that_is_not_older) {
     }
 }
 
+static void append_three(struct fixture *fx, const int64_t *times) {
+    struct batch_options options = BATCH_OPTIONS_DEFAULT;
+    struct test_append a;
+    struct bytes batch, value = {(const uint8_t *)"value", 5};
+    append_prepare(fx, &a, 3, 5, 0);
+    cr_assert_eq(batch_builder_start(&fx->builder, &options), ST_OK);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(batch_builder_add(&fx->builder, times[i], BYTES_NULL, value, NULL, 0), ST_OK);
+    cr_assert_eq(batch_builder_finish(&fx->builder, &batch), ST_OK);
+    free(a.batch);
+    a.batch = malloc(batch.len);
+    memcpy(a.batch, batch.ptr, batch.len);
+    a.append.batch = a.batch;
+    a.append.batch_bytes = (uint32_t)batch.len;
+    a.append.max_timestamp_ms = MAX(MAX(times[0], times[1]), times[2]);
+    cr_assert_eq(log_append(fx->log, &a.append), ST_OK);
+    plain_io_settle(&fx->plain);
+    append_release(&a);
+}
+
+Test(lookup, finds_when_the_next_record_of_an_offset_was_written) {
+    struct fixture fx;
+    struct log_found found;
+    make_log(&fx, 300);
+    for (int64_t offset = 0; offset < BATCHES; offset++) {
+        cr_assert_eq(fixture_find_record(&fx, offset, BATCHES, &found), ST_OK);
+        cr_expect_eq(found.offset, offset);
+        cr_expect_eq(found.timestamp_ms, timestamps[offset], "%ld", (long)offset);
+    }
+    cr_assert_eq(fixture_find_record(&fx, BATCHES, BATCHES, &found), ST_OK);
+    cr_expect_eq(found.offset, -1, "at the end there is none");
+    cr_assert_eq(fixture_find_record(&fx, 13, 13, &found), ST_OK);
+    cr_expect_eq(found.offset, -1, "not readable yet");
+    static const int64_t times[] = {2000, 2030, 2020};
+    append_three(&fx, times);
+    for (int64_t i = 0; i < 3; i++) {
+        cr_assert_eq(fixture_find_record(&fx, BATCHES + i, BATCHES + 3, &found), ST_OK);
+        cr_expect_eq(found.offset, BATCHES + i, "within a batch");
+        cr_expect_eq(found.timestamp_ms, times[i], "record %ld", (long)i);
+    }
+    fixture_sync(&fx);
+    cr_assert_eq(fixture_raise_start(&fx, 7), ST_OK);
+    cr_assert_eq(fixture_find_record(&fx, 2, BATCHES, &found), ST_OK);
+    cr_expect_eq(found.offset, 7, "what retention took is read by nobody");
+    cr_expect_eq(found.timestamp_ms, timestamps[7]);
+    fixture_release(&fx);
+}
+
 Test(lookup, in_an_empty_log_there_is_nothing) {
     struct fixture fx;
     struct log_found found;
@@ -68,5 +117,7 @@ Test(lookup, in_an_empty_log_there_is_nothing) {
     cr_assert_eq(fixture_find_max(&fx, 0, &found), ST_OK);
     cr_expect_eq(found.offset, -1);
     cr_expect_eq(found.timestamp_ms, -1);
+    cr_assert_eq(fixture_find_record(&fx, 0, 0, &found), ST_OK);
+    cr_expect_eq(found.offset, -1);
     fixture_release(&fx);
 }

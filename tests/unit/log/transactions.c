@@ -15,7 +15,7 @@ enum { PRODUCERS = 5, EVENTS_MAX = 400, IN_FLIGHT = 7, FILES_MAX = 256 };
 /* One batch, as it was appended. */
 struct event {
     int64_t id; /* NO_PRODUCER_ID: plain */
-    int64_t first_offset, last_offset;
+    int64_t first_offset, last_offset, timestamp_ms;
     bool is_transactional, is_marker, is_commit;
 };
 
@@ -102,6 +102,7 @@ static void append_event(struct story *s, struct event e) {
     cr_assert_eq(log_append(s->fx->log, &a->append), ST_OK);
     e.first_offset = a->append.base_offset;
     e.last_offset = a->append.last_offset;
+    e.timestamp_ms = a->append.max_timestamp_ms;
     s->events[s->count++] = e;
 }
 
@@ -355,6 +356,23 @@ static void remove_all(const struct fixture *fx, const struct tree *tree, const 
         if (ends_with(tree->files[i].name, extension)) file_remove(fx, tree->files[i].name);
 }
 
+/* Who stands at an offset reads the next record that is no marker. */
+static void expect_next_records(struct story *s, const char *when) {
+    const struct event *next = NULL;
+    for (uint32_t i = s->count; i-- > 0;) {
+        const struct event *e = &s->events[i];
+        if (!e->is_marker) next = e;
+        for (int64_t offset = e->last_offset; offset >= e->first_offset; offset--) {
+            struct log_found found;
+            cr_assert_eq(fixture_find_record(s->fx, offset, log_end(s->fx->log), &found), ST_OK);
+            int64_t want = next == NULL ? -1 : MAX(offset, next->first_offset);
+            cr_assert_eq(found.offset, want, "%s: at %ld", when, (long)offset);
+            cr_assert_eq(found.timestamp_ms, next == NULL ? -1 : next->timestamp_ms,
+                         "%s: at %ld", when, (long)offset);
+        }
+    }
+}
+
 /* --- tests --- */
 
 Test(transactions, of_any_story_are_found_live_and_after_every_kind_of_start) {
@@ -366,6 +384,7 @@ Test(transactions, of_any_story_are_found_live_and_after_every_kind_of_start) {
         expect_all(&s, "live");
         expect_stable_offsets(&s, "live");
         consume_committed(&s, "live");
+        expect_next_records(&s, "live");
         struct producer_list live = producers_of(&fx);
         cr_assert_eq(fixture_close(&fx), ST_OK);
         fx.open.clean = true;
@@ -374,6 +393,7 @@ Test(transactions, of_any_story_are_found_live_and_after_every_kind_of_start) {
         producer_list_release(&live, &fx.plain.mem);
         expect_all(&s, "closed");
         consume_committed(&s, "closed");
+        expect_next_records(&s, "closed");
         go_on(&s, EVENTS_MAX / 4);
         live = producers_of(&fx);
         fixture_sync(&fx);
