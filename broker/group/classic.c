@@ -156,6 +156,10 @@ static bool describe(const struct group *group,
     return true;
 }
 
+static uint32_t member_count(const struct group *group) {
+    return (uint32_t)classic_of(group)->members.count;
+}
+
 static void free_body(struct group_body *body) {
     struct classic *g = (struct classic *)(void *)body;
     struct mem *mem = g->coordinator->mem;
@@ -184,6 +188,7 @@ static const struct group_kind classic_kind = {
     .check_offset_delete = check_offset_delete,
     .check_delete = check_delete,
     .is_empty = is_empty,
+    .member_count = member_count,
     .is_subscribed = is_subscribed,
     .expiry_base = expiry_base,
     .bury = classic_bury,

@@ -148,6 +148,10 @@ static void unload(struct group *group, int16_t error) {
     (void)error;
 }
 
+static uint32_t member_count(const struct group *group) {
+    return (uint32_t)consumer_of(group)->members.count;
+}
+
 static void free_body(struct group_body *body) {
     struct consumer *g = (struct consumer *)(void *)body;
     struct mem *mem = g->coordinator->mem;
@@ -173,6 +177,7 @@ static const struct group_kind consumer_kind = {
     .check_offset_delete = check_offset_delete,
     .check_delete = check_delete,
     .is_empty = is_empty,
+    .member_count = member_count,
     .is_subscribed = consumer_is_subscribed,
     .expiry_base = expiry_base,
     .bury = consumer_bury,

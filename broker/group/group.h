@@ -37,6 +37,7 @@ struct group_kind {
     int16_t (*check_offset_delete)(struct group *group);
     int16_t (*check_delete)(struct group *group);
     bool (*is_empty)(const struct group *group);
+    uint32_t (*member_count)(const struct group *group);
     bool (*is_subscribed)(const struct group *group, struct str topic);
     enum expiry_base (*expiry_base)(const struct group *group, int64_t *ret_state_since_ms);
     /** Tombstones for everything that the body wrote, into the open unit. */
@@ -62,6 +63,7 @@ struct group {
     struct group_body *body;
     struct map topics; /* struct topic_offsets, by name */
     uint32_t pending_count; /* offsets of transactions that are not decided */
+    uint64_t commits; /* offsets committed since the coordinator was loaded; volatile */
 };
 
 /** NULL when there is none. */

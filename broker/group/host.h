@@ -4,6 +4,7 @@
  * `emitted` counts them, `committed` follows when they are below the high watermark. A call whose
  * answer came with or after batch N leaves when committed >= N, in order. */
 #pragma once
+#include "broker/group/lag.h"
 #include "broker/group/service.h"
 #include "broker/replication/partition.h"
 #include "protocol/batch_builder.h"
@@ -25,6 +26,7 @@ struct group_service {
     struct list dirty; /* hosts with records to append at the end of this turn */
     struct io_later flush;
     struct pool calls;
+    struct lag_cache lag;
     bool is_loading; /* the job that reads logs runs */
     bool is_stopped;
 };

@@ -265,6 +265,7 @@ enum status offsets_replay_marker(struct coordinator *c, int64_t producer_id, bo
         /* The later record counts, not the later decision: compaction keeps the later record. */
         bool counts = is_commit && (now == NULL || now->position < pending->committed.position);
         if (counts && st == ST_OK) st = offsets_put(group, pending->topic, &pending->committed);
+        group->commits += counts && c->is_loaded;
         group->pending_count--;
         free_pending(c, pending);
     }
@@ -345,6 +346,7 @@ static void keep_items(struct group *group, const struct commit_call *call) {
         struct committed offset = committed_now(c, call, item);
         offset.position = c->next_position++;
         if (offsets_put(group, item->topic, &offset) != ST_OK) c->fx->is_broken = true;
+        group->commits++;
     }
 }
 
@@ -421,7 +423,7 @@ static int by_name(const void *a, const void *b) {
                    (*(struct topic_offsets *const *)b)->topic);
 }
 
-static struct topic_offsets **sorted_topics(const struct group *group, struct arena *arena) {
+struct topic_offsets **offsets_sorted_topics(const struct group *group, struct arena *arena) {
     struct topic_offsets **topics =
         arena_array(arena, group->topics.count, sizeof(struct topic_offsets *));
     size_t count = 0;
@@ -435,7 +437,7 @@ static struct topic_offsets **sorted_topics(const struct group *group, struct ar
 static bool fetch_all(const struct group *group, const struct fetch_call *call,
                       struct offset_fetch_response_group *out, struct arena *arena) {
     int32_t count = (int32_t)group->topics.count;
-    struct topic_offsets **topics = sorted_topics(group, arena);
+    struct topic_offsets **topics = offsets_sorted_topics(group, arena);
     out->topics = offset_fetch_response_topics_array(arena, count);
     if (topics == NULL || out->topics == NULL) return false;
     for (int32_t t = 0; t < count; t++) {
@@ -654,7 +656,7 @@ static void dump_pending(const struct group *group, struct strbuf *out) {
 void offsets_dump(const struct group *group, struct strbuf *out) {
     struct arena arena;
     arena_init(&arena, group->coordinator->mem, 1024, 0);
-    struct topic_offsets **topics = sorted_topics(group, &arena);
+    struct topic_offsets **topics = offsets_sorted_topics(group, &arena);
     for (size_t t = 0; topics != NULL && t < group->topics.count; t++) {
         for (uint32_t i = 0; i < topics[t]->count; i++)
             dump_one(group, topics[t]->topic, &topics[t]->committed[i], "offset ", -1, out);

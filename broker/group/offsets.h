@@ -44,6 +44,8 @@ MUST_CHECK enum status offsets_put(struct group *group, struct str topic,
 void offsets_remove(struct group *group, struct str topic, int32_t partition);
 /** With the pending ones. */
 void offsets_free_all(struct group *group);
+/** By name; arena, NULL without memory. */
+struct topic_offsets **offsets_sorted_topics(const struct group *group, struct arena *arena);
 bool offsets_is_pending(const struct group *group, struct str topic, int32_t partition);
 
 /* --- replay --- */

@@ -133,6 +133,7 @@ struct group_service *group_service_new(struct shard *shard) {
     list_init(&service->hosts);
     list_init(&service->dirty);
     pool_init(&service->calls, shard->mem, sizeof(struct group_call), KEPT_CALLS);
+    lag_cache_init(&service->lag, shard->mem);
     read_settings(service);
     return service;
 }
@@ -142,6 +143,7 @@ void group_service_free(struct group_service *service) {
         host_free(CONTAINER_OF(service->hosts.next, struct hosted, link));
     ASSERT(service->mem.used_bytes == 0);
     pool_release(&service->calls);
+    lag_cache_release(&service->lag);
     MEM_FREE(service->shard->mem, service);
 }
 

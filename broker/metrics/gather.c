@@ -2,7 +2,9 @@
 #include "broker/metrics/gather.h"
 #include "base/assert.h"
 #include "base/limits.h"
+#include "broker/config/config.h"
 #include "broker/metadata/publisher.h"
+#include "broker/metrics/group_samples.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/disk_watch.h"
 
@@ -17,6 +19,8 @@ struct gather_slot {
     struct topic_sample *topics;
     struct partition_sample *partitions;
     uint32_t directory_count, topic_count, partition_count;
+    struct lag_notes groups;
+    struct lag_ends ends; /* of everybody's groups, as this shard knows them */
     int64_t owned_count, offline_count; /* partitions of this shard */
     bool is_applying;                   /* a newer image: partitions may be missing for a moment */
     bool failed;                        /* no memory */
@@ -124,10 +128,57 @@ static void note_topics(struct gather_slot *slot, const struct shard *shard) {
     }
 }
 
+static void post_all(struct gather *gather,
+                     void (*deliver)(struct io_message *message, struct io *at)) {
+    struct io *io = gather->broker->setup.ios[0];
+    gather->away_count = gather->slot_count;
+    for (uint32_t i = 0; i < gather->slot_count; i++) {
+        gather->slots[i].message.deliver = deliver;
+        io_post(io, i, &gather->slots[i].message);
+    }
+}
+
+static void visit_ends(struct io_message *message, struct io *at);
+
+/* On shard 0: all have said which groups they have. */
+static void ask_for_ends(struct gather *gather) {
+    const struct config *config = gather->broker->config;
+    gather->is_second = true;
+    for (uint32_t i = 0; i < gather->slot_count; i++)
+        gather->groups[i] = &gather->slots[i].groups;
+    lag_choose(gather->groups, gather->slot_count, config->klamm_metrics_groups_max,
+               config->klamm_metrics_group_offsets_max);
+    post_all(gather, visit_ends);
+}
+
 static void come_back(struct io_message *message, struct io *at) {
-    (void)at; /* shard 0 */
     struct gather *gather = CONTAINER_OF(message, struct gather_slot, message)->gather;
-    if (--gather->away_count == 0) gather->done(gather);
+    if (--gather->away_count > 0) return;
+    gather->wall_ms = at->now.wall_ms; /* shard 0's */
+    bool has_groups = false;
+    for (uint32_t i = 0; i < gather->slot_count; i++)
+        has_groups = has_groups || gather->slots[i].groups.row_count > 0;
+    if (has_groups && !gather->is_second) {
+        ask_for_ends(gather);
+    } else {
+        gather->done(gather);
+    }
+}
+
+static void ends_found(struct lag_ends *ends) {
+    struct gather_slot *slot = CONTAINER_OF(ends, struct gather_slot, ends);
+    slot->message.deliver = come_back;
+    io_post(ends->shard->io, 0, &slot->message);
+}
+
+static void visit_ends(struct io_message *message, struct io *at) {
+    struct gather_slot *slot = CONTAINER_OF(message, struct gather_slot, message);
+    struct gather *gather = slot->gather;
+    slot->ends = (struct lag_ends){.shard = gather->broker->shards[at->shard],
+                                   .notes = gather->groups,
+                                   .notes_count = gather->slot_count,
+                                   .done = ends_found};
+    lag_ends_find(&slot->ends);
 }
 
 static void visit(struct io_message *message, struct io *at) {
@@ -136,7 +187,11 @@ static void visit(struct io_message *message, struct io *at) {
     if (slot->gather->with_lists) {
         note_shard(slot, shard);
         note_directories(slot, shard);
-        if (!shard->stopping) note_topics(slot, shard); /* the image goes with the metadata log */
+        if (!shard->stopping) { /* the image goes with the metadata log */
+            note_topics(slot, shard);
+            lag_note(shard, &slot->arena, &slot->groups);
+            slot->failed = slot->failed || slot->groups.failed;
+        }
     }
     slot->message.deliver = come_back;
     io_post(at, 0, &slot->message);
@@ -178,14 +233,10 @@ void gather_start(struct gather *gather, struct broker *broker, bool with_lists)
         gather->done(gather);
         return;
     }
-    struct io *io = broker->setup.ios[0];
     ASSERT(broker->shard_count <= gather->slot_capacity);
-    gather->slot_count = gather->away_count = broker->shard_count;
+    gather->slot_count = broker->shard_count;
     if (with_lists) note_cluster(gather, broker->shards[0]);
-    for (uint32_t i = 0; i < gather->slot_count; i++) {
-        gather->slots[i].message.deliver = visit;
-        io_post(io, i, &gather->slots[i].message);
-    }
+    post_all(gather, visit);
 }
 
 /* --- by whoever reads the results --- */
@@ -194,6 +245,7 @@ struct gather *gather_new(struct mem *mem, uint32_t shard_count) {
     struct gather *gather = MEM_NEW(mem, struct gather);
     gather->mem = mem;
     gather->slots = mem_need(mem, shard_count * sizeof *gather->slots);
+    gather->groups = mem_need(mem, shard_count * sizeof(struct lag_notes *));
     gather->slot_capacity = shard_count;
     for (uint32_t i = 0; i < shard_count; i++) {
         struct gather_slot *slot = &gather->slots[i];
@@ -213,6 +265,7 @@ void gather_clear(struct gather *gather) {
     *gather = (struct gather){.broker = gather->broker,
                               .mem = gather->mem,
                               .slots = gather->slots,
+                              .groups = gather->groups,
                               .slot_capacity = gather->slot_capacity,
                               .done = gather->done,
                               .owner = gather->owner};
@@ -221,6 +274,7 @@ void gather_clear(struct gather *gather) {
 void gather_free(struct gather *gather) {
     struct mem *mem = gather->mem;
     for (uint32_t i = 0; i < gather->slot_capacity; i++) arena_release(&gather->slots[i].arena);
+    mem_free(mem, gather->groups, gather->slot_capacity * sizeof(struct lag_notes *));
     mem_free(mem, gather->slots, gather->slot_capacity * sizeof *gather->slots);
     MEM_FREE(mem, gather);
 }
@@ -349,6 +403,14 @@ static bool join_shards(const struct gather *gather, struct arena *arena,
     return true;
 }
 
+static bool join_groups(const struct gather *gather, struct arena *arena,
+                        struct metrics_sample *sample) {
+    struct lag_notes **notes = arena_array(arena, gather->slot_count, sizeof(struct lag_notes *));
+    if (notes == NULL) return false;
+    for (uint32_t i = 0; i < gather->slot_count; i++) notes[i] = &gather->slots[i].groups;
+    return group_samples_make(notes, gather->slot_count, gather->wall_ms, arena, sample);
+}
+
 void gather_counters(const struct broker *broker, struct metrics_sample *sample) {
     for (uint32_t i = 0; i < broker->shard_count; i++)
         metrics_sum(&sample->totals, &broker->shards[i]->metrics);
@@ -363,7 +425,8 @@ bool gather_sample(const struct gather *gather, struct arena *arena,
         if (gather->slots[i].failed) return false;
     }
     if (!join_shards(gather, arena, sample) || !join_directories(gather, arena, sample) ||
-        !join_topics(gather, arena, sample) || !join_partitions(gather, arena, sample))
+        !join_topics(gather, arena, sample) || !join_partitions(gather, arena, sample) ||
+        !join_groups(gather, arena, sample))
         return false;
     sample->is_gathered = true;
     metrics_sample_set(sample, METRIC_BROKERS_LIVE, (double)gather->live_brokers);

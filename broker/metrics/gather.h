@@ -11,10 +11,11 @@
  * Bounds: topics are listed in order of their names, each with all its partitions or not at all, as
  * long as there are at most GATHER_TOPICS_MAX topics and GATHER_PARTITIONS_MAX partitions in the
  * cluster's list. A shard looks up its own part of those, about 0.2 us each; shard 0 besides goes
- * through the whole image. */
+ * through the whole image. Groups: broker/group/lag.h; they take a second message to each shard. */
 #pragma once
 #include "base/arena.h"
 #include "base/io.h"
+#include "broker/group/lag.h"
 #include "broker/metrics/page.h"
 
 struct broker;
@@ -27,10 +28,13 @@ struct gather {
     struct broker *broker;
     struct mem *mem; /* borrowed: of gather_new */
     struct gather_slot *slots;
+    struct lag_notes **groups; /* of the slots */
     uint32_t slot_capacity, slot_count; /* shards there may be; that were asked */
     uint32_t away_count;
     bool with_lists; /* also what the slots hold; otherwise only whether the shards answer */
+    bool is_second;  /* the message that asks for the ends of partitions is under way */
     bool is_ready;   /* result: the broker serves everything */
+    int64_t wall_ms; /* result: when that was */
     int64_t cluster_topics, cluster_partitions, leaderless_partitions, under_replicated_partitions;
     int64_t led_partitions, listed_partitions, live_brokers;
     /** On shard 0; set once, as is the owner. */

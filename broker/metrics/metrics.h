@@ -49,6 +49,17 @@ enum metric_id {
     METRIC_DIRECTORY_VERIFIED_BYTES,
     METRIC_FETCH_FAILED,
     METRIC_FETCH_BYTES,
+    METRIC_GROUP_COMMIT_AGE,
+    METRIC_GROUP_COMMITS,
+    METRIC_GROUP_COMMITTED_OFFSET,
+    METRIC_GROUP_LAG_RECORDS,
+    METRIC_GROUP_LAG_SECONDS,
+    METRIC_GROUP_LAG_STABLE_RECORDS,
+    METRIC_GROUP_MEMBERS,
+    METRIC_GROUP_OFFSETS_UNLISTED,
+    METRIC_GROUP_STATE,
+    METRIC_GROUPS,
+    METRIC_GROUPS_UNLISTED,
     METRIC_LONG_BATCHES,
     METRIC_MACHINE_MEMORY,
     METRIC_MEMORY_LIMIT,
@@ -118,6 +129,9 @@ enum metric_source {
     FROM_DIRECTORY, /* directory; field of struct directory_sample */
     FROM_TOPIC,     /* topic; field of struct topic_sample */
     FROM_PARTITION, /* topic, partition; field of struct partition_sample */
+    FROM_GROUP,     /* group; field of struct group_sample */
+    FROM_GROUP_STATE,  /* group, protocol, state */
+    FROM_GROUP_OFFSET, /* group, topic, partition; field of struct group_offset_sample */
 };
 
 struct metric_row {

@@ -149,7 +149,7 @@ static void add_directories(struct strbuf *out, const struct metric_row *row,
 /* What the totals have and no listed topic does. */
 static void add_other_topics(struct strbuf *out, const struct metric_row *row, int64_t total,
                              int64_t listed) {
-    strbuf_printf(out, "%s{topic=\"" METRICS_OTHER_TOPICS "\"}", row->name);
+    strbuf_printf(out, "%s{topic=\"" METRICS_OTHERS "\"}", row->name);
     add_integer(out, MAX(total - listed, 0));
 }
 
@@ -191,6 +191,67 @@ static void add_partitions(struct strbuf *out, const struct metric_row *row,
     }
 }
 
+/* A field in ms is shown in seconds; -1 has no sample. */
+static void add_group_value(struct strbuf *out, const struct metric_row *row, int64_t value) {
+    bool in_seconds = strcmp(row->unit, "seconds") == 0;
+    add_number(out, in_seconds ? (double)value / 1000 : (double)value);
+}
+
+static void add_group(struct strbuf *out, const struct metric_row *row,
+                      const struct group_sample *group) {
+    bool is_state = row->source == FROM_GROUP_STATE;
+    int64_t value = is_state ? 1 : field_of(row, group);
+    if (value < 0) return;
+    strbuf_printf(out, "%s{", row->name);
+    add_label(out, "group", group->id);
+    if (is_state) {
+        strbuf_add_char(out, ',');
+        add_label(out, "protocol", group->protocol);
+        strbuf_add_char(out, ',');
+        add_label(out, "state", group->state);
+    }
+    strbuf_add_char(out, '}');
+    add_group_value(out, row, value);
+}
+
+static void add_groups(struct strbuf *out, const struct metric_row *row,
+                       const struct metrics_sample *sample) {
+    for (uint32_t i = 0; i < sample->group_count; i++) add_group(out, row, &sample->groups[i]);
+    if (sample->other_groups != NULL && row->source == FROM_GROUP)
+        add_group(out, row, sample->other_groups);
+}
+
+static void add_other_groups(struct strbuf *out, const struct metric_row *row, int64_t value) {
+    if (value < 0) return;
+    strbuf_printf(out, "%s{", row->name);
+    add_label(out, "group", STR(METRICS_OTHERS));
+    strbuf_add_char(out, '}');
+    add_group_value(out, row, value);
+}
+
+static void add_group_offsets(struct strbuf *out, const struct metric_row *row,
+                              const struct metrics_sample *sample) {
+    for (uint32_t i = 0; i < sample->group_offset_count; i++) {
+        const struct group_offset_sample *offset = &sample->group_offsets[i];
+        int64_t value = field_of(row, offset);
+        if (value < 0) continue;
+        strbuf_printf(out, "%s{", row->name);
+        add_label(out, "group", offset->group);
+        strbuf_add_char(out, ',');
+        add_label(out, "topic", offset->topic);
+        strbuf_printf(out, ",partition=\"%d\"}", offset->partition);
+        add_group_value(out, row, value);
+    }
+    if (sample->other_groups == NULL) return;
+    switch (row - metric_table) {
+    case METRIC_GROUP_LAG_RECORDS: add_other_groups(out, row, sample->other_lag_records); break;
+    case METRIC_GROUP_LAG_STABLE_RECORDS:
+        add_other_groups(out, row, sample->other_lag_stable_records);
+        break;
+    default: break; /* what does not add up */
+    }
+}
+
 static void add_single(struct strbuf *out, const char *name, double value) {
     strbuf_printf(out, "%s", name);
     add_number(out, value);
@@ -216,6 +277,9 @@ static void add_samples(struct strbuf *out, enum metric_id id,
     case FROM_DIRECTORY: add_directories(out, row, sample); break;
     case FROM_TOPIC: add_topics(out, row, sample); break;
     case FROM_PARTITION: add_partitions(out, row, sample); break;
+    case FROM_GROUP:
+    case FROM_GROUP_STATE: add_groups(out, row, sample); break;
+    case FROM_GROUP_OFFSET: add_group_offsets(out, row, sample); break;
     }
 }
 

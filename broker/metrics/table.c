@@ -5,6 +5,8 @@
 #define DIRECTORY(field) offsetof(struct directory_sample, field)
 #define TOPIC(field) offsetof(struct topic_sample, field)
 #define PARTITION(field) offsetof(struct partition_sample, field)
+#define GROUP(field) offsetof(struct group_sample, field)
+#define OFFSET(field) offsetof(struct group_offset_sample, field)
 #define TRAFFIC "kafka.server:type=BrokerTopicMetrics,name="
 
 const struct metric_row metric_table[METRIC_COUNT] = {
@@ -129,6 +131,45 @@ const struct metric_row metric_table[METRIC_COUNT] = {
                              TRAFFIC "FailedFetchRequestsPerSec"},
     [METRIC_FETCH_BYTES] = {"klamm_fetched_bytes_total", METRIC_COUNTER, FROM_SHARDS, 0, "bytes",
                             "Octets of batches given to consumers.", TRAFFIC "BytesOutPerSec"},
+    [METRIC_GROUP_COMMIT_AGE] = {"klamm_group_commit_age_seconds", METRIC_GAUGE, FROM_GROUP_OFFSET,
+                                 OFFSET(commit_age_ms), "seconds",
+                                 "Time since the group last committed for the partition.", NULL},
+    [METRIC_GROUP_COMMITS] =
+        {"klamm_group_commits_total", METRIC_COUNTER, FROM_GROUP, GROUP(commits), "",
+         "Offsets that the group committed since its coordinator was loaded.",
+         "kafka.server:type=group-coordinator-metrics,attribute=offset-commit-count"},
+    [METRIC_GROUP_COMMITTED_OFFSET] = {"klamm_group_committed_offset", METRIC_GAUGE,
+                                       FROM_GROUP_OFFSET, OFFSET(committed), "",
+                                       "The offset that the group has committed.", NULL},
+    [METRIC_GROUP_LAG_RECORDS] =
+        {"klamm_group_lag_records", METRIC_GAUGE, FROM_GROUP_OFFSET, OFFSET(lag_records), "",
+         "Offsets between what the group has committed and the high watermark. Where this broker "
+         "leads the partition.",
+         "kafka.consumer:type=consumer-fetch-manager-metrics,attribute=records-lag"},
+    [METRIC_GROUP_LAG_SECONDS] =
+        {"klamm_group_lag_seconds", METRIC_GAUGE, FROM_GROUP_OFFSET, OFFSET(lag_ms), "seconds",
+         "Age, by its timestamp, of the record that the group reads next; 0 when there is none.",
+         NULL},
+    [METRIC_GROUP_LAG_STABLE_RECORDS] =
+        {"klamm_group_lag_stable_records", METRIC_GAUGE, FROM_GROUP_OFFSET,
+         OFFSET(lag_stable_records), "",
+         "The same up to the last stable offset: what readers of committed data may read.", NULL},
+    [METRIC_GROUP_MEMBERS] = {"klamm_group_members", METRIC_GAUGE, FROM_GROUP, GROUP(members), "",
+                              "Members of the group.", NULL},
+    [METRIC_GROUP_OFFSETS_UNLISTED] =
+        {"klamm_group_offsets_unlisted", METRIC_GAUGE, FROM_GATHERED, 0, "",
+         "Committed offsets of groups that have no series of their own.", NULL},
+    [METRIC_GROUP_STATE] = {"klamm_group_state", METRIC_GAUGE, FROM_GROUP_STATE, 0, "",
+                            "Always 1; the labels say how the group stands.",
+                            "kafka.server:type=group-coordinator-metrics,attribute=group-count"},
+    [METRIC_GROUPS] = {"klamm_groups", METRIC_GAUGE, FROM_GATHERED, 0, "",
+                       "Groups that this broker coordinates.",
+                       "kafka.server:type=GroupMetadataManager,name=NumGroups"},
+    [METRIC_GROUPS_UNLISTED] =
+        {"klamm_groups_unlisted", METRIC_GAUGE, FROM_GATHERED, 0, "",
+         "Groups among them that have no series of their own: beyond klamm.metrics.groups.max or "
+         "klamm.metrics.group.offsets.max, or with an id of more than 256 octets.",
+         NULL},
     [METRIC_LONG_BATCHES] = {"klamm_long_batches_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
                              "Batches of producers that were long to walk and went to a worker.",
                              NULL},
@@ -310,6 +351,9 @@ const char *metric_labels(enum metric_source source) {
     case FROM_DIRECTORY: return "directory";
     case FROM_TOPIC: return "topic";
     case FROM_PARTITION: return "topic, partition";
+    case FROM_GROUP: return "group";
+    case FROM_GROUP_STATE: return "group, protocol, state";
+    case FROM_GROUP_OFFSET: return "group, topic, partition";
     }
     return "";
 }

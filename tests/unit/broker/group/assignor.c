@@ -14,7 +14,7 @@ struct world {
     struct prng prng;
     struct assign_topic topics[TOPICS];
     uint32_t subscribed[MEMBERS][TOPICS];
-    char ids[MEMBERS][8];
+    char ids[MEMBERS][12];
     struct assign_member members[MEMBERS];
     struct assignment assignment;
 };
