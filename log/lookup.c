@@ -1,6 +1,6 @@
 /* log/lookup.c - offsets by timestamp and timestamps by offset, in jobs: from an index to a batch,
- * from the batch to a record. Source: UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp,
- * FileRecords.searchForTimestamp. */
+ * from the batch to a record. Source: UnifiedLog.fetchOffsetByTimestamp,
+ * LogSegment.findOffsetByTimestamp, FileRecords.searchForTimestamp. */
 #include "base/assert.h"
 #include "log/segment_file.h"
 #include "log/segment_job.h"
