@@ -1,5 +1,5 @@
 /* log/open.c - opening, creating and closing a partition's log.
- * What is trusted: after a clean stop everything, otherwise the segments that end at or below the
+ * What is trusted: after a clean stop everything, otherwise the segments that end below the
  * recovery point; of the active segment the end is always looked up in the file. What is not
  * trusted goes through recovery. */
 #include <inttypes.h>
@@ -213,7 +213,9 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
     for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
         bool last = i + 1 == log->segment_count;
-        bool below = !last && log->segments[i + 1]->base_offset <= open->recovery_point;
+        /* At the point exactly is not enough: it may be from when the segment was the active one,
+         * and its indexes' tails were in memory. */
+        bool below = !last && log->segments[i + 1]->base_offset < open->recovery_point;
         if (segment->indexes_durable && trust_epochs && (below || clean)) {
             if (!last) continue;
             st = segment_file_keep(job, log, segment);

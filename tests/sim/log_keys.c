@@ -66,6 +66,17 @@ void log_keys_opened(struct log_keys *keys, int64_t end) {
         fail(keys, "durable up to %lld, and the end is %lld", (long long)keys->durable_end,
              (long long)end);
     keys->count = MIN(keys->count, (size_t)end);
+    keys->is_started = true;
+}
+
+/* What never was durable may be gone from the middle, too: recovery found damage there and a whole
+ * batch behind it. What is there now is durable. */
+static void settle(struct log_keys *keys) {
+    keys->is_started = false;
+    for (size_t i = (size_t)keys->durable_end; i < keys->count; i++) {
+        if (!keys->entries[i].is_there) keys->entries[i].id = 0;
+    }
+    keys->durable_end = MAX(keys->durable_end, (int64_t)keys->count);
 }
 
 void log_keys_cleaned(struct log_keys *keys, int64_t clean_end, int64_t now_ms,
@@ -137,6 +148,7 @@ static void check_key(struct log_keys *keys, uint32_t key, int64_t clean_end, in
 
 void log_keys_read_end(struct log_keys *keys, int64_t clean_end, int64_t now_ms) {
     keys->checks++;
+    if (keys->is_started) settle(keys);
     for (uint32_t key = 0; key < LOG_KEYS_COUNT; key++) check_key(keys, key, clean_end, now_ms);
     for (size_t i = 0; i < keys->count; i++) keys->dropped += !keys->entries[i].is_there;
 }

@@ -26,6 +26,7 @@ struct log_keys {
     struct log_key_entry *entries; /* by offset */
     size_t count, capacity;
     int64_t durable_end;
+    bool is_started; /* a process opened the log; nothing was read to the end since */
     uint64_t checks, dropped; /* readings to the end; records found missing in them */
     char failure[256];        /* the first one; empty: none */
 };
@@ -41,7 +42,8 @@ bool log_keys_is_tombstone(uint64_t id);
 void log_keys_appended(struct log_keys *keys, int64_t base_offset, uint64_t first_id,
                        uint32_t count);
 void log_keys_durable(struct log_keys *keys, int64_t durable_end);
-/** A process opened the log and found this end: what lay behind it is gone. */
+/** A process opened the log and found this end: what lay behind it is gone, and so is for good what
+ * was not durable and is not found when all of it is read next. */
 void log_keys_opened(struct log_keys *keys, int64_t end);
 /** A cleaning reached clean_end at now_ms, and tombstones stay for retention_ms. */
 void log_keys_cleaned(struct log_keys *keys, int64_t clean_end, int64_t now_ms,

@@ -467,8 +467,12 @@ static bool check_all(struct job *job, struct log_process *p) {
     } else {
         history_end_begin(&s->history, PARTITION);
         p->is_booking = has_transactions(s);
-        if (!read_up_to(p, job, &reader, end, end)) return false;
+        bool is_read = read_up_to(p, job, &reader, end, end);
         p->is_booking = false;
+        if (!is_read) {
+            txn_book_release(&p->book);
+            return false;
+        }
         history_end(&s->history, PARTITION, log_start_offset(p->log), end);
         if (has_transactions(s) && !check_transactions(job, p)) return false;
     }
@@ -566,7 +570,7 @@ static void close_down(struct job *job, struct log_process *p) {
         log_sync(p->log);
         job_sleep_until(job, io_now(p->io).mono_us + 1000);
     }
-    if (has_transactions(s) && !check_all(job, p) && p->is_offline) return;
+    if (!check_all(job, p) && p->is_offline) return;
     enum status st = write_checkpoint(job, p);
     if (st == ST_OK) st = log_close(job, p->log);
     if (st == ST_OK) p->log = NULL;
@@ -676,8 +680,7 @@ static void restart_due(struct event *event) {
     struct log_scenario *s = CONTAINER_OF(event, struct log_scenario, restart);
     if (node_runs(s->node)) return;
     node_start(s->node, 1, boot, s);
-    bool is_killed =
-        has_transactions(s) && s->world->faults.process.kill_every_us > 0 && !s->is_ending;
+    bool is_killed = s->world->faults.process.kill_every_us > 0 && !s->is_ending;
     if (is_killed && draw(s, 4) == 0) event_set(&s->kill, 1 + draw(s, RECOVERY_US));
 }
 

@@ -484,6 +484,40 @@ Test(transactions, a_recovery_that_is_interrupted_anywhere_ends_alike_the_next_t
     }
 }
 
+static int fail_index_sync(struct plain_io *plain, const struct plain_call *call) {
+    bool is_index = call->kind == PLAIN_OPEN && ends_with(call->path, SEGMENT_0 ".index");
+    return is_index ? -EIO : 0;
+}
+
+/* The recovery point was taken while the segment was the active one, whose indexes' tails are in
+ * memory; it is the next segment's base offset by now, and the roll never finished. */
+Test(transactions, a_segment_that_ends_at_the_recovery_point_is_not_trusted_for_its_indexes) {
+    static struct story s;
+    struct fixture fx;
+    begin(&s, &fx, 1);
+    fx.config.segment_bytes = 1 << 20;
+    for (int i = 0; i < 20; i++)
+        append_event(&s, (struct event){.id = 1, .is_transactional = true});
+    append_event(&s, (struct event){.id = 1, .is_marker = true});
+    wait_for_all(&s);
+    fixture_sync(&fx);
+    int64_t recovery_point = log_recovery_point(fx.log);
+    cr_assert_eq(recovery_point, log_end(fx.log));
+    fx.config.segment_bytes = (int64_t)log_size_bytes(fx.log); /* it is full */
+    fx.plain.fault = fail_index_sync;
+    (void)fixture_append(&fx, 1, 100, 1000); /* refused or not, it rolls */
+    cr_assert_eq(log_segment_count(fx.log), 2);
+    fx.plain.fault = NULL;
+    cr_assert(log_is_offline(fx.log));
+    fixture_kill(&fx);
+    fx.dir.offline = false;
+    fx.open.recovery_point = recovery_point;
+    fx.open.clean = false;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    expect_all(&s, "killed while it rolled");
+    fixture_release(&fx);
+}
+
 /* A batch that is queued while the segment is rolled is behind its snapshot, and so is the marker
  * of a transaction that was open at the roll. */
 Test(transactions, a_snapshot_of_a_roll_knows_nothing_of_what_was_queued_then) {
