@@ -1,7 +1,9 @@
 /* log/holes.c - the holes of a segment, to and from their file. */
 #include "log/holes.h"
 #include <inttypes.h>
+#include "base/logging.h"
 #include "log/lines.h"
+#include "log/search.h"
 
 #define HOLES_FILE_BYTES_MAX ((size_t)1 << 20)
 
@@ -74,4 +76,45 @@ enum status holes_write(struct job *job, const struct log *log, const struct seg
                                                     LOG_FILE_MODE);
     strbuf_release(&text);
     return st;
+}
+
+static enum status insert(struct segment *segment, struct mem *mem, struct hole hole) {
+    uint32_t count = segment->hole_count, at = 0;
+    struct hole *holes = mem_alloc(mem, (count + 1) * sizeof hole);
+    if (holes == NULL) return ST_NOMEM;
+    while (at < count && segment->holes[at].position < hole.position) at++;
+    for (uint32_t i = 0; i < count; i++) holes[i < at ? i : i + 1] = segment->holes[i];
+    holes[at] = hole;
+    segment_set_holes(segment, holes, count + 1);
+    return ST_OK;
+}
+
+enum status holes_note(struct job *job, const struct log *log, struct segment *segment,
+                       uint64_t position, int64_t expected) {
+    struct scan scan;
+    struct batch_view view;
+    uint32_t index = log_segment_of(log, segment->base_offset);
+    struct hole hole = {.first_offset = expected,
+                        .end_offset = log_segment_end(log, index),
+                        .position = position,
+                        .end_position = segment->size_bytes};
+    enum status st = scan_init(&scan, job);
+    scan_file(&scan, segment->file, segment->size_bytes);
+    struct batch_search search = {.scan = &scan,
+                                  .log_path = log->path,
+                                  .segment_base = segment->base_offset,
+                                  .expected = expected,
+                                  .latest_epoch = -1};
+    if (st == ST_OK) st = batch_search_behind(&search, position, &hole.end_position, &view);
+    scan_release(&scan);
+    if (st == ST_OK) hole.end_offset = view.base_offset;
+    hole.end_offset = MAX(hole.end_offset, expected);
+    if (st != ST_OK && st != ST_NOT_FOUND) return st;
+    if (segment_hole_at(segment, position) != NULL) return ST_OK; /* another read's job did */
+    LOG_ERROR("log",
+              "damage found, the rest is served: log=%s base=%" PRId64 " offsets=[%" PRId64
+              ",%" PRId64 ") octets=[%" PRIu64 ",%" PRIu64 ")",
+              log->path, segment->base_offset, hole.first_offset, hole.end_offset, hole.position,
+              hole.end_position);
+    return insert(segment, segment->dir->io->mem, hole);
 }

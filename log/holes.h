@@ -13,3 +13,8 @@ MUST_CHECK enum status holes_read(struct job *job, const struct log *log, struct
 /** Makes the file say what the segment's holes are, durably; removes it when there are none. */
 MUST_CHECK enum status holes_write(struct job *job, const struct log *log,
                                    const struct segment *segment);
+/** Damage was met at `position`, where `expected` is the first offset that may stand: what lies up
+ * to the next valid batch of the segment, or to its end, becomes a hole, in memory only. The
+ * segment's file is in use. */
+MUST_CHECK enum status holes_note(struct job *job, const struct log *log, struct segment *segment,
+                                  uint64_t position, int64_t expected);

@@ -2,6 +2,7 @@
  * from the batch to a record. Source: UnifiedLog.fetchOffsetByTimestamp,
  * LogSegment.findOffsetByTimestamp, FileRecords.searchForTimestamp. */
 #include "base/assert.h"
+#include "base/logging.h"
 #include "log/segment_file.h"
 #include "log/segment_job.h"
 #include "protocol/record_iter.h"
@@ -50,6 +51,8 @@ static enum status search_batch(struct lookup *l, struct segment *segment, uint6
     struct batch_view view;
     enum status st = job_read(l->job, segment->file, batch, header->batch_bytes, position);
     if (st == ST_OK) st = batch_open((struct bytes){batch, header->batch_bytes}, &view);
+    if (st == ST_OK && !batch_crc_matches((struct bytes){batch, header->batch_bytes}))
+        st = ST_CORRUPT;
     if (st == ST_OK) {
         struct record_iter it;
         struct record record;
@@ -83,12 +86,34 @@ static enum status search_in(struct lookup *l, struct segment *segment, uint64_t
     return ST_EXISTS;
 }
 
-/* Walks the segment's batches from the one that holds `offset`. */
-static enum status search_segment(struct lookup *l, struct segment *segment, int64_t offset) {
+/* Where to look from: the batch that the entry speaks of, or the log start when that is later. An
+ * entry that does not hold is not believed. */
+static enum status start_position(struct lookup *l, struct segment *segment,
+                                  struct time_entry entry, uint64_t *ret_at) {
+    int64_t offset = segment->base_offset + (int64_t)entry.relative_offset;
+    bool is_right = true;
+    enum status st = ST_OK;
+    if (entry.timestamp_ms >= 0) {
+        st = segment_check_time(l->job, l->log, segment, &l->scan, entry, ret_at, &is_right);
+        if (st != ST_OK || (is_right && offset >= l->log->log_start)) return st;
+    }
+    if (!is_right) {
+        offset = segment->base_offset;
+        LOG_WARN("log", "time index leads astray, searching without it: log=%s base=%lld",
+                 l->log->path, (long long)segment->base_offset);
+    }
+    return segment_find_position(l->job, l->log, segment, &l->scan,
+                                 MAX(offset, l->log->log_start), ret_at);
+}
+
+/* Walks the segment's batches from the entry's. */
+static enum status search_segment(struct lookup *l, struct segment *segment,
+                                  struct time_entry entry) {
     uint64_t at = 0;
     enum status st = segment_file_use_wait(l->job, l->log, segment);
     if (st != ST_OK) return st;
-    st = segment_find_position(l->job, l->log, segment, &l->scan, offset, &at);
+    st = start_position(l, segment, entry, &at);
+    scan_file(&l->scan, segment->file, segment->size_bytes);
     while (st == ST_OK && at < segment->size_bytes) {
         const struct hole *hole = segment_hole_at(segment, at);
         if (hole != NULL) {
@@ -106,9 +131,9 @@ static enum status search_segment(struct lookup *l, struct segment *segment, int
     return st == ST_EXISTS ? ST_OK : st;
 }
 
-/* The last indexed offset whose timestamp is not above the one wanted: nothing before it can match.
- */
-static enum status start_offset(struct lookup *l, struct segment *segment, int64_t *ret_offset) {
+/* The last entry whose timestamp is not above the one wanted: nothing before it can match. */
+static enum status start_entry(struct lookup *l, struct segment *segment,
+                               struct time_entry *ret_entry) {
     struct time_entry entry = {-1, 0};
     const struct index_tail *tail = &segment->times.tail;
     if (tail->count > 0) entry = time_index_find(tail->entries, tail->count, l->timestamp_ms);
@@ -121,7 +146,7 @@ static enum status start_offset(struct lookup *l, struct segment *segment, int64
         entry = time_index_find(entries, count, l->timestamp_ms);
         mem_free(job_mem(l->job), entries, (size_t)count * TIME_INDEX_ENTRY_BYTES);
     }
-    *ret_offset = MAX(segment->base_offset + entry.relative_offset, l->log->log_start);
+    *ret_entry = entry;
     return ST_OK;
 }
 
@@ -134,9 +159,9 @@ static enum status find_at_least(struct lookup *l) {
         bool holds_it =
             st == ST_OK && segment->size_bytes > 0 && segment->max_timestamp_ms >= l->timestamp_ms;
         if (holds_it) {
-            int64_t offset = 0;
-            st = start_offset(l, segment, &offset);
-            if (st == ST_OK) st = search_segment(l, segment, offset);
+            struct time_entry entry;
+            st = start_entry(l, segment, &entry);
+            if (st == ST_OK) st = search_segment(l, segment, entry);
         }
         segment_let_go(segment);
         if (st != ST_OK || holds_it) return st;
@@ -162,7 +187,10 @@ static enum status find_max(struct lookup *l) {
     }
     if (best == NULL) return st;
     l->timestamp_ms = best->max_timestamp_ms;
-    if (st == ST_OK) st = search_segment(l, best, best->max_timestamp_offset);
+    if (st == ST_OK) {
+        uint32_t relative = (uint32_t)(best->max_timestamp_offset - best->base_offset);
+        st = search_segment(l, best, (struct time_entry){best->max_timestamp_ms, relative});
+    }
     segment_let_go(best);
     return st;
 }
@@ -175,8 +203,10 @@ static enum status find_record(struct lookup *l) {
     while (st == ST_OK && l->found->offset < 0 &&
            (segment = log_next_segment(l->log, after)) != NULL) {
         after = segment->base_offset;
-        if (segment->size_bytes > 0)
-            st = search_segment(l, segment, MAX(from, segment->base_offset));
+        if (segment->size_bytes > 0) {
+            uint32_t relative = (uint32_t)MAX(from - segment->base_offset, 0);
+            st = search_segment(l, segment, (struct time_entry){-1, relative});
+        }
         segment_let_go(segment);
         if (after >= l->upper_offset) break;
     }

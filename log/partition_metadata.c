@@ -50,7 +50,8 @@ enum status partition_metadata_check(struct job *job, const char *dir, struct uu
     if (st == ST_OK) {
         if (uuid_eq(found, topic_id)) return ST_OK;
         uuid_format(found, found_text);
-        LOG_ERROR("log", "directory of another topic: dir=%s topic_id=%s found=%s", dir,
+        LOG_ERROR("log", "directory of another topic: file=%s/" PARTITION_METADATA_FILE
+                  " topic_id=%s found=%s", dir,
                   wanted_text, found_text);
         return ST_INVALID;
     }

@@ -9,6 +9,7 @@
  * FileRecords.searchForOffsetWithSize. */
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/holes.h"
 #include "log/segment_file.h"
 #include "log/segment_job.h"
 
@@ -16,9 +17,10 @@
 #define INLINE_READS_MAX                                                                           \
     32u /* then one goes through the ring, so that a long search gives up its turn */
 
+#define SEARCHES_MAX 4 /* of one read, for what lies behind damage that it met */
 #define VERIFY_TURN_BYTES ((uint64_t)1 << 20) /* verified before the shard does other things */
 
-enum read_phase { PHASE_PLACE, PHASE_FIRST, PHASE_UPPER, PHASE_VERIFY };
+enum read_phase { PHASE_PLACE, PHASE_FIRST, PHASE_SEARCH, PHASE_UPPER, PHASE_VERIFY };
 
 struct read_state {
     struct segment *segment; /* held; NULL between segments */
@@ -28,6 +30,7 @@ struct read_state {
     uint64_t found_at;  /* where the first batch starts */
     uint64_t limit;     /* where what is given ends at the latest */
     int64_t found_base; /* its base offset */
+    int64_t next_offset; /* the first that the batch at `at` may have */
     int64_t wanted;     /* looked for in this segment: offset, or the segment's base behind a gap */
     struct segment_file_wait file_wait; /* its link also waits for the segment's index */
     uint32_t buffer_len;
@@ -37,11 +40,13 @@ struct read_state {
     enum read_phase phase;
     bool has_file; /* the segment's file is in use */
     bool by_entry; /* `at` came from an index entry and was not looked at yet */
+    bool is_cut;   /* an index entry speaks of a batch behind the end of the file */
     bool jumped;   /* the index was asked for the upper bound */
     bool verified; /* by a job of this read; what it did not reach is damaged */
-    bool verifying;
-    bool waits; /* for that job */
-    enum status verify_status;
+    bool working;      /* a job of this read is under way */
+    bool waits;        /* for that job */
+    uint8_t searches;  /* for a batch behind damage, so far */
+    enum status job_status;
 };
 _Static_assert(sizeof(struct read_state) <= sizeof((struct log_read *)0)->impl,
                "the state fits into a read");
@@ -191,6 +196,50 @@ static enum step load_index(struct log_read *read) {
     return segment->load_status == ST_OK ? STEP_ON : end(read, segment->load_status);
 }
 
+/* --- damage on the way --- */
+
+/* While the read waited, the segment may have gone from the log: then it starts again. */
+static bool is_gone(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    if (read->log->segments[log_segment_of(read->log, s->segment->base_offset)] == s->segment)
+        return false;
+    drop_segment(s);
+    s->wanted = read->offset;
+    s->verified = false;
+    s->phase = PHASE_PLACE;
+    return true;
+}
+
+static void search_job(struct job *job, void *argument) {
+    struct log_read *read = argument;
+    struct read_state *s = state_of(read);
+    s->job_status = holes_note(job, read->log, s->segment, s->at, s->next_offset);
+    s->working = false;
+    if (s->waits) drive(read);
+}
+
+/* A header that cannot be right does not say where the next batch starts: that is searched for, and
+ * what lies in between is a hole from now on. */
+static enum step search_behind(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    s->searches++;
+    s->working = true;
+    s->waits = false;
+    s->phase = PHASE_SEARCH;
+    job_start(read->log->dir->jobs, search_job, read);
+    s->waits = s->working;
+    return s->waits ? STEP_WAIT : STEP_ON;
+}
+
+static enum step take_search(struct log_read *read) {
+    struct read_state *s = state_of(read);
+    if (is_gone(read)) return STEP_ON;
+    if (s->job_status != ST_OK) return end(read, s->job_status);
+    read->log->dir->corrupt_reads++;
+    s->phase = PHASE_PLACE;
+    return STEP_ON;
+}
+
 /* --- the walk --- */
 
 /* The segment's header at s->at, or what is the matter: STEP_ON with *ret_found says that view
@@ -216,21 +265,10 @@ static enum step look(struct log_read *read, struct batch_view *view, bool *ret_
             return STEP_ON; /* not found: looks again */
         }
     }
+    if (!good && s->phase == PHASE_FIRST && s->searches < SEARCHES_MAX) return search_behind(read);
     if (!good) return met_damage(read, s->at);
     *ret_found = true;
     return STEP_ON;
-}
-
-/* While the read waited, the segment may have gone from the log: then it starts again. */
-static bool is_gone(struct log_read *read) {
-    struct read_state *s = state_of(read);
-    if (read->log->segments[log_segment_of(read->log, s->segment->base_offset)] == s->segment)
-        return false;
-    drop_segment(s);
-    s->wanted = read->offset;
-    s->verified = false;
-    s->phase = PHASE_PLACE;
-    return true;
 }
 
 /* The file is open, or not: one that went from under its name is going with its segment. */
@@ -259,7 +297,10 @@ static enum step want_file(struct log_read *read) {
 
 static void skip_hole(struct read_state *s) {
     const struct hole *hole;
-    while ((hole = segment_hole_at(s->segment, s->at)) != NULL) s->at = hole->end_position;
+    while ((hole = segment_hole_at(s->segment, s->at)) != NULL) {
+        s->at = hole->end_position;
+        s->next_offset = hole->end_offset;
+    }
 }
 
 /* Goes on in the segment that holds s->wanted. */
@@ -291,7 +332,10 @@ static enum step place(struct log_read *read) {
     segment_index_touch(segment);
     s->at = entry.position;
     s->entry_offset = entry.relative_offset;
-    s->by_entry = entry.position > 0;
+    s->is_cut = entry.position > 0 && entry.position >= segment->size_bytes;
+    s->by_entry = entry.position > 0 && !s->is_cut;
+    if (s->is_cut) s->at = 0;
+    s->next_offset = segment->base_offset;
     s->phase = PHASE_FIRST;
     return STEP_ON;
 }
@@ -304,6 +348,7 @@ static enum step find_first(struct log_read *read) {
     skip_hole(s);
     if (s->at >= s->segment->size_bytes) {
         uint32_t index = log_segment_of(log, s->segment->base_offset);
+        if (s->is_cut) return met_damage(read, s->at);
         if (index + 1 >= log->segment_count) return end(read, ST_OK); /* nothing there */
         drop_segment(s);
         s->wanted = MAX(s->wanted, log->segments[index + 1]->base_offset);
@@ -316,6 +361,7 @@ static enum step find_first(struct log_read *read) {
     if (step != STEP_ON || !found) return step;
     if (batch_last_offset(&view) < s->wanted) {
         s->at += view.batch_bytes;
+        s->next_offset = batch_next_offset(&view);
         return STEP_ON;
     }
     s->found_at = s->at;
@@ -328,9 +374,13 @@ static enum step find_first(struct log_read *read) {
     return STEP_ON;
 }
 
-/* Verifies on from where it was known, to the end of the batch in which s->limit lies. */
-static enum status verify(struct job *job, struct segment *segment, uint64_t at, uint64_t limit) {
+/* Verifies on from where it was known, to the end of the batch in which s->limit lies. Offsets rise
+ * and end below the next segment's: a file that is another one's has checksums that are right. */
+static enum status verify(struct job *job, const struct log *log, struct segment *segment,
+                          uint64_t at, uint64_t limit) {
     struct log_dir *dir = segment->dir;
+    int64_t expected = segment->base_offset;
+    int64_t end = log_segment_end(log, log_segment_of(log, segment->base_offset));
     struct scan scan;
     enum status st = scan_init(&scan, job);
     scan.flags = IO_INLINE;
@@ -340,7 +390,10 @@ static enum status verify(struct job *job, struct segment *segment, uint64_t at,
         struct batch_view view;
         st = scan_header(&scan, at, true, &view);
         if (st == ST_OK) st = scan_checksum(&scan, at, &view);
+        bool fits = view.base_offset >= expected && batch_next_offset(&view) <= end;
+        if (st == ST_OK && !fits) st = ST_CORRUPT;
         if (st != ST_OK) break;
+        expected = batch_next_offset(&view);
         dir->verified_bytes += view.batch_bytes;
         at = verified_until(&segment->verified, at + view.batch_bytes);
         if (at - turn_at < VERIFY_TURN_BYTES) continue;
@@ -356,9 +409,10 @@ static void verify_job(struct job *job, void *argument) {
     struct log_read *read = argument;
     struct read_state *s = state_of(read);
     uint64_t from = verified_until(&s->segment->verified, s->found_at);
-    s->verify_status = from < s->limit ? verify(job, s->segment, from, s->limit) : ST_OK;
+    s->job_status = from < s->limit ? verify(job, read->log, s->segment, from, s->limit)
+                                        : ST_OK;
     s->verified = true;
-    s->verifying = false;
+    s->working = false;
     if (s->waits) drive(read);
 }
 
@@ -369,13 +423,13 @@ static enum step check_verified(struct log_read *read) {
     if (is_gone(read)) return STEP_ON;
     uint64_t until = verified_until(&s->segment->verified, s->found_at);
     if (until < s->limit && !s->verified) {
-        s->verifying = true;
+        s->working = true;
         s->waits = false;
         job_start(read->log->dir->jobs, verify_job, read);
-        s->waits = s->verifying;
+        s->waits = s->working;
         return s->waits ? STEP_WAIT : STEP_ON;
     }
-    if (until < s->limit && s->verify_status != ST_CORRUPT) return end(read, s->verify_status);
+    if (until < s->limit && s->job_status != ST_CORRUPT) return end(read, s->job_status);
     if (until <= s->found_at) return met_damage(read, s->found_at);
     read->bytes = (uint32_t)(MIN(s->limit, until) - s->found_at);
     return end(read, ST_OK);
@@ -447,6 +501,7 @@ static bool advance(struct log_read *read) {
             switch (s->phase) {
             case PHASE_PLACE: step = place(read); break;
             case PHASE_FIRST: step = find_first(read); break;
+            case PHASE_SEARCH: step = take_search(read); break;
             case PHASE_UPPER: step = find_upper(read); break;
             case PHASE_VERIFY: step = check_verified(read); break;
             }

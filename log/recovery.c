@@ -5,9 +5,9 @@
 #include "base/logging.h"
 #include "log/holes.h"
 #include "log/rebuild.h"
+#include "log/search.h"
 #include "log/segment_file.h"
 
-#define SEARCH_BUDGET_BYTES ((uint64_t)64 << 20)
 #define TAIL_WRITE_COUNT 4096u /* index entries that are held before they go into the file */
 
 enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,
@@ -35,38 +35,6 @@ void recovery_end(struct recovery *recovery) {
 
 /* --- one batch --- */
 
-/* What a file's octets can be blamed for; anything else is the device or memory, and ends the
- * recovery. */
-static bool is_damage(enum status st) {
-    return st == ST_CORRUPT || st == ST_SHORT || st == ST_UNSUPPORTED;
-}
-
-static bool offsets_fit(const struct batch_view *view, int64_t expected, int64_t segment_base) {
-    return view->base_offset >= MAX(expected, segment_base) && view->last_offset_delta >= 0 &&
-           view->record_count >= 0 &&
-           view->base_offset - segment_base <= INT32_MAX - (int64_t)view->last_offset_delta;
-}
-
-/* Stricter than what a walk asks for: what a search believes to be a batch was not led to. */
-static enum status check_found(struct recovery *r, uint64_t position, int64_t segment_base,
-                               struct batch_view *ret_view) {
-    enum status st = scan_header(&r->scan, position, true, ret_view);
-    if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
-    const struct batch_view *v = ret_view;
-    if (!offsets_fit(v, r->expected, segment_base) ||
-        v->record_count > v->last_offset_delta + INT64_C(1) ||
-        (v->attributes & ~BATCH_ATTR_ALL) != 0 || batch_codec(v) >= CODEC_COUNT ||
-        v->producer_id < NO_PRODUCER_ID || v->partition_leader_epoch < r->latest_epoch) {
-        return ST_CORRUPT;
-    }
-    if (v->batch_bytes > r->search_budget) {
-        r->search_budget = 0;
-        return ST_CORRUPT;
-    }
-    r->search_budget -= v->batch_bytes;
-    return scan_checksum(&r->scan, position, v);
-}
-
 /* Base offset and epoch lie outside the checksum, so one that jumps ahead may be damage. It is when
  * the batch behind it, itself whole, goes on where the jump began. A wrong offset makes the batch
  * unusable (ST_CORRUPT); a wrong epoch is only not believed (view says -1 then): the records are
@@ -79,13 +47,13 @@ static enum status check_jump(struct recovery *r, uint64_t position, int64_t seg
     struct batch_view next;
     uint64_t after = position + view->batch_bytes;
     enum status st = scan_header(&r->scan, after, true, &next);
-    if (st != ST_OK && !is_damage(st)) return st;
-    if (st != ST_OK || !offsets_fit(&next, r->expected, segment_base)) return ST_OK;
+    if (st != ST_OK && !scan_is_damage(st)) return st;
+    if (st != ST_OK || !batch_offsets_fit(&next, r->expected, segment_base)) return ST_OK;
     bool offset_contradicted = next.base_offset < batch_next_offset(view);
     bool epoch_contradicted = next.partition_leader_epoch < view->partition_leader_epoch;
     if (!offset_contradicted && !epoch_contradicted) return ST_OK;
     st = scan_checksum(&r->scan, after, &next);
-    if (st != ST_OK) return is_damage(st) ? ST_OK : st;
+    if (st != ST_OK) return scan_is_damage(st) ? ST_OK : st;
     if (offset_contradicted) return ST_CORRUPT;
     view->partition_leader_epoch = NO_LEADER_EPOCH;
     return ST_OK;
@@ -109,63 +77,24 @@ static enum status check_next(struct recovery *r, uint64_t position, int64_t seg
     bool verify = r->verify_from != INT64_MAX;
     enum status st = scan_header(&r->scan, position, verify, ret_view);
     if (st == ST_UNSUPPORTED && position == 0 && ret_view->base_offset == segment_base) return st;
-    if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
-    if (!offsets_fit(ret_view, r->expected, segment_base)) return ST_CORRUPT;
+    if (st != ST_OK) return scan_is_damage(st) ? ST_CORRUPT : st;
+    if (!batch_offsets_fit(ret_view, r->expected, segment_base)) return ST_CORRUPT;
     if (must_verify(r, position, ret_view)) {
         st = scan_checksum(&r->scan, position, ret_view);
-        if (st != ST_OK) return is_damage(st) ? ST_CORRUPT : st;
+        if (st != ST_OK) return scan_is_damage(st) ? ST_CORRUPT : st;
     }
     return check_jump(r, position, segment_base, ret_view);
 }
 
 /* --- searching --- */
 
-/* The first valid batch at or above `position` in the file that the scan looks at. ST_NOT_FOUND:
- * none. */
-static enum status search_file(struct recovery *r, uint64_t position, int64_t segment_base,
-                               uint64_t *ret_position, struct batch_view *ret_view) {
-    while (r->search_budget > 0) {
-        const uint8_t *octets = NULL;
-        enum status st =
-            scan_octets(&r->scan, position, BATCH_HEADER_BYTES, SCAN_WINDOW_BYTES, &octets);
-        if (st == ST_SHORT) return ST_NOT_FOUND;
-        if (st != ST_OK) return st;
-        size_t there = (size_t)(r->scan.window_at + r->scan.window_len - position);
-        size_t starts =
-            there - BATCH_HEADER_BYTES + 1; /* positions at which a whole header is in the window */
-        const uint8_t *magic = memchr(octets + BATCH_AT_MAGIC, BATCH_MAGIC, starts);
-        if (magic == NULL) {
-            position += starts;
-            continue;
-        }
-        position += (uint64_t)(magic - (octets + BATCH_AT_MAGIC));
-        st = check_found(r, position, segment_base, ret_view);
-        if (st == ST_OK) {
-            *ret_position = position;
-            return ST_OK;
-        }
-        if (!is_damage(st)) return st;
-        position++;
-    }
-    LOG_ERROR("log", "gave up searching for batches behind damage: log=%s base=%" PRId64,
-              r->log->path, segment_base);
-    return ST_NOT_FOUND;
-}
-
-/* Behind the bad batch at `bad`: first where its own length says that the next one starts, then
- * everywhere. */
-static enum status search_behind(struct recovery *r, struct segment *segment, uint64_t bad,
-                                 uint64_t *ret_position) {
-    struct batch_view view;
-    r->search_budget = SEARCH_BUDGET_BYTES + 8 * r->scan.size_bytes;
-    enum status st = scan_header(&r->scan, bad, false, &view);
-    if (st == ST_OK) {
-        uint64_t next = bad + view.batch_bytes;
-        st = check_found(r, next, segment->base_offset, &view);
-        if (st == ST_OK) *ret_position = next;
-    }
-    if (!is_damage(st)) return st;
-    return search_file(r, bad + 1, segment->base_offset, ret_position, &view);
+/* For a batch of the file that the scan looks at. */
+static struct batch_search search_of(struct recovery *r, int64_t segment_base) {
+    return (struct batch_search){.scan = &r->scan,
+                                 .log_path = r->log->path,
+                                 .segment_base = segment_base,
+                                 .expected = r->expected,
+                                 .latest_epoch = r->latest_epoch};
 }
 
 /* Whether any segment after `index` holds a valid batch; *ret_index says which. */
@@ -181,8 +110,8 @@ static enum status search_later_segments(struct recovery *r, uint32_t index, uin
         uint64_t position = 0;
         struct batch_view view;
         scan_file(&r->scan, segment->file, stat.size_bytes);
-        r->search_budget = SEARCH_BUDGET_BYTES + 8 * stat.size_bytes;
-        st = search_file(r, 0, segment->base_offset, &position, &view);
+        struct batch_search search = search_of(r, segment->base_offset);
+        st = batch_search_from(&search, 0, &position, &view);
         segment_file_unuse(segment);
         *ret_index = i;
         if (st != ST_NOT_FOUND) return st;
@@ -297,11 +226,10 @@ static enum status find_zeros(struct recovery *r, uint64_t position, bool *ret_z
 static enum status treat_damage(struct recovery *r, uint32_t index, uint64_t file_bytes) {
     struct segment *segment = r->log->segments[index];
     uint64_t bad = segment->size_bytes, position = 0;
-    enum status st = search_behind(r, segment, bad, &position);
+    struct batch_search search = search_of(r, segment->base_offset);
+    struct batch_view view;
+    enum status st = batch_search_behind(&search, bad, &position, &view);
     if (st == ST_OK) {
-        struct batch_view view;
-        st = scan_header(&r->scan, position, true, &view);
-        if (st != ST_OK) return st;
         return add_hole(r, segment, (struct hole){r->expected, view.base_offset, bad, position});
     }
     if (st != ST_NOT_FOUND) return st;

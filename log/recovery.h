@@ -33,7 +33,6 @@ struct recovery {
                              only */
     int64_t expected;     /* the next batch's base offset at least */
     int32_t latest_epoch; /* of the batches seen */
-    uint64_t search_budget; /* octets that may still be run through checksums in searches */
     struct hole *known;     /* of the segment, as an earlier recovery noted them */
     uint32_t known_count;
     bool verify_all; /* the segment's note of holes cannot be read */

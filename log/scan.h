@@ -16,6 +16,11 @@ struct scan {
     size_t window_len;
 };
 
+/** What a file's octets can be blamed for; anything else is the device or memory. */
+static inline bool scan_is_damage(enum status st) {
+    return st == ST_CORRUPT || st == ST_SHORT || st == ST_UNSUPPORTED;
+}
+
 MUST_CHECK enum status scan_init(struct scan *scan, struct job *job);
 void scan_release(struct scan *scan);
 /** Looks at another file, or at the same one again. */

@@ -1,6 +1,7 @@
 /* log/segment_job.c - reading indexes and ends, in a job. */
 #include "log/segment_job.h"
 #include "base/logging.h"
+#include "log/segment_file.h"
 
 #define INDEX_FILE_BYTES_MAX ((size_t)256 << 20)
 
@@ -47,6 +48,17 @@ enum status segment_read_index(struct job *job, const char *dir, int64_t base_of
     return ST_OK;
 }
 
+/* Whether the entry leads to the batch that it speaks of. */
+static enum status check_entry(const struct segment *segment, struct scan *scan,
+                               struct offset_position entry, bool *ret_is_right) {
+    struct batch_view view;
+    enum status st = scan_header(scan, entry.position, false, &view);
+    if (st != ST_OK && !scan_is_damage(st)) return st;
+    *ret_is_right = st == ST_OK && batch_last_offset(&view) ==
+                                       segment->base_offset + (int64_t)entry.relative_offset;
+    return ST_OK;
+}
+
 enum status segment_find_position(struct job *job, const struct log *log, struct segment *segment,
                                   struct scan *scan, int64_t offset, uint64_t *ret_position) {
     uint32_t relative = (uint32_t)(offset - segment->base_offset);
@@ -64,6 +76,16 @@ enum status segment_find_position(struct job *job, const struct log *log, struct
         mem_free(job_mem(job), entries, (size_t)count * OFFSET_INDEX_ENTRY_BYTES);
     }
     scan_file(scan, segment->file, segment->size_bytes);
+    if (from.position > 0) {
+        bool is_right = false;
+        enum status st = check_entry(segment, scan, from, &is_right);
+        if (st != ST_OK) return st;
+        if (!is_right) {
+            LOG_WARN("log", "offset index leads astray, searching without it: log=%s base=%lld",
+                     log->path, (long long)segment->base_offset);
+            from.position = 0;
+        }
+    }
     for (uint64_t at = from.position; at < segment->size_bytes;) {
         const struct hole *hole = segment_hole_at(segment, at);
         if (hole != NULL) {
@@ -176,7 +198,70 @@ enum status segment_walk_end(struct job *job, const struct log *log, struct segm
     return ST_OK;
 }
 
-enum status segment_load_max(struct job *job, const struct log *log, struct segment *segment) {
+/* Walks on from `at`: *max becomes the latest batch's entry. Ends at damage: what lies behind it is
+ * not known. */
+static enum status raise_max(const struct segment *segment, struct scan *scan, uint64_t at,
+                             struct time_entry *max) {
+    while (at < segment->size_bytes) {
+        const struct hole *hole = segment_hole_at(segment, at);
+        if (hole != NULL) {
+            at = hole->end_position;
+            continue;
+        }
+        struct batch_view view;
+        enum status st = scan_header(scan, at, false, &view);
+        if (st != ST_OK) return scan_is_damage(st) ? ST_OK : st;
+        if (view.max_timestamp > max->timestamp_ms) {
+            *max = (struct time_entry){
+                view.max_timestamp, (uint32_t)(batch_last_offset(&view) - segment->base_offset)};
+        }
+        at += view.batch_bytes;
+    }
+    return ST_OK;
+}
+
+enum status segment_check_time(struct job *job, const struct log *log, struct segment *segment,
+                               struct scan *scan, struct time_entry entry, uint64_t *ret_position,
+                               bool *ret_is_right) {
+    int64_t offset = segment->base_offset + (int64_t)entry.relative_offset;
+    struct batch_view view;
+    *ret_is_right = false;
+    enum status st = segment_find_position(job, log, segment, scan, offset, ret_position);
+    if (st == ST_OK && *ret_position < segment->size_bytes)
+        st = scan_header(scan, *ret_position, false, &view);
+    if (st != ST_OK) return scan_is_damage(st) ? ST_OK : st;
+    *ret_is_right = *ret_position < segment->size_bytes && batch_last_offset(&view) == offset &&
+                    view.max_timestamp == entry.timestamp_ms;
+    return ST_OK;
+}
+
+/* The last entry holds the latest timestamp when it speaks of a batch that is there and none behind
+ * that is later. A file that lost its end, or is another's, does not say so by itself. */
+static enum status find_max(struct job *job, const struct log *log, struct segment *segment,
+                            struct time_entry *max) {
+    struct scan scan;
+    struct time_entry last = *max;
+    uint64_t at = 0;
+    bool is_right = false;
+    enum status st = scan_init(&scan, job);
+    if (st == ST_OK && last.timestamp_ms >= 0)
+        st = segment_check_time(job, log, segment, &scan, last, &at, &is_right);
+    scan_file(&scan, segment->file, segment->size_bytes);
+    if (st == ST_OK && is_right) st = raise_max(segment, &scan, at, max);
+    is_right = is_right && max->timestamp_ms == last.timestamp_ms;
+    if (st == ST_OK && !is_right) {
+        *max = (struct time_entry){-1, 0};
+        st = raise_max(segment, &scan, 0, max);
+    }
+    if (st == ST_OK && !is_right && max->timestamp_ms >= 0) {
+        LOG_WARN("log", "time index is not the segment's, its batches were asked: log=%s base=%lld",
+                 log->path, (long long)segment->base_offset);
+    }
+    scan_release(&scan);
+    return st;
+}
+
+enum status segment_load_max(struct job *job, struct log *log, struct segment *segment) {
     if (segment->max_known) return ST_OK;
     uint8_t octets[TIME_INDEX_ENTRY_BYTES];
     uint32_t count = 0;
@@ -185,6 +270,12 @@ enum status segment_load_max(struct job *job, const struct log *log, struct segm
     if (st != ST_OK && st != ST_CORRUPT) return st;
     struct time_entry time = {-1, 0};
     if (st == ST_OK && count > 0) time = time_index_decode(octets);
+    st = segment_file_use_wait(job, log, segment);
+    if (st == ST_OK) {
+        st = find_max(job, log, segment, &time);
+        segment_file_unuse(segment);
+    }
+    if (st != ST_OK && st != ST_NOT_FOUND) return st; /* not found: it is going */
     segment->max_timestamp_ms = time.timestamp_ms;
     segment->max_timestamp_offset = segment->base_offset + time.relative_offset;
     segment->max_known = true;

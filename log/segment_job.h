@@ -20,6 +20,11 @@ MUST_CHECK enum status segment_find_position(struct job *job, const struct log *
 MUST_CHECK enum status segment_walk_end(struct job *job, const struct log *log,
                                         struct segment *segment, struct scan *scan,
                                         int64_t *ret_end);
-/** Makes max_timestamp_* known. */
-MUST_CHECK enum status segment_load_max(struct job *job, const struct log *log,
-                                        struct segment *segment);
+/** Whether a time index's entry speaks of a batch that is there, and where the first batch starts
+ * that ends at its offset or above. The segment's file is in use. */
+MUST_CHECK enum status segment_check_time(struct job *job, const struct log *log,
+                                          struct segment *segment, struct scan *scan,
+                                          struct time_entry entry, uint64_t *ret_position,
+                                          bool *ret_is_right);
+/** Makes max_timestamp_* known: from the time index when the batches confirm it, else from them. */
+MUST_CHECK enum status segment_load_max(struct job *job, struct log *log, struct segment *segment);

@@ -26,7 +26,7 @@ enum status raft_init(struct raft *raft, struct raft_voter self, const struct ra
         uuid_format(voters[0].directory_id, theirs);
         *ret_problem = arena_printf(arena,
                                     "the only voter is node %d with directory id %s; this is node "
-                                    "%d with %s",
+                                    "%d with %s, by its meta.properties",
                                     voters[0].id, theirs, self.id, ours);
         return ST_INVALID;
     }
