@@ -90,6 +90,7 @@ static enum status begin_up_to(struct cleaned_txns *txns, int64_t offset) {
         if (open->abort.producer_id < 0) open->abort = *txn;
         count++;
     }
+    if (count == 0) return ST_OK;
     txns->expected_count -= count;
     memmove(txns->expected, txns->expected + count, txns->expected_count * sizeof *txns->expected);
     return ST_OK;
