@@ -180,13 +180,44 @@ enum status log_dir_scan(struct job *job, struct str dir, struct arena *arena,
     return ST_OK;
 }
 
-enum status log_dir_remove_deleted(struct job *job, struct str dir, struct str name) {
-    if (!ends_with(name, STR("-delete"))) return ST_INVALID;
-    char terminated[256];
-    if (name.len >= sizeof terminated) return ST_TOO_LARGE;
-    memcpy(terminated, name.ptr, name.len);
-    terminated[name.len] = '\0';
+/* "<dir>/<name>"; false: it is too long. */
+static bool found_path(struct str dir, struct str name, struct log_path *path) {
+    int n = snprintf(path->text, sizeof path->text, "%.*s/%.*s", STR_ARG(dir), STR_ARG(name));
+    return n > 0 && (size_t)n < sizeof path->text;
+}
+
+enum status log_dir_remove_found(struct job *job, struct str dir, struct str name) {
     struct log_path path;
-    log_path_of_name(&path, dir.ptr, terminated, "");
-    return remove_directory(job, path.text);
+    if (!ends_with(name, STR("-delete")) && !ends_with(name, STR("-future"))) return ST_INVALID;
+    return found_path(dir, name, &path) ? remove_directory(job, path.text) : ST_TOO_LARGE;
+}
+
+enum status log_dir_rename_found(struct job *job, struct str dir, struct str from, struct str to) {
+    struct log_path old_path, new_path;
+    if (!found_path(dir, from, &old_path) || !found_path(dir, to, &new_path)) return ST_TOO_LARGE;
+    enum status st = job_rename(job, old_path.text, new_path.text);
+    return st == ST_OK ? job_dir_sync(job, dir.ptr) : st;
+}
+
+void log_dir_unique_path(struct io *io, struct str dir, struct str topic, int32_t partition,
+                         const char *suffix, struct log_path *path) {
+    uint8_t random[16];
+    char tail[64];
+    enum { NAME_BYTES_MAX = 255 };
+    io_random(io, random, sizeof random);
+    int n = snprintf(tail, sizeof tail, "-%" PRId32 ".", partition);
+    for (size_t i = 0; i < sizeof random; i++)
+        n += snprintf(tail + n, sizeof tail - (size_t)n, "%02x", random[i]);
+    n += snprintf(tail + n, sizeof tail - (size_t)n, "%s", suffix);
+    size_t topic_bytes = MIN(topic.len, (size_t)(NAME_BYTES_MAX - n));
+    int all = snprintf(path->text, sizeof path->text, "%.*s/%.*s%s", STR_ARG(dir),
+                       (int)topic_bytes, topic.ptr, tail);
+    ASSERT(all > 0 && (size_t)all < sizeof path->text);
+}
+
+enum status log_dir_set_aside(struct job *job, struct str dir,
+                              const struct found_partition *found) {
+    struct log_path path;
+    log_dir_unique_path(job_io(job), dir, found->topic, found->partition, "-stray", &path);
+    return log_dir_rename_found(job, dir, found->name, str_of(path.text + dir.len + 1));
 }

@@ -9,6 +9,7 @@
 #include "base/job.h"
 #include "base/logging.h"
 #include "base/pool.h"
+#include "log/names.h"
 #include "log/fs_rounds.h"
 
 /* Offset indexes of older segments that stay in memory after a lookup, per directory and shard. */
@@ -139,5 +140,15 @@ struct found_partition {
  * its name logged, as Kafka refuses it (hidden ones and known suffixes apart). */
 MUST_CHECK enum status log_dir_scan(struct job *job, struct str dir, struct arena *arena,
                                     struct found_partition **ret_found, uint32_t *ret_count);
-/** Removes a `-delete` directory and everything in it. */
-MUST_CHECK enum status log_dir_remove_deleted(struct job *job, struct str dir, struct str name);
+/** Removes a `-delete` or `-future` directory and everything in it. */
+MUST_CHECK enum status log_dir_remove_found(struct job *job, struct str dir, struct str name);
+/** Gives another name to a partition's directory, durably. */
+MUST_CHECK enum status log_dir_rename_found(struct job *job, struct str dir, struct str from,
+                                            struct str to);
+/** Gives it a `-stray` one: it is nobody's any more, and stays. */
+MUST_CHECK enum status log_dir_set_aside(struct job *job, struct str dir,
+                                         const struct found_partition *found);
+/** "<dir>/<topic>-<partition>.<32 random hex digits><suffix>", the topic cut so that it fits into a
+ * name. */
+void log_dir_unique_path(struct io *io, struct str dir, struct str topic, int32_t partition,
+                         const char *suffix, struct log_path *path);

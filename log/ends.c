@@ -198,22 +198,6 @@ enum status log_truncate(struct job *job, struct log *log, int64_t offset) {
 
 /* --- deletion --- */
 
-/* "<topic>-<partition>.<32 hex digits>-delete", the topic cut so that it fits into a name. */
-static void deleted_path(const struct log *log, struct log_path *path) {
-    uint8_t random[16];
-    char tail[64];
-    enum { NAME_BYTES_MAX = 255 };
-    io_random(log->dir->io, random, sizeof random);
-    int n = snprintf(tail, sizeof tail, "-%" PRId32 ".", log->partition);
-    for (size_t i = 0; i < sizeof random; i++)
-        n += snprintf(tail + n, sizeof tail - (size_t)n, "%02x", random[i]);
-    n += snprintf(tail + n, sizeof tail - (size_t)n, "-delete");
-    size_t topic_bytes = MIN(log->topic.len, (size_t)(NAME_BYTES_MAX - n));
-    int all = snprintf(path->text, sizeof path->text, "%.*s/%.*s%s", STR_ARG(log->dir->path),
-                       (int)topic_bytes, log->topic.ptr, tail);
-    ASSERT(all > 0 && (size_t)all < sizeof path->text);
-}
-
 enum status log_delete(struct job *job, struct log *log) {
     log_hold(log);
     log_job_begin(job, log);
@@ -221,7 +205,7 @@ enum status log_delete(struct job *job, struct log *log) {
     log_job_quiet(job, log);
     rounds_forget(log);
     struct log_path path;
-    deleted_path(log, &path);
+    log_dir_unique_path(log->dir->io, log->dir->path, log->topic, log->partition, "-delete", &path);
     enum status st = log_is_offline(log) ? ST_IO : job_rename(job, log->path, path.text);
     if (st == ST_OK) st = job_dir_sync(job, log->dir->path.ptr);
     if (st == ST_OK) {

@@ -2,9 +2,10 @@
  *
  * Who may touch what, when. Appending (append.c) runs in callbacks: one write is in flight at most,
  * the rest is queued. Everything that changes files otherwise (rolling, writing index tails,
- * truncating, raising the start, closing) is a job, and one at a time: log_job_begin waits for the
- * one before. Reading (read.c) runs beside all of them and holds shares of the segments that it
- * looks at. A log that was abandoned is freed when its last operation came back (`holds`). */
+ * truncating, raising the start, moving, closing) is a job, and one at a time: log_job_begin waits
+ * for the one before. Reading (read.c) runs beside all of them and holds shares of the segments
+ * that it looks at. A log that was abandoned is freed when its last operation came back (`holds`).
+ */
 #pragma once
 #include "log/leader_epochs.h"
 #include "log/log.h"
@@ -61,7 +62,7 @@ struct log {
     struct append_write *write; /* in flight, or NULL */
     struct recent *recent;      /* NULL until the first append */
     struct io_later pump;
-    bool rolling; /* a job makes the next active segment */
+    bool rolling; /* a job makes the next active segment, or moves the log: nothing is written */
     int64_t roll_offset;
 
     int64_t sync_wanted; /* log_sync asked for everything below it */

@@ -8,6 +8,7 @@
 #include "protocol/record_iter.h"
 
 #define PLAIN_BYTES_MAX ((size_t)1 << 30) /* of one batch, decompressed */
+enum { TRIES_MAX = 8 };
 
 struct lookup {
     struct job *job;
@@ -221,7 +222,11 @@ static enum status run(struct job *job, struct log *log, struct lookup *lookup,
     lookup->log = log;
     log_hold(log);
     enum status st = scan_init(&lookup->scan, job);
-    if (st == ST_OK) st = find(lookup);
+    for (uint32_t tries = 0; st == ST_OK && tries < TRIES_MAX; tries++) {
+        st = find(lookup);
+        if (st != ST_NOT_FOUND) break;
+        st = log_is_offline(log) ? ST_IO : ST_OK; /* a segment went meanwhile, or the log moved */
+    }
     scan_release(&lookup->scan);
     log_let_go(log);
     return st;

@@ -24,7 +24,8 @@ enum read_phase { PHASE_PLACE, PHASE_FIRST, PHASE_SEARCH, PHASE_UPPER, PHASE_VER
 
 struct read_state {
     struct segment *segment; /* held; NULL between segments */
-    uint8_t *buffer;         /* SCAN_BYTES from the directory's pool, or NULL */
+    uint8_t *buffer;         /* SCAN_BYTES, or NULL */
+    struct pool *pool;       /* of the buffer: of the directory that the log was in */
     uint64_t buffer_at;
     uint64_t at;        /* the next header to look at */
     uint64_t found_at;  /* where the first batch starts */
@@ -69,9 +70,8 @@ static void drop_segment(struct read_state *s) {
 
 static enum step end(struct log_read *read, enum status st) {
     struct read_state *s = state_of(read);
-    struct log *log = read->log;
     read->status = st;
-    if (s->buffer != NULL) pool_put(&log->dir->scans, s->buffer);
+    if (s->buffer != NULL) pool_put(s->pool, s->buffer);
     s->buffer = NULL;
     if (s->segment == NULL) return STEP_END;
     if (st == ST_OK && read->bytes > 0) {
@@ -108,7 +108,8 @@ static enum step want_header(struct log_read *read, const uint8_t **ret_header) 
     }
     if (s->at + BATCH_HEADER_BYTES > s->segment->size_bytes)
         return STEP_ON; /* no header can be there */
-    if (s->buffer == NULL) s->buffer = pool_get(&log->dir->scans);
+    if (s->buffer == NULL) s->pool = &log->dir->scans;
+    if (s->buffer == NULL) s->buffer = pool_get(s->pool);
     if (s->buffer == NULL) return end(read, ST_NOMEM);
     s->buffer_at = s->at;
     s->buffer_len = 0;

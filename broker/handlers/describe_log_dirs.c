@@ -3,7 +3,7 @@
  * Source: KIP-113, KIP-827, kafka.server.ReplicaManager.describeLogDirs. */
 #include <stdlib.h>
 #include "broker/handlers/handlers.h"
-#include "broker/replication/partition.h"
+#include "broker/shard/moves.h"
 #include "broker/shard/visit.h"
 #include "protocol/errors.h"
 
@@ -14,6 +14,7 @@ struct dir_row {
     int32_t index;
     uint32_t dir_index; /* NOWHERE: not found */
     uint64_t bytes;
+    struct move_progress move; /* of its copy; dir_index NOWHERE: there is none */
 };
 #define NOWHERE UINT32_MAX
 
@@ -45,6 +46,7 @@ static void visit_work(struct visit *visit, struct shard *at) {
         if (p == NULL || p->state != PARTITION_ONLINE) continue;
         row->dir_index = (uint32_t)(log_directory(p->log) - at->dirs);
         row->bytes = log_size_bytes(p->log);
+        if (!move_progress_of(p, &row->move)) row->move.dir_index = NOWHERE;
     }
     visit_return(visit);
 }
@@ -64,8 +66,10 @@ static uint32_t put_topic(struct description *d, uint32_t dir_index, uint32_t fi
     struct str name = d->rows[first].topic;
     uint32_t end = first;
     int32_t count = 0;
-    while (end < d->row_count && str_eq(d->rows[end].topic, name))
-        count += d->rows[end++].dir_index == dir_index;
+    for (; end < d->row_count && str_eq(d->rows[end].topic, name); end++) {
+        const struct dir_row *row = &d->rows[end];
+        count += row->dir_index == dir_index || row->move.dir_index == dir_index;
+    }
     if (count == 0) return end;
     struct describe_log_dirs_response_topic *topic = &out->topics[out->topics_count];
     topic->name = name;
@@ -73,12 +77,16 @@ static uint32_t put_topic(struct description *d, uint32_t dir_index, uint32_t fi
     if (topic->partitions == NULL) return 0;
     for (uint32_t i = first; i < end; i++) {
         const struct dir_row *row = &d->rows[i];
+        bool is_copy = row->move.dir_index == dir_index;
         bool is_double = i > first && row->index == d->rows[i - 1].index;
-        if (row->dir_index != dir_index || is_double) continue;
-        struct describe_log_dirs_response_partition *partition =
-            &topic->partitions[topic->partitions_count++];
-        partition->partition_index = row->index;
-        partition->partition_size = (int64_t)row->bytes;
+        if ((row->dir_index != dir_index && !is_copy) || is_double) continue;
+        topic->partitions[topic->partitions_count++] =
+            (struct describe_log_dirs_response_partition){
+                .partition_index = row->index,
+                .partition_size = (int64_t)(is_copy ? row->move.bytes : row->bytes),
+                .offset_lag = is_copy ? row->move.lag : 0,
+                .is_future_key = is_copy,
+            };
     }
     out->topics_count++;
     return end;
@@ -152,7 +160,12 @@ static void add_row(struct description *d, const struct topic_image *topic, stru
                     int32_t index) {
     if (index < 0 || index >= topic->partition_count) return; /* Kafka leaves them out */
     d->rows[d->row_count++] = (struct dir_row){
-        .topic = name, .topic_id = topic->id, .index = index, .dir_index = NOWHERE};
+        .topic = name,
+        .topic_id = topic->id,
+        .index = index,
+        .dir_index = NOWHERE,
+        .move.dir_index = NOWHERE,
+    };
 }
 
 static bool gather_all(struct description *d) {

@@ -25,6 +25,7 @@ void handle_init_producer_id(struct request *rq);          /* 22 */
 void handle_offset_for_leader_epoch(struct request *rq);   /* 23 */
 void handle_describe_configs(struct request *rq);          /* 32 */
 void handle_alter_configs(struct request *rq);             /* 33 */
+void handle_alter_replica_log_dirs(struct request *rq);    /* 34 */
 void handle_describe_log_dirs(struct request *rq);         /* 35 */
 void handle_create_partitions(struct request *rq);         /* 37 */
 void handle_delete_groups(struct request *rq);             /* 42 */

@@ -7,6 +7,7 @@
 #include "broker/group/service.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/live.h"
+#include "broker/shard/places.h"
 
 void image_change_copy(struct image_change *change, const struct image *image,
                        const struct image_delta *delta, struct arena *arena) {
@@ -52,7 +53,7 @@ static void open_one(struct job *job, struct shard *shard, const struct topic_im
     uint32_t dir_index = 0;
     if (partition != NULL) {
         partition_begin_epoch(partition, topic->partitions[index].leader_epoch);
-    } else if (broker_dir_of(shard->broker, topic, index, &dir_index)) {
+    } else if (broker_dir_of(shard->broker, topic, index, !shard->has_opened, &dir_index)) {
         partition_open(job, shard, topic, index, dir_index);
     } else if (!shard->has_opened) {
         LOG_ERROR("partition", "event=not-opened topic=%s partition=%d why=\"its log directory is "

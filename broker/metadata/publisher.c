@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/metadata/apply.h"
+#include "broker/shard/places.h"
 #include "broker/metadata/rules.h"
 
 struct publisher {
@@ -328,7 +329,8 @@ static void decide_registration(struct decision *d, const struct controller_cont
 static struct uuid where_it_lies(void *context, const struct topic_image *topic, int32_t index) {
     const struct broker *broker = context;
     uint32_t dir_index = 0;
-    return broker_dir_of(broker, topic, index, &dir_index) ? broker->dirs[dir_index].id : UUID_ZERO;
+    bool has_place = broker_dir_of(broker, topic, index, true, &dir_index);
+    return has_place ? broker->dirs[dir_index].id : UUID_ZERO;
 }
 
 static void decide_directories(struct decision *d, const struct controller_context *ctx) {
@@ -357,6 +359,39 @@ void publisher_dirs_failed(struct publisher *publisher) {
     struct decision *d = decision_new(publisher);
     d->decide = decide_offline;
     d->done = offline_decided;
+    publisher_submit(publisher, d);
+}
+
+/* --- a replica that has moved --- */
+
+static struct uuid where_it_went(void *context, const struct topic_image *topic, int32_t index) {
+    const struct decision *d = context;
+    const struct directory_assignment *assignment = d->owner;
+    bool is_it = index == assignment->index && uuid_eq(topic->id, assignment->topic_id);
+    return is_it ? d->publisher->broker->dirs[assignment->dir_index].id : UUID_ZERO;
+}
+
+static void decide_assignment(struct decision *d, const struct controller_context *ctx) {
+    controller_assign_directories(ctx, d->publisher->broker->node_id, where_it_went, d, 1,
+                                  &d->records);
+}
+
+static void assignment_decided(struct decision *d, enum status st) {
+    struct directory_assignment *assignment = d->owner;
+    struct publisher *publisher = d->publisher;
+    /* It failed before its partition was known to be there. */
+    if (publisher->broker->dirs[assignment->dir_index].failed) publisher_dirs_failed(publisher);
+    decision_free(d);
+    assignment->status = st;
+    assignment->done(assignment);
+}
+
+void publisher_assign_directory(struct publisher *publisher,
+                                struct directory_assignment *assignment) {
+    struct decision *d = decision_new(publisher);
+    d->decide = decide_assignment;
+    d->done = assignment_decided;
+    d->owner = assignment;
     publisher_submit(publisher, d);
 }
 

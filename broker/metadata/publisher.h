@@ -38,6 +38,17 @@ MUST_CHECK enum status publisher_lead(struct job *job, struct publisher *publish
                                       struct str *ret_message);
 /** Directories failed (broker->dirs[].failed): nothing that lies there is led any more. */
 void publisher_dirs_failed(struct publisher *publisher);
+/* This node's replica lies in another log directory from now on. */
+struct directory_assignment {
+    struct uuid topic_id;
+    int32_t index;
+    uint32_t dir_index;
+    enum status status; /* ST_OK also when the partition has gone */
+    /** On shard 0, when every shard knows it. */
+    void (*done)(struct directory_assignment *assignment);
+};
+void publisher_assign_directory(struct publisher *publisher,
+                                struct directory_assignment *assignment);
 /** Leads nothing any more and is fenced, as Kafka leaves a node that was stopped cleanly. */
 MUST_CHECK enum status publisher_shut_down(struct job *job, struct publisher *publisher);
 /** Nothing may be on its way. */

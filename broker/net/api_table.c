@@ -24,6 +24,7 @@ const struct served_api served_apis[] = {
     {.api = &apis[API_OFFSET_FOR_LEADER_EPOCH], .handle = handle_offset_for_leader_epoch},
     {.api = &apis[API_DESCRIBE_CONFIGS], .handle = handle_describe_configs},
     {.api = &apis[API_ALTER_CONFIGS], .handle = handle_alter_configs},
+    {.api = &apis[API_ALTER_REPLICA_LOG_DIRS], .handle = handle_alter_replica_log_dirs},
     {.api = &apis[API_DESCRIBE_LOG_DIRS], .handle = handle_describe_log_dirs},
     {.api = &apis[API_CREATE_PARTITIONS], .handle = handle_create_partitions},
     {.api = &apis[API_DELETE_GROUPS], .handle = handle_delete_groups},

@@ -62,7 +62,7 @@ static struct cleaner_limits limits_of(const struct shard *shard) {
 
 static bool may_go_on(const void *owner) {
     const struct partition *p = owner;
-    return !p->shard->stopping && p->state == PARTITION_ONLINE;
+    return !p->shard->stopping && p->state == PARTITION_ONLINE && p->move == NULL;
 }
 
 static void note(struct partition *p, const struct cleaned *cleaned) {
@@ -100,7 +100,7 @@ struct choice {
 };
 
 static bool may_be_cleaned(const struct partition *p) {
-    return p != NULL && p->state == PARTITION_ONLINE && !p->is_cleaned_now &&
+    return p != NULL && p->state == PARTITION_ONLINE && !p->is_cleaned_now && p->move == NULL &&
            (p->config.cleanup_policy & CLEANUP_COMPACT) != 0;
 }
 

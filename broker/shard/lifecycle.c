@@ -18,6 +18,8 @@
 #include "broker/shard/disk_watch.h"
 #include "broker/shard/live.h"
 #include "broker/shard/log_starts.h"
+#include "broker/shard/moves.h"
+#include "broker/shard/places.h"
 #include "broker/shard/housekeeping.h"
 #include "broker/shard/scrubbers.h"
 #include "controller/format.h"
@@ -358,55 +360,12 @@ static enum status read_dir(struct job *job, struct broker *broker, struct broke
     }
     for (uint32_t i = 0; i < dir->found_count; i++) {
         if (dir->found[i].kind != FOUND_DELETED) continue;
-        st = log_dir_remove_deleted(job, dir->path, dir->found[i].name);
+        st = log_dir_remove_found(job, dir->path, dir->found[i].name);
         if (st == ST_OK) continue;
         LOG_WARN("log", "event=deleted-directory-stays dir=%s status=\"%s\"",
                  LOG_TEXT(dir->found[i].name), status_name(st));
     }
     return ST_OK;
-}
-
-bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index) {
-    uint32_t low = 0, high = dir->found_count;
-    char name[LIMIT_TOPIC_NAME_BYTES + 16];
-    int len = snprintf(name, sizeof name, "%.*s-%d", STR_ARG(topic), index);
-    struct str wanted = {name, (size_t)len};
-    while (low < high) { /* the scan gave them by name */
-        uint32_t middle = (low + high) / 2;
-        int order = str_cmp(dir->found[middle].name, wanted);
-        if (order == 0) return dir->found[middle].kind == FOUND_PARTITION;
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return false;
-}
-
-bool broker_dir_of(const struct broker *broker, const struct topic_image *topic, int32_t index,
-                   uint32_t *ret_dir_index) {
-    const struct partition_image *partition = &topic->partitions[index];
-    struct uuid wanted = DIRECTORY_UNASSIGNED;
-    for (int32_t r = 0; r < partition->replica_count; r++) {
-        if (partition->replicas[r] == broker->node_id) wanted = partition->directories[r];
-    }
-    bool is_told =
-        !uuid_eq(wanted, DIRECTORY_UNASSIGNED) && !uuid_eq(wanted, DIRECTORY_MIGRATING);
-    bool any_missing = false;
-    uint32_t place = broker->dir_count, first = broker->dir_count;
-    for (uint32_t d = 0; d < broker->dir_count; d++) {
-        const struct broker_dir *dir = &broker->dirs[d];
-        *ret_dir_index = d;
-        if (broker_dir_holds(dir, topic->name, index)) return true;
-        any_missing = any_missing || dir->is_missing;
-        if (dir->is_missing || dir->is_for_metadata) continue;
-        if (is_told && uuid_eq(wanted, dir->id)) place = d;
-        first = MIN(first, d);
-    }
-    if (!is_told && !any_missing) place = first;
-    *ret_dir_index = place;
-    return place < broker->dir_count;
 }
 
 static void step_open(struct job *job, struct shard *shard, struct step *step) {
@@ -436,6 +395,22 @@ static void step_accept(struct job *job, struct shard *shard, struct step *step)
     listeners_watch_idle(shard);
     housekeeping_start(shard);
     scrubbers_start(shard);
+    moves_resume(shard);
+}
+
+static enum status settle_places(struct job *job, struct broker *broker,
+                                 struct str *ret_message) {
+    uint32_t index = 0;
+    enum status st = ST_OK;
+    do {
+        st = places_settle(job, broker, publisher_image(broker->publisher), &index);
+        if (st == ST_OK) return ST_OK;
+        if (st == ST_NOMEM) break;
+        st = give_up_dir(broker, index, status_name(st), ret_message);
+        broker->dirs[index].found_count = 0;
+        broker->shards[0]->dirs[index].offline = true;
+    } while (st == ST_OK);
+    return st;
 }
 
 static enum status start(struct job *job, struct lifecycle *life, struct str *ret_message) {
@@ -468,6 +443,7 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     checkpoints_open(broker);
     disk_watch_open(job, broker);
     st = publisher_open(job, broker, ret_message);
+    if (st == ST_OK) st = settle_places(job, broker, ret_message);
     if (st != ST_OK) return st;
     st = all_shards(job, life, 0, step_open, ret_message);
     if (st != ST_OK) return st;

@@ -2,6 +2,7 @@
 #include "broker/shard/log_starts.h"
 #include <stdlib.h>
 #include "base/assert.h"
+#include "broker/shard/places.h"
 
 struct entry {
     struct map_node node;

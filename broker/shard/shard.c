@@ -8,6 +8,7 @@
 #include "broker/replication/partition.h"
 #include "broker/shard/disk_watch.h"
 #include "broker/shard/housekeeping.h"
+#include "broker/shard/moves.h"
 #include "broker/shard/scrubbers.h"
 
 #define KEPT_REQUESTS 128 /* free ones that a shard keeps, with the first chunk of their arenas */
@@ -59,6 +60,14 @@ static void on_dir_failure(struct log_dir *dir, enum status why) {
     io_post(shard->io, 0, &failure->message);
 }
 
+/* num.replica.alter.log.dirs.threads, shared by the shards. */
+static uint32_t moves_at_once(const struct broker *broker) {
+    int64_t threads = broker->config->num_replica_alter_log_dirs_threads;
+    if (threads <= 0) threads = broker->dir_count;
+    int64_t own = (threads + broker->shard_count - 1) / (int64_t)broker->shard_count;
+    return (uint32_t)MIN(own, (int64_t)LIMIT_JOBS / 4);
+}
+
 /* An eighth of the process's descriptors at most may stay open unused. */
 static uint32_t idle_file_limit(const struct broker *broker) {
     uint64_t limit = broker->setup.descriptor_limit;
@@ -76,6 +85,7 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
     shard->index = io->shard;
     jobs_init(&shard->jobs, io, LIMIT_JOBS);
     shard->jobs.on_no_descriptor = on_no_descriptor;
+    jobs_init(&shard->move_jobs, io, moves_at_once(broker));
     shard->dirs = mem_need(mem, broker->dir_count * sizeof *shard->dirs);
     shard->dir_failures = mem_need(mem, broker->dir_count * sizeof *shard->dir_failures);
     shard->disks = mem_need(mem, broker->dir_count * sizeof *shard->disks);
@@ -149,6 +159,7 @@ void shard_free(struct shard *shard) {
     mem_free(mem, shard->disks, shard->broker->dir_count * sizeof *shard->disks);
     mem_free(mem, shard->disk_cries, shard->broker->dir_count * sizeof *shard->disk_cries);
     mem_free(mem, shard->dir_failures, shard->broker->dir_count * sizeof *shard->dir_failures);
+    jobs_release(&shard->move_jobs);
     jobs_release(&shard->jobs);
     MEM_FREE(mem, shard);
 }
@@ -163,6 +174,7 @@ void shard_connection_gone(struct shard *shard) {
 void shard_close_connections(struct job *job, struct shard *shard) {
     shard->stopping = true;
     housekeeping_stop(job, shard);
+    moves_stop(job, shard);
     flushing_stop(shard);
     listeners_close(shard);
     group_service_stop(shard); /* what waits there belongs to connections */

@@ -62,6 +62,8 @@ struct broker {
     struct admission *admission;  /* shard 0: who may connect */
     struct checkpoints *checkpoints; /* shard 0: broker/shard/checkpoints.h */
     struct cleaners *cleaners;    /* shard 0; NULL: none yet */
+    uint64_t moves_next_us; /* shard 0: when broker/shard/moves.h may copy its next octets ... */
+    uint64_t moves_rate;    /* ... by this rate */
     struct disk_watch *disk_watch;   /* shard 0: broker/shard/disk_watch.h */
     const struct error_paths *error_paths; /* by API key; of the responses that are served */
 };
@@ -122,6 +124,9 @@ struct shard {
     struct io_timer idle_timer;        /* closes idle connections */
     uint32_t cleaner_count;            /* cleaners at work on this shard */
     struct job *cleaner_stopper;       /* waits until they have left */
+    struct jobs move_jobs;             /* of broker/shard/moves.h */
+    uint32_t move_count;               /* moves, and their errands, under way */
+    struct job *moves_stopper;         /* waits until they have ended */
     struct housekeeping *housekeeping; /* NULL: not started, or stopped */
     struct flushing flushing;
     struct list listening;             /* struct acceptor of broker/net/listener.c */
@@ -145,13 +150,6 @@ static inline uint32_t shard_of_partition(const struct broker *broker, struct uu
                                           int32_t index) {
     return (uint32_t)((hash_bytes(topic_id.b, 16, 0) + (uint32_t)index) % broker->shard_count);
 }
-/** Whether a partition's directory was found there at the start. */
-bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index);
-/** The directory in which this node's replica is opened: where it was found, else where the image
- * says, else, when that says nothing, the first one. false: it lies where the image says, and that
- * directory failed or is none of ours; made anew elsewhere it would be empty (KAFKA-16234). */
-bool broker_dir_of(const struct broker *broker, const struct topic_image *topic, int32_t index,
-                   uint32_t *ret_dir_index);
 /** The metadata directory failed, or the last log directory: nothing can be served any more. On
  * shard 0. */
 void broker_fail(struct broker *broker, enum status why);

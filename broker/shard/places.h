@@ -1,0 +1,19 @@
+/* broker/shard/places.h - in which log directory a partition lies: what was found at the start, and
+ * what the metadata says. */
+#pragma once
+#include "broker/shard/shard.h"
+
+/** Whether a partition's directory was found there at the start. */
+bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index);
+/** The directory in which this node's replica is opened. At the start: where it was found (in two:
+ * where the image says, or the first); else where the image says; else, when that says nothing, the
+ * first one. Later (it is new): where the image says. false: it lies where the image says, and that
+ * directory failed or is none of ours; made anew elsewhere it would be empty (KAFKA-16234). */
+bool broker_dir_of(const struct broker *broker, const struct topic_image *topic, int32_t index,
+                   bool is_start, uint32_t *ret_dir_index);
+/** Before partitions are opened: sets aside, as `-stray`, second directories of the same partition,
+ * and gives its name to a `-future` one that Apache Kafka had decided for and did not come to
+ * rename, while nothing else is left of the partition (LogManager.recoverAbandonedFutureLogs).
+ * ST_IO: *ret_dir_index failed. */
+MUST_CHECK enum status places_settle(struct job *job, struct broker *broker,
+                                     const struct image *image, uint32_t *ret_dir_index);
