@@ -16,8 +16,8 @@ A program tells its cases in one of three ways, looked for in this order:
 Exiting with another status than 0 without having named a failed case is a failed case too, and so
 is a stage that ran nothing. The last line is 'N passed, N failed', and ', N skipped' if any were.
 
-Programs get: KLAMM_BUILD (the build directory to test), KLAMM_QUICK (1 in a quick run),
-KLAMM_SEED_BASE (a number that changes with the commit) and KLAMM_SIM_SEEDS (how many seeds to run).
+Programs get: KLAMM_BUILD (the build directory to test), KLAMM_QUICK (1 in a quick run) and
+KLAMM_SEED_BASE (a number that changes with the commit; the simulator's seeds start there).
 Each has its own session and TMPDIR: what it leaves running is killed, what it leaves there removed.
 Logs stay under build/test-logs/.
 """
@@ -87,7 +87,6 @@ SANITIZER_OPTIONS = {
 # In the opening lines of a .test file:
 QUICK_MARK = "Runs in ./test quick"
 ASAN_MARK = "Runs on the sanitizer build too"  # where a stage has both builds
-SIM_SEEDS = {("release", False): 1000, ("asan", False): 100, ("release", True): 40}
 
 
 @dataclasses.dataclass
@@ -254,7 +253,6 @@ def run_stage(stage, quick, only, seed_base):
         pending = []
         for program in programs:
             env = {"KLAMM_SEED_BASE": seed_base, "KLAMM_QUICK": "1" if quick else "",
-                   "KLAMM_SIM_SEEDS": str(SIM_SEEDS[(program.build, quick)]),
                    **SANITIZER_OPTIONS}
             pending.append(pool.submit(run_program, stage, program, deadline, env))
         for future in pending:
