@@ -1,4 +1,4 @@
-# tools/completion.bash - completion of the kafka-* tools for bash: `source tools/completion.bash`.
+# tools/completion.bash - completion of the kafka-* and klamm-* tools for bash: `source tools/completion.bash`.
 # Options and commands are what a tool's own --help says, so they are those of its option table.
 
 _klamm_words() { # TOOL [COMMAND]: its options, and the commands below "Commands:"
@@ -22,5 +22,6 @@ for _klamm_tool in broker-api-versions cluster configs console-consumer console-
     verifiable-consumer verifiable-producer; do
     complete -o default -F _klamm_complete "kafka-$_klamm_tool" "kafka-$_klamm_tool.sh"
 done
+complete -o default -F _klamm_complete klamm-lag
 complete -o default -F _klamm_complete klamm-scrub
 unset _klamm_tool

@@ -265,10 +265,7 @@ const struct topic *consumer_groups_topic(const struct consumer_groups *cmd, str
 }
 
 int32_t consumer_groups_leader(const struct consumer_groups *cmd, struct group_place place) {
-    const struct topic *topic = consumer_groups_topic(cmd, place.topic);
-    for (int32_t i = 0; topic != NULL && i < topic->partition_count; i++)
-        if (topic->partitions[i].index == place.partition) return topic->partitions[i].leader;
-    return -1;
+    return topics_leader(&cmd->topics, place.topic, place.partition);
 }
 
 /* ---- listing ---- */

@@ -96,6 +96,12 @@ static struct topic_partition *find_partition(const struct topic *topic, int32_t
     return bsearch(&key, topic->partitions, (size_t)topic->partition_count, sizeof key, by_index);
 }
 
+int32_t topics_leader(const struct topic_list *list, struct str name, int32_t index) {
+    const struct topic *topic = find_topic(list, name);
+    const struct topic_partition *p = topic != NULL ? find_partition(topic, index) : NULL;
+    return p != NULL ? p->leader : -1;
+}
+
 static enum status take_described(struct client *c,
                                   const struct describe_topic_partitions_response_partition *from,
                                   struct topic *topic, int32_t *capacity) {

@@ -60,6 +60,9 @@ MUST_CHECK enum status topics_add_configs(struct client *c, struct topic_list *l
  * it. */
 MUST_CHECK enum status topics_add_moves(struct client *c, struct topic_list *list);
 
+/** The leader of a partition; -1: it has none, or there is no such partition. */
+int32_t topics_leader(const struct topic_list *list, struct str topic, int32_t index);
+
 struct topics_print {
     bool under_replicated, unavailable, under_min_isr,
         at_min_isr;      /* only such partitions; any of them */
