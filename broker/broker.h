@@ -25,6 +25,9 @@ struct broker_setup {
     void *owner;
     /* For tests: a group coordinator that is loaded again by this process must be what it was. */
     bool verify_groups;
+    /** For tests: a coordinator was loaded from its partition's log up to `end`, and is this (see
+     * coordinator_dump). On any shard; NULL: nobody asks. */
+    void (*on_group_loaded)(void *owner, int32_t partition, int64_t end, struct str dump);
     uint32_t move_after; /* requests before a connection moves (broker/net/move.h); 0: MOVE_AFTER */
     /* Batches beyond it are walked by workers; 0: where it pays (broker/handlers/batch_work.h). A
      * simulation sets it low. */

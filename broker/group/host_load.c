@@ -168,6 +168,17 @@ static size_t unit_bytes_max(const struct partition *p) {
     return most > 256 ? most - 128 : 128; /* less a batch's header */
 }
 
+/* For whoever replays the log by other means. */
+static void tell(const struct loading *l) {
+    const struct broker_setup *setup = &l->host->service->shard->broker->setup;
+    struct strbuf dump;
+    if (setup->on_group_loaded == NULL) return;
+    strbuf_init(&dump, l->host->verify.mem);
+    coordinator_dump(l->core, &dump);
+    setup->on_group_loaded(setup->owner, l->host->index, l->end, strbuf_str(&dump));
+    strbuf_release(&dump);
+}
+
 /* The state that counts is what a replay gives. */
 static void verify(struct hosted *host, const struct coordinator *core) {
     struct strbuf now;
@@ -187,6 +198,7 @@ static void activate(struct loading *l) {
     struct hosted *host = l->host;
     struct shard *shard = host->service->shard;
     verify(host, l->core);
+    tell(l);
     host->core = l->core;
     l->core = NULL;
     host->state = HOST_ACTIVE;

@@ -1,7 +1,8 @@
 """tests/compat/group_member.py - one member of a consumer group; run by groups.test.
 
-    group_member.py CLIENT HOST:PORT GROUP TOPIC      CLIENT: confluent, kafka-python, aiokafka
+    group_member.py CLIENT HOST:PORT GROUP TOPIC
 
+CLIENT: confluent, confluent-consumer (by the protocol of KIP-848), kafka-python, aiokafka.
 Prints each record's value once it has committed the offset behind it; SIGTERM leaves the group.
 """
 import asyncio
@@ -24,10 +25,14 @@ def say(values):
 
 def confluent():
     from confluent_kafka import Consumer, KafkaException
-    consumer = Consumer({"bootstrap.servers": ADDRESS, "group.id": GROUP,
-                         "auto.offset.reset": "earliest", "enable.auto.commit": False,
-                         "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
-                         "partition.assignment.strategy": "cooperative-sticky"})
+    settings = {"bootstrap.servers": ADDRESS, "group.id": GROUP,
+                "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    if CLIENT == "confluent":
+        settings |= {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
+                     "partition.assignment.strategy": "cooperative-sticky"}
+    else:
+        settings["group.protocol"] = "consumer"
+    consumer = Consumer(settings)
     consumer.subscribe([TOPIC])
     read = []
     while not stopping:
@@ -76,4 +81,5 @@ signal.signal(signal.SIGTERM, stop)
 if CLIENT == "aiokafka":
     asyncio.run(aiokafka())
 else:
-    {"confluent": confluent, "kafka-python": kafka_python}[CLIENT]()
+    {"confluent": confluent, "confluent-consumer": confluent,
+     "kafka-python": kafka_python}[CLIENT]()

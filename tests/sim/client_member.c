@@ -1,106 +1,56 @@
-/* tests/sim/client_member.c - a member of a classic consumer group, as a simulated client: joins
- * with any version, leads or follows, beats, fetches and commits the offsets of what it owns, is
- * slow, crashes, leaves, comes back. It tells the book what it was told. An assignment is one octet
- * a partition. */
-#include <stdio.h>
+/* tests/sim/client_member.c - a member of a group that speaks the classic protocol, as a simulated
+ * client: joins with any version, leads or follows, beats, fetches and commits the offsets of what
+ * it owns, is slow, crashes, leaves, comes back. It tells the book what it was told. Whether the
+ * group is a classic one, or one of the other protocol that has it as a guest, it need not know. */
+#include <string.h>
 #include "base/assert.h"
 #include "protocol/errors.h"
-#include "tests/sim/client.h"
+#include "tests/sim/client_seat.h"
 
 struct member {
-    struct actor *actor;
-    struct group_book *book;
-    uint32_t number; /* of this life: a crash makes another member of it */
-    uint32_t group;
-    char group_id[16], instance_id[16];
-    char id[64];
+    struct seat seat;
     char leader_of[BOOK_MEMBERS][64]; /* ids to assign to, when it leads */
     uint32_t leader_count;
-    int32_t generation;
-    bool is_static, is_assigned, has_settled;
-    bool owns[BOOK_PARTITIONS];
-    int64_t offsets[BOOK_PARTITIONS]; /* committed, as it knows; next is one above */
-    bool is_known[BOOK_PARTITIONS];
+    bool is_assigned, has_settled;
 };
 
-static const struct clients *clients_of(const struct member *m) { return m->actor->clients; }
-
-static bool is_ending(const struct member *m) { return clients_of(m)->is_ending; }
-
 static void forget_assignment(struct member *m) {
-    m->is_assigned = false;
-    for (uint32_t p = 0; p < BOOK_PARTITIONS; p++) m->owns[p] = m->is_known[p] = false;
+    m->is_assigned = m->has_settled = false;
+    seat_let_go(&m->seat);
 }
 
 static void forget_id(struct member *m) {
-    m->id[0] = '\0';
+    m->seat.id[0] = '\0';
     forget_assignment(m);
 }
 
 /* Errors that a client of Kafka's lives with: it tries again, joins again, or begins anew. */
 static void take_error(struct member *m, const char *what, int16_t error) {
+    world_trace(m->seat.book->world, "%s of member %u of group %u: %s", what, m->seat.number,
+                m->seat.group, kafka_error_name(error));
+    if (seat_waits(&m->seat, error)) return;
     switch (error) {
-    case KAFKA_COORDINATOR_NOT_AVAILABLE:
-    case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
-    case KAFKA_NOT_COORDINATOR:
-        actor_sleep(m->actor, 50000);
-        return;
+    case KAFKA_NETWORK_EXCEPTION: return;
     case KAFKA_REBALANCE_IN_PROGRESS:
         forget_assignment(m);
-        m->book->rebalances++;
+        m->seat.book->rebalances++;
         return;
     case KAFKA_UNKNOWN_MEMBER_ID:
     case KAFKA_ILLEGAL_GENERATION:
     case KAFKA_FENCED_INSTANCE_ID: forget_id(m); return;
+    case KAFKA_UNKNOWN_TOPIC_OR_PARTITION: seat_make_topic(&m->seat); return;
     default:
-        world_fail(clients_of(m)->world, "%s of member %u: %s", what, m->number,
+        world_fail(m->seat.book->world, "%s of member %u: %s", what, m->seat.number,
                    kafka_error_name(error));
     }
 }
 
-static enum status call(struct member *m, int16_t key, int16_t version, const void *request,
-                        void *ret_response) {
-    arena_reset(&m->actor->arena);
-    if (actor_connect(m->actor) != ST_OK) return ST_CLOSED;
-    return actor_call(m->actor, key, version, request, ret_response);
-}
-
-/* --- the topics --- */
-
-static void find_coordinator(struct member *m) {
-    struct find_coordinator_request request;
-    struct find_coordinator_response response;
-    find_coordinator_request_defaults(&request);
-    request.key = str_of(m->group_id);
-    (void)call(m, API_FIND_COORDINATOR, 3, &request, &response); /* made when it is asked for */
-}
-
-static void make_topic(struct member *m) {
-    struct metadata_request request;
-    struct metadata_response response;
-    struct metadata_request_topic topic;
-    metadata_request_defaults(&request);
-    metadata_request_topic_defaults(&topic);
-    topic.name = STR("events");
-    request.topics = &topic;
-    request.topics_count = 1;
-    request.allow_auto_topic_creation = true;
-    (void)call(m, API_METADATA, 9, &request, &response); /* asked again until it is there */
-}
-
 /* --- joining --- */
-
-static bool keep_id(char *out, size_t room, struct str id) {
-    if (id.len >= room) return false;
-    memcpy(out, id.ptr, id.len);
-    out[id.len] = '\0';
-    return true;
-}
 
 static void keep_members(struct member *m, const struct join_group_response *response) {
     m->leader_count = 0;
     for (int32_t i = 0; i < response->members_count && m->leader_count < BOOK_MEMBERS; i++) {
-        if (keep_id(m->leader_of[m->leader_count], sizeof m->leader_of[0],
+        if (seat_keep_id(m->leader_of[m->leader_count], sizeof m->leader_of[0],
                     response->members[i].member_id))
             m->leader_count++;
     }
@@ -111,81 +61,110 @@ static bool join(struct member *m) {
     struct join_group_request request;
     struct join_group_response response;
     struct join_group_request_protocol protocol = {
-        .name = STR("simulated"), .metadata = {(const uint8_t *)"\0\0\0\0\0\1\0\6events", 14}};
-    int16_t version = actor_version(m->actor, API_JOIN_GROUP, m->is_static ? 5 : 0);
+        .name = STR("simulated"),
+        .metadata = {(const uint8_t *)"\0\0\0\0\0\1\0\6events\xff\xff\xff\xff", 18}};
+    int16_t version = actor_version(m->seat.actor, API_JOIN_GROUP, m->seat.is_static ? 5 : 0);
     join_group_request_defaults(&request);
-    request.group_id = str_of(m->group_id);
+    request.group_id = str_of(m->seat.group_id);
     /* Shorter than rebalances mostly; longer, so that a static member may sleep through one. */
-    int32_t session_ms = actor_chance(m->actor, 70) ? 300 : 3000;
-    request.session_timeout_ms = session_ms + (int32_t)actor_draw(m->actor, 1000);
-    request.rebalance_timeout_ms = 500 + (int32_t)actor_draw(m->actor, 2000);
-    request.member_id = str_of(m->id);
-    if (m->is_static) request.group_instance_id = str_of(m->instance_id);
+    int32_t session_ms = actor_chance(m->seat.actor, 70) ? 300 : 3000;
+    request.session_timeout_ms = session_ms + (int32_t)actor_draw(m->seat.actor, 1000);
+    request.rebalance_timeout_ms = 500 + (int32_t)actor_draw(m->seat.actor, 2000);
+    request.member_id = str_of(m->seat.id);
+    if (m->seat.is_static) request.group_instance_id = str_of(m->seat.instance_id);
     request.protocol_type = STR("consumer");
     request.protocols = &protocol;
     request.protocols_count = 1;
-    if (call(m, API_JOIN_GROUP, version, &request, &response) != ST_OK) return false;
+    if (seat_call(&m->seat, API_JOIN_GROUP, version, &request, &response) != ST_OK) return false;
     if (response.error_code == KAFKA_MEMBER_ID_REQUIRED) {
-        (void)keep_id(m->id, sizeof m->id, response.member_id);
+        (void)seat_keep_id(m->seat.id, sizeof m->seat.id, response.member_id);
         return false;
     }
     if (response.error_code != KAFKA_NONE) {
         take_error(m, "JoinGroup", response.error_code);
         return false;
     }
-    m->book->joined++;
-    if (!keep_id(m->id, sizeof m->id, response.member_id)) return false;
-    m->generation = response.generation_id;
+    group_book_joined(m->seat.book, m->seat.group, response.leader.len > 0);
+    if (!seat_keep_id(m->seat.id, sizeof m->seat.id, response.member_id)) return false;
+    m->seat.generation = response.generation_id;
     m->leader_count = 0;
     bool leads = str_eq(response.leader, response.member_id) && !response.skip_assignment;
     if (leads) keep_members(m, &response);
     return true;
 }
 
-static void take_assignment(struct member *m, struct bytes assignment) {
+/* ConsumerProtocolAssignment, of events alone; null: it did not fit. */
+static struct bytes write_assignment(struct member *m, int32_t *partitions, int32_t count) {
+    struct arena *arena = &m->seat.actor->arena;
+    struct consumer_protocol_assignment a;
+    struct consumer_protocol_assignment_topic_partition topic = {
+        .topic = str_of(book_names[0]), .partitions = partitions, .partitions_count = count};
+    struct bytes body;
+    consumer_protocol_assignment_defaults(&a);
+    a.assigned_partitions = &topic;
+    a.assigned_partitions_count = count > 0;
+    ASSERT(codec_encode_arena(&consumer_protocol_assignment_schema, 0, &a, arena, &body) == ST_OK);
+    uint8_t *octets = arena_alloc(arena, body.len + 2);
+    put_u16(octets, 0);
+    memcpy(octets + 2, body.ptr, body.len);
+    return (struct bytes){octets, body.len + 2};
+}
+
+static void take_assignment(struct member *m, struct bytes octets) {
+    struct consumer_protocol_assignment a = {0};
+    size_t used = 0;
     forget_assignment(m);
     m->is_assigned = true;
-    m->book->synced++;
-    for (size_t i = 0; i < assignment.len; i++) {
-        uint32_t partition = assignment.ptr[i];
-        if (partition >= BOOK_PARTITIONS) {
-            world_fail(clients_of(m)->world, "member %u is assigned partition %u", m->number,
-                       partition);
-            return;
-        }
-        m->owns[partition] = true;
-        group_book_own(m->book, m->group, m->generation, partition, m->number);
+    m->seat.book->synced++;
+    if (octets.len == 0) return;
+    enum status st = octets.len < 2 ? ST_CORRUPT
+                                    : codec_decode(&consumer_protocol_assignment_schema,
+                                                   (int16_t)get_u16(octets.ptr),
+                                                   (struct bytes){octets.ptr + 2, octets.len - 2},
+                                                   &m->seat.actor->arena, &a, &used);
+    if (st != ST_OK) world_fail(m->seat.book->world, "an assignment: %s", status_name(st));
+    for (int32_t t = 0; st == ST_OK && t < a.assigned_partitions_count; t++) {
+        const struct consumer_protocol_assignment_topic_partition *topic =
+            &a.assigned_partitions[t];
+        if (!str_eq(topic->topic, str_of(book_names[0])))
+            world_fail(m->seat.book->world, "member %u was assigned %.*s", m->seat.number,
+                       STR_ARG(topic->topic));
+        for (int32_t i = 0; i < topic->partitions_count; i++)
+            seat_take(&m->seat, 0, (uint32_t)topic->partitions[i]);
     }
 }
 
 static void sync_up(struct member *m) {
+    arena_reset(&m->seat.actor->arena);
     struct sync_group_request request;
     struct sync_group_response response;
     struct sync_group_request_assignment assignments[BOOK_MEMBERS];
-    uint8_t parts[BOOK_MEMBERS][BOOK_PARTITIONS];
-    uint32_t counts[BOOK_MEMBERS] = {0};
-    int16_t version = actor_version(m->actor, API_SYNC_GROUP, m->is_static ? 3 : 0);
+    int32_t parts[BOOK_MEMBERS][BOOK_PARTITIONS], counts[BOOK_MEMBERS] = {0};
+    int16_t version = actor_version(m->seat.actor, API_SYNC_GROUP, m->seat.is_static ? 3 : 0);
     sync_group_request_defaults(&request);
-    request.group_id = str_of(m->group_id);
-    request.generation_id = m->generation;
-    request.member_id = str_of(m->id);
-    if (m->is_static) request.group_instance_id = str_of(m->instance_id);
+    request.group_id = str_of(m->seat.group_id);
+    request.generation_id = m->seat.generation;
+    request.member_id = str_of(m->seat.id);
+    if (m->seat.is_static) request.group_instance_id = str_of(m->seat.instance_id);
     if (version >= 5) {
         request.protocol_type = STR("consumer");
         request.protocol_name = STR("simulated");
     }
     for (uint32_t p = 0; p < BOOK_PARTITIONS && m->leader_count > 0; p++) {
-        uint32_t to = (p + actor_draw(m->actor, 2)) % m->leader_count;
-        parts[to][counts[to]++] = (uint8_t)p;
+        uint32_t to = (p + actor_draw(m->seat.actor, 2)) % m->leader_count;
+        parts[to][counts[to]++] = (int32_t)p;
     }
     for (uint32_t i = 0; i < m->leader_count; i++) {
         sync_group_request_assignment_defaults(&assignments[i]);
         assignments[i].member_id = str_of(m->leader_of[i]);
-        assignments[i].assignment = (struct bytes){parts[i], counts[i]};
+        assignments[i].assignment = write_assignment(m, parts[i], counts[i]);
     }
     request.assignments = assignments;
     request.assignments_count = (int32_t)m->leader_count;
-    if (call(m, API_SYNC_GROUP, version, &request, &response) != ST_OK) return;
+    m->seat.asked_us = m->seat.book->world->now_us;
+    if (actor_connect(m->seat.actor) != ST_OK ||
+        actor_call(m->seat.actor, API_SYNC_GROUP, version, &request, &response) != ST_OK)
+        return;
     if (response.error_code == KAFKA_NONE) {
         take_assignment(m, response.assignment);
     } else {
@@ -199,94 +178,40 @@ static void beat(struct member *m) {
     struct heartbeat_request request;
     struct heartbeat_response response;
     heartbeat_request_defaults(&request);
-    request.group_id = str_of(m->group_id);
-    request.generation_id = m->generation;
-    request.member_id = str_of(m->id);
-    int16_t version = actor_version(m->actor, API_HEARTBEAT, m->is_static ? 3 : 0);
-    if (m->is_static) request.group_instance_id = str_of(m->instance_id);
-    if (call(m, API_HEARTBEAT, version, &request, &response) != ST_OK) return;
+    request.group_id = str_of(m->seat.group_id);
+    request.generation_id = m->seat.generation;
+    request.member_id = str_of(m->seat.id);
+    int16_t version = actor_version(m->seat.actor, API_HEARTBEAT, m->seat.is_static ? 3 : 0);
+    if (m->seat.is_static) request.group_instance_id = str_of(m->seat.instance_id);
+    bool was_overtaken = seat_is_overtaken(&m->seat);
+    if (seat_call(&m->seat, API_HEARTBEAT, version, &request, &response) != ST_OK) return;
     if (response.error_code != KAFKA_NONE) {
         take_error(m, "Heartbeat", response.error_code);
-    } else if (is_ending(m)) {
+    } else if (was_overtaken) {
+        group_book_overtaken(m->seat.book, m->seat.group, m->seat.number, "a heartbeat");
+    } else {
         m->has_settled = true;
     }
 }
 
 static void commit(struct member *m, uint32_t partition) {
-    struct offset_commit_request request;
-    struct offset_commit_response response;
-    struct offset_commit_request_topic topic;
-    struct offset_commit_request_partition one;
-    int64_t offset = m->offsets[partition] + 1 + (int64_t)actor_draw(m->actor, 10);
-    int16_t version =
-        (int16_t)(2 + (int16_t)actor_draw(m->actor, 8)); /* by name: up to version 9 */
-    if (m->is_static && version < 7) version = 7;
-    offset_commit_request_defaults(&request);
-    offset_commit_request_topic_defaults(&topic);
-    offset_commit_request_partition_defaults(&one);
-    request.group_id = str_of(m->group_id);
-    request.generation_id_or_member_epoch = m->generation;
-    request.member_id = str_of(m->id);
-    if (m->is_static) request.group_instance_id = str_of(m->instance_id);
-    topic.name = STR("events");
-    topic.partitions = &one;
-    topic.partitions_count = 1;
-    one.partition_index = (int32_t)partition;
-    one.committed_offset = offset;
-    one.committed_metadata = STR("");
-    request.topics = &topic;
-    request.topics_count = 1;
-    int32_t generation = m->generation, latest = m->book->latest[m->group];
-    group_book_committing(m->book, m->group, partition, offset);
-    m->is_known[partition] = false; /* until the answer is there */
-    if (call(m, API_OFFSET_COMMIT, version, &request, &response) != ST_OK) return;
-    int16_t error = response.topics[0].partitions[0].error_code;
-    if (error == KAFKA_NONE) {
-        group_book_committed(m->book, m->group, partition, offset, generation, latest);
-        m->offsets[partition] = offset;
-        m->is_known[partition] = true;
-    } else if (error == KAFKA_UNKNOWN_TOPIC_OR_PARTITION) {
-        make_topic(m);
-    } else {
-        take_error(m, "OffsetCommit", error);
-    }
+    int16_t version = (int16_t)(2 + (int16_t)actor_draw(m->seat.actor, 8)); /* up to 9: by name */
+    if (m->seat.is_static && version < 7) version = 7;
+    int16_t error = seat_commit(&m->seat, partition, version);
+    if (error != KAFKA_NONE) take_error(m, "OffsetCommit", error);
 }
 
-static bool fetch(struct member *m, uint32_t partition) {
-    struct offset_fetch_request request;
-    struct offset_fetch_response response;
-    struct offset_fetch_request_topic topic;
-    int32_t index = (int32_t)partition;
-    int16_t version = (int16_t)(1 + (int16_t)actor_draw(m->actor, 7));
-    offset_fetch_request_defaults(&request);
-    offset_fetch_request_topic_defaults(&topic);
-    request.group_id = str_of(m->group_id);
-    topic.name = STR("events");
-    topic.partition_indexes = &index;
-    topic.partition_indexes_count = 1;
-    request.topics = &topic;
-    request.topics_count = 1;
-    int64_t known = group_book_known(m->book, m->group, partition);
-    if (call(m, API_OFFSET_FETCH, version, &request, &response) != ST_OK) return false;
-    int16_t error = response.error_code;
-    if (error == KAFKA_NONE && response.topics_count == 1)
-        error = response.topics[0].partitions[0].error_code;
-    if (error != KAFKA_NONE || response.topics_count != 1) {
-        take_error(m, "OffsetFetch", error);
-        return false;
-    }
-    m->offsets[partition] = response.topics[0].partitions[0].committed_offset;
-    m->is_known[partition] = true;
-    group_book_fetched(m->book, m->group, partition, known, m->offsets[partition]);
-    return true;
+static void fetch(struct member *m, uint32_t partition) {
+    int16_t error = seat_fetch(&m->seat, partition);
+    if (error != KAFKA_NONE) take_error(m, "OffsetFetch", error);
 }
 
 static void work(struct member *m) {
     for (uint32_t p = 0; p < BOOK_PARTITIONS && m->is_assigned; p++) {
-        if (!m->owns[p]) continue;
-        if (!m->is_known[p]) {
-            (void)fetch(m, p); /* or next time */
-        } else if (actor_chance(m->actor, 60)) {
+        if (!seat_owns(&m->seat, 0, p)) continue;
+        if (!m->seat.is_known[p]) {
+            fetch(m, p); /* or next time */
+        } else if (actor_chance(m->seat.actor, 60)) {
             commit(m, p);
         }
     }
@@ -296,53 +221,54 @@ static void leave(struct member *m) {
     struct leave_group_request request;
     struct leave_group_response response;
     struct leave_group_request_member_identity one;
-    int16_t version = actor_version(m->actor, API_LEAVE_GROUP, m->is_static ? 3 : 0);
+    int16_t version = actor_version(m->seat.actor, API_LEAVE_GROUP, m->seat.is_static ? 3 : 0);
     leave_group_request_defaults(&request);
     leave_group_request_member_identity_defaults(&one);
-    request.group_id = str_of(m->group_id);
-    request.member_id = version < 3 ? str_of(m->id) : STR("");
-    one.member_id = str_of(m->id);
-    if (m->is_static) one.group_instance_id = str_of(m->instance_id);
+    request.group_id = str_of(m->seat.group_id);
+    request.member_id = version < 3 ? str_of(m->seat.id) : STR("");
+    one.member_id = str_of(m->seat.id);
+    if (m->seat.is_static) one.group_instance_id = str_of(m->seat.instance_id);
     request.members = &one;
     request.members_count = version < 3 ? 0 : 1;
-    if (call(m, API_LEAVE_GROUP, version, &request, &response) == ST_OK) m->book->left++;
+    if (seat_call(&m->seat, API_LEAVE_GROUP, version, &request, &response) == ST_OK)
+        m->seat.book->left++;
     forget_id(m);
 }
 
 /* --- a life --- */
 
 static void crash(struct member *m) {
-    wire_close(&m->actor->wire);
-    m->book->crashed++;
+    wire_close(&m->seat.actor->wire);
+    m->seat.book->crashed++;
     forget_id(m);
-    actor_sleep(m->actor, 500000);
+    actor_sleep(m->seat.actor, 500000);
 }
 
 static void live(struct member *m) {
     if (!m->is_assigned) {
         if (join(m)) sync_up(m);
-        if (!m->is_assigned && actor_chance(m->actor, 20)) find_coordinator(m);
+        if (!m->is_assigned && actor_chance(m->seat.actor, 20)) seat_find_coordinator(&m->seat);
         return;
     }
-    actor_sleep(m->actor, 100000);
-    if (!actor_chance(m->actor, 30)) beat(m); /* one that does not may not know that it is over */
+    actor_sleep(m->seat.actor, 100000);
+    /* One that does not beat may not know that its generation is over. */
+    if (!actor_chance(m->seat.actor, 30)) beat(m);
     if (m->is_assigned) work(m);
-    if (is_ending(m)) return;
-    if (actor_chance(m->actor, 3)) crash(m);
-    if (actor_chance(m->actor, 3)) leave(m);
-    if (actor_chance(m->actor, 3)) actor_sleep(m->actor, 3000000); /* slower than its session */
+    if (seat_is_ending(&m->seat)) return;
+    if (seat_acts_up(&m->seat)) crash(m);
+    if (seat_acts_up(&m->seat)) leave(m);
+    /* Slower than its session. */
+    if (seat_acts_up(&m->seat)) actor_sleep(m->seat.actor, 3000000);
 }
 
 static void member_main(struct actor *actor) {
     struct member *m = MEM_NEW(job_mem(actor->job), struct member);
-    m->actor = actor;
-    m->book = actor->clients->book;
-    m->number = actor->number;
-    m->group = actor_draw(actor, BOOK_GROUPS);
-    m->is_static = actor_chance(actor, 30);
-    (void)snprintf(m->group_id, sizeof m->group_id, "group-%u", m->group);
-    (void)snprintf(m->instance_id, sizeof m->instance_id, "instance-%u", m->number);
-    while (!is_ending(m) || !m->has_settled) {
+    seat_init(&m->seat, actor, false);
+    while (!m->seat.book->has_events && !actor->clients->world->stopped) {
+        seat_make_topic(&m->seat);
+        actor_sleep(actor, 50000);
+    }
+    while (!seat_is_ending(&m->seat) || !seat_is_done(&m->seat, 1, m->has_settled)) {
         live(m);
         if (actor->clients->world->stopped) break;
         if (!m->is_assigned) actor_sleep(actor, 20000);

@@ -41,7 +41,18 @@
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \
     X(OP_LATER, "op-later")                 /* one that may finish at once did not */              \
-    X(LONG_BATCH, "long-batch")             /* a worker walked a batch, others waited for it */
+    X(LONG_BATCH, "long-batch")             /* a worker walked a batch, others waited for it */    \
+    /* of `group`: no faults, but a batch of seeds without them has not tried them */              \
+    X(CLEAN_STOP, "clean-stop")                                                                    \
+    X(REPLAYED, "replayed")           /* a loaded coordinator was held against its log's octets */ \
+    X(GROUP_UPGRADED, "group-upgraded")                                                            \
+    X(GROUP_DOWNGRADED, "group-downgraded")                                                        \
+    X(REGEX, "regex")                 /* a member is subscribed by an expression */                \
+    X(STATIC_AWAY, "static-away")     /* a static member left for a while */                       \
+    X(TOPIC_GROWN, "topic-grown")                                                                  \
+    X(TOPIC_DELETED, "topic-deleted")                                                              \
+    X(OFFSET_EXPIRED, "offset-expired")                                                            \
+    X(OFFSETS_CLEANED, "offsets-cleaned") /* records of __consumer_offsets were compacted away */
 
 enum fault_kind {
 #define FAULT_ENUM(name, text) FAULT_##name,

@@ -9,6 +9,7 @@
 #include "controller/records.h"
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/group_replay.h"
 #include "tests/sim/net.h"
 
 enum {
@@ -31,7 +32,12 @@ struct plan {
     uint32_t move_after;                        /* requests, before a connection moves */
     uint32_t syncfs_from;
     uint32_t checkpoint_ms, flush_messages, flush_ms; /* 0: never by these */
-    uint32_t members;                           /* of groups; 0: producers and consumers instead */
+    uint32_t members;  /* of groups; 0: producers and consumers instead */
+    uint32_t beaters;  /* of these, members of the consumer protocol */
+    bool has_gardener; /* topics come and go */
+    bool retains;      /* offsets expire */
+    bool compacts;     /* __consumer_offsets */
+    uint32_t patience_ms, offsets_codec;
     uint32_t offsets_partitions, initial_delay_ms, linger_ms;
     uint64_t lose_every_us; /* a coordinator; 0: never */
     uint32_t long_batch_bytes; /* batches beyond it are walked by workers; 0: hardly any */
@@ -52,7 +58,7 @@ struct scenario {
     struct event kill, power, stop, step, lose, restart, reap, lost, full;
     struct task stop_task, lose_task;
     enum phase phase;
-    bool is_last_stop;
+    bool is_last_stop, is_healed;
     /* of the process that runs: in its own memory */
     struct arena *arena;
     struct broker *broker;
@@ -100,12 +106,28 @@ static void plan_groups(struct plan *plan, struct prng *prng) {
     plan->chaos_us /= 2;
     plan->checkpoint_ms = 60000; /* the other scenario's subject, and many events */
     plan->flush_messages = plan->flush_ms = 0;
+    plan->preallocate = false;
     plan->members = 2 + (uint32_t)prng_below(prng, BOOK_MEMBERS - 1);
     plan->offsets_partitions = 1 + (uint32_t)prng_below(prng, 4);
     plan->initial_delay_ms = (uint32_t)prng_below(prng, 200);
     plan->linger_ms = prng_chance(prng, 1, 3) ? 1 + (uint32_t)prng_below(prng, 20) : 0;
     bool loses = prng_chance(prng, 2, 3);
     plan->lose_every_us = loses ? SECOND_US / 10 + prng_below(prng, SECOND_US) : 0;
+    /* A third of the seeds has no member of the consumer protocol, a third no classic one. */
+    uint32_t mix = (uint32_t)prng_below(prng, 3);
+    plan->beaters = mix == 0   ? 0
+                    : mix == 1 ? plan->members
+                               : 1 + (uint32_t)prng_below(prng, plan->members - 1);
+    plan->has_gardener = plan->beaters > 0 && prng_chance(prng, 2, 3);
+    plan->retains = prng_chance(prng, 1, 4);
+    if (plan->retains) plan->members = 2; /* so that groups are empty at times */
+    plan->compacts = prng_chance(prng, 1, 2);
+    if (plan->compacts) { /* segments are full when their index is */
+        plan->index_bytes = 40;
+        plan->index_interval_bytes = 100;
+    }
+    plan->patience_ms = prng_chance(prng, 1, 4) ? 20 + (uint32_t)prng_below(prng, 500) : 5000;
+    plan->offsets_codec = prng_chance(prng, 1, 3) ? (uint32_t)prng_below(prng, 5) : 0;
 }
 
 /* --- the broker's process --- */
@@ -124,6 +146,7 @@ static void on_started(void *owner, enum status st, struct str message) {
         return;
     }
     world_trace(s->world, "the broker serves");
+    s->world->faults_off = s->is_healed;
     if (s->phase == STARTING) s->phase = SERVING; /* else told to stop before it was up */
     s->clients.port = broker_port(s->broker, 0);
 }
@@ -140,6 +163,26 @@ static void on_stopped(void *owner, enum status st) {
         world_fail(s->world, "the broker stopped: %s", status_name(st));
     }
     event_set(&s->reap, 1); /* not from within its own callback */
+}
+
+/* What was loaded is what the log's octets say, read by other means. */
+static void on_group_loaded(void *owner, int32_t partition, int64_t end, struct str dump) {
+    struct scenario *s = owner;
+    struct mem mem = {0};
+    struct strbuf out;
+    if (s->node->is_doomed) return;
+    strbuf_init(&out, &mem);
+    if (!group_replay(s->node->disk, partition, end, &out)) {
+        world_fail(s->world, "partition %d of the offsets topic cannot be replayed", partition);
+    } else if (!str_eq(strbuf_str(&out), dump)) {
+        world_trace(s->world, "loaded:\n%.*sreplayed:\n%.*s", STR_ARG(dump),
+                    STR_ARG(strbuf_str(&out)));
+        world_fail(s->world, "partition %d of the offsets topic was loaded as something else",
+                   partition);
+    }
+    if (end > 0) world_count(s->world, FAULT_REPLAYED);
+    strbuf_release(&out);
+    ASSERT(mem.used_bytes == 0);
 }
 
 static void boot(struct node *node, struct io **ios, unsigned io_count, struct mem *mem,
@@ -176,10 +219,30 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                             "%.*snum.partitions=%d\noffsets.topic.num.partitions=%u\n"
                             "offsets.topic.replication.factor=1\ngroup.min.session.timeout.ms=1\n"
                             "group.initial.rebalance.delay.ms=%u\n"
-                            "offsets.retention.minutes=9999999\n"
-                            "group.coordinator.append.linger.ms=%d\n",
+                            "group.coordinator.append.linger.ms=%d\n"
+                            "offsets.retention.minutes=%d\n"
+                            "offsets.retention.check.interval.ms=%d\n"
+                            "offsets.commit.timeout.ms=%u\noffsets.topic.compression.codec=%u\n"
+                            "group.consumer.min.session.timeout.ms=1\n"
+                            "group.consumer.session.timeout.ms=%u\n"
+                            "group.consumer.min.heartbeat.interval.ms=1\n"
+                            "group.consumer.heartbeat.interval.ms=100\n"
+                            "group.consumer.assignment.interval.ms=%u\n",
                             STR_ARG(text), BOOK_PARTITIONS, s->plan.offsets_partitions,
-                            s->plan.initial_delay_ms, (int)s->plan.linger_ms - 1);
+                            s->plan.initial_delay_ms, (int)s->plan.linger_ms - 1,
+                            s->plan.retains ? 60 : 9999999,
+                            s->plan.retains ? 200 : 600000, s->plan.patience_ms,
+                            s->plan.offsets_codec, 300 + 7 * s->plan.initial_delay_ms,
+                            s->plan.initial_delay_ms);
+    }
+    if (s->plan.compacts) {
+        text = arena_printf(s->arena,
+                            "%.*slog.cleaner.backoff.ms=200\n"
+                            "log.cleaner.min.cleanable.ratio=0.01\n"
+                            "log.cleaner.dedupe.buffer.size=1048576\n"
+                            "log.cleaner.io.buffer.size=16384\n"
+                            "log.cleaner.delete.retention.ms=100\n",
+                            STR_ARG(text));
     }
     struct config_set *config = arena_alloc(s->arena, sizeof *config);
     struct listeners *listeners = arena_alloc(s->arena, sizeof *listeners);
@@ -202,6 +265,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                                    .on_stopped = on_stopped,
                                    .owner = s,
                                    .verify_groups = true,
+                                   .on_group_loaded = on_group_loaded,
                                    .move_after = s->plan.move_after,
                                    .long_batch_bytes = s->plan.long_batch_bytes};
     s->phase = STARTING;
@@ -237,19 +301,28 @@ static void reap_due(struct event *event) {
         event_set(&s->restart, world_delay(s->world, s->world->faults.process.down_us));
 }
 
-/* That batches went to workers is no fault, but a run in which none did has not tried it. */
-static void count_long_batches(struct scenario *s) {
-    if (s->plan.long_batch_bytes == 0) return;
-    for (uint32_t i = 0; i < s->broker->shard_count; i++) {
-        int64_t count = s->broker->shards[i]->metrics.values[METRIC_LONG_BATCHES];
-        s->world->counts.fired[FAULT_LONG_BATCH] += (uint64_t)count;
-    }
+static uint64_t metric_sum(const struct scenario *s, enum metric_id metric) {
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < s->broker->shard_count; i++)
+        sum += s->broker->shards[i]->metrics.values[metric];
+    return (uint64_t)sum;
+}
+
+/* That batches went to workers or were compacted away is no fault, but a run in which none did has
+ * not tried it. */
+static void count_work(struct scenario *s) {
+    uint64_t *fired = s->world->counts.fired;
+    if (s->plan.long_batch_bytes != 0)
+        fired[FAULT_LONG_BATCH] += metric_sum(s, METRIC_LONG_BATCHES);
+    if (s->plan.compacts)
+        fired[FAULT_OFFSETS_CLEANED] += metric_sum(s, METRIC_CLEANER_REMOVED_RECORDS);
 }
 
 static void stop_run(struct task *task) {
     struct scenario *s = CONTAINER_OF(task, struct scenario, stop_task);
     if (s->phase != SERVING && s->phase != STARTING) return;
-    if (s->phase == SERVING) count_long_batches(s);
+    if (s->phase == SERVING) count_work(s);
+    if (s->phase == SERVING && s->plan.members > 0) world_count(s->world, FAULT_CLEAN_STOP);
     s->phase = STOPPING;
     world_trace(s->world, "the broker is told to stop");
     broker_stop(s->broker);
@@ -355,7 +428,7 @@ static void loss_decided(struct decision *decision, enum status st) {
 
 static void lose_run(struct task *task) {
     struct scenario *s = CONTAINER_OF(task, struct scenario, lose_task);
-    if (s->phase != SERVING) return;
+    if (s->phase != SERVING || !broker_is_ready(s->broker)) return;
     struct decision *decision = decision_new(s->broker->publisher);
     decision->owner = s->world;
     decision->decide = decide_loss;
@@ -433,7 +506,7 @@ static void run_until(struct scenario *s, bool (*is_so)(const struct scenario *)
 
 static void heal(struct scenario *s) {
     struct world *world = s->world;
-    world->faults_off = true;
+    world->faults_off = s->is_healed = true;
     event_clear(&s->kill);
     event_clear(&s->power);
     event_clear(&s->stop);
@@ -481,11 +554,35 @@ static void verdict(struct scenario *s, struct scenario_result *result) {
 }
 
 static void start_clients(struct scenario *s) {
-    for (uint32_t i = 0; i < s->plan.members; i++) client_start_member(&s->clients);
-    if (s->plan.members > 0) return;
+    for (uint32_t i = 0; i < s->plan.members; i++) {
+        if (i < s->plan.beaters) {
+            client_start_beater(&s->clients);
+        } else {
+            client_start_member(&s->clients);
+        }
+    }
+    if (s->plan.members > 0) {
+        client_start_gardener(&s->clients, s->plan.has_gardener);
+        return;
+    }
     client_start_creator(&s->clients, s->plan.topics);
     for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
     for (uint32_t i = 0; i < s->plan.consumers; i++) client_start_consumer(&s->clients);
+}
+
+/* What the members of a seed may meet. */
+static void mark_group_faults(struct scenario *s) {
+    uint64_t *enabled = s->world->counts.enabled;
+    const struct plan *plan = &s->plan;
+    bool is_mixed = plan->beaters > 0 && plan->beaters < plan->members;
+    enabled[FAULT_COORDINATOR_LOST] = plan->lose_every_us > 0;
+    enabled[FAULT_CLEAN_STOP] = plan->members > 0;
+    enabled[FAULT_REPLAYED] = plan->members > 0;
+    enabled[FAULT_GROUP_UPGRADED] = enabled[FAULT_GROUP_DOWNGRADED] = is_mixed;
+    enabled[FAULT_REGEX] = enabled[FAULT_STATIC_AWAY] = plan->beaters > 0;
+    enabled[FAULT_TOPIC_GROWN] = enabled[FAULT_TOPIC_DELETED] = plan->has_gardener;
+    enabled[FAULT_OFFSET_EXPIRED] = plan->retains;
+    enabled[FAULT_OFFSETS_CLEANED] = plan->compacts;
 }
 
 static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_result *ret_result) {
@@ -503,6 +600,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
         faults.disk.read_error = (uint32_t)prng_below(&prng, 10000);
     }
     if (s->plan.fills) faults.disk.full_every_us = 50000 + (uint32_t)prng_below(&prng, 1000000);
+    if (s->plan.retains) faults.process.step_every_us = 200000; /* what makes offsets old */
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
     s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;
@@ -510,9 +608,10 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->node = node_add(s->world, "broker", true);
     s->node->on_crash = on_crash;
     s->node->context = s;
-    s->world->counts.enabled[FAULT_COORDINATOR_LOST] = s->plan.lose_every_us > 0;
+    mark_group_faults(s);
     history_init(&s->history, &mem);
     group_book_init(&s->book, s->world);
+    s->book.may_expire = s->plan.retains;
     size_t value_max = 20 + (size_t)prng_below(&prng, 2000);
     s->clients = (struct clients){.world = s->world,
                                   .history = &s->history,
@@ -523,6 +622,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
                                   .dedupes = true,
                                   .device_fails = s->plan.device_fails,
                                   .value_max = value_max};
+    s->world->faults_off = has_groups; /* formatting is the other scenario's subject */
     events_start(s);
     world_trace(s->world, "shards=%u flush=%d topics=%u producers=%u consumers=%u index=%u/%u",
                 s->plan.shards, s->plan.flush, s->plan.topics, s->plan.producers, s->plan.consumers,
