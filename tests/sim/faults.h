@@ -37,6 +37,7 @@
     X(CLOCK_STEP, "clock-step")             /* the wall clock steps, either way */                 \
     X(COORDINATOR_LOST, "coordinator-lost") /* a new leader epoch of its partition */              \
     X(CRASH_IN_RECOVERY, "crash-in-recovery") /* before a log that was killed is open again */     \
+    X(CRASH_IN_CLEANING, "crash-in-cleaning") /* a log was being compacted */                      \
     X(SHARD_STALL, "shard-stall")           /* a turn comes milliseconds late */                   \
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \

@@ -12,7 +12,8 @@ struct scenario_result {
     uint64_t virtual_us;
     uint64_t sent, acked, read; /* records */
     uint64_t crashes, clean_stops;
-    uint64_t cleanings, deletions; /* of `log`: compactions ended, segments that retention took */
+    uint64_t cleanings, deletions; /* compactions ended, segments that retention took */
+    uint64_t cleaned_aborted, cleaned_markers; /* of `log`: found missing when all was read */
     struct fault_counts counts;
     bool is_good;
     char failure[800];

@@ -32,6 +32,8 @@ enum {
     PRODUCERS = 4,      /* besides those without an id */
 };
 #define DIR "/data"
+#define RECOVERY_POINT_FILE "recovery-point-offset-checkpoint"
+#define CLEAN_END_FILE "cleaner-offset-checkpoint"
 #define TEN_YEARS_MS (INT64_C(3653) * 86400 * 1000)
 
 /* What happens to old segments. */
@@ -46,6 +48,8 @@ struct log_batch {
     uint64_t first_id;
     uint32_t count;
     size_t bytes;
+    int64_t txn_producer_id; /* -1: of no transaction */
+    enum log_keys_kind kind;
     struct list link; /* in process->written until it is durable */
 };
 
@@ -65,7 +69,6 @@ struct log_process {
     struct list spare;   /* ended */
     uint32_t under_way;
     uint32_t readers;
-    int64_t clean_end; /* where a cleaning of this process came to; 0: none has */
     uint64_t born_us;  /* of the world */
     struct producer_summary producers[PRODUCERS]; /* by id: where each of them is */
     struct txn_book book;
@@ -90,6 +93,7 @@ struct log_scenario {
     uint64_t stop_every_us, pause_us;
     bool is_ending, is_done;
     bool is_opening; /* the process recovers the log */
+    bool is_cleaning; /* or compacts it */
     bool may_fail;   /* the device has errors */
 };
 
@@ -101,8 +105,11 @@ static uint32_t draw(struct log_scenario *s, uint32_t below) {
     return (uint32_t)prng_below(&s->world->prng, below);
 }
 
-/* Retention and compaction take away what the book would have to know. */
-static bool has_transactions(const struct log_scenario *s) { return s->tending == TEND_NOTHING; }
+/* Retention takes away what the book would have to know. */
+static bool has_transactions(const struct log_scenario *s) {
+    bool deletes = (s->config.cleanup_policy & CLEANUP_DELETE) != 0;
+    return s->tending == TEND_NOTHING || (s->tending == TEND_KEYS && !deletes);
+}
 
 static struct bytes value_of(uint64_t id, uint8_t value[VALUE_MAX]) {
     size_t len = history_value_bytes(id, VALUE_MAX);
@@ -132,7 +139,7 @@ static void batches_read(struct log_process *p, struct history_reader *reader, s
             if (record.offset < reader->next_offset)
                 continue; /* a range begins with a whole batch */
             if (s->tending == TEND_KEYS) {
-                log_keys_read(&s->keys, &record);
+                log_keys_read(&s->keys, &view, &record);
                 reader->next_offset = record.offset + 1;
                 continue;
             }
@@ -261,7 +268,10 @@ static void data_make(struct log_process *p, struct log_batch *b,
         options.producer_epoch = producer->epoch;
         options.base_sequence = sequence_add(MAX(producer->last_sequence, -1) + 1, 0);
         producer->last_sequence = options.base_sequence + (int32_t)b->count - 1;
-        if (options.transactional) producer->txn_first_offset = 0;
+        if (options.transactional) {
+            producer->txn_first_offset = 0;
+            b->txn_producer_id = producer->producer_id;
+        }
     }
     enum status st = batch_builder_start(&p->builder, &options);
     int64_t wall_ms = io_now(p->io).wall_ms;
@@ -289,6 +299,8 @@ static void marker_make(struct log_process *p, struct log_batch *b,
         producer->last_sequence = NO_SEQUENCE;
     }
     producer->txn_first_offset = -1;
+    b->txn_producer_id = producer->producer_id;
+    b->kind = marker.is_commit ? LOG_KEYS_COMMIT : LOG_KEYS_ABORT;
     txn_marker_encode(octets, producer->producer_id, producer->epoch, &marker);
     b->append.max_timestamp_ms = marker.timestamp;
     take_octets(b, (struct bytes){octets, sizeof octets});
@@ -342,7 +354,8 @@ static void append_done(struct log_append *append) {
                 (long long)append->last_offset);
     history_acked(&p->scenario->history, PARTITION, b->first_id, b->count, append->base_offset, 1);
     if (p->scenario->tending == TEND_KEYS)
-        log_keys_appended(&p->scenario->keys, append->base_offset, b->first_id, b->count);
+        log_keys_appended(&p->scenario->keys, append->base_offset, b->first_id, b->count,
+                          b->txn_producer_id, b->kind);
     note_time(p->scenario, append->base_offset, append->last_offset);
     list_push_back(&p->written, &b->link);
     if (draw(p->scenario, 3) > 0) log_sync(p->log);
@@ -386,7 +399,7 @@ static void append_one(struct log_process *p) {
     struct list *node = list_pop_front(&p->spare);
     struct log_batch *b = node != NULL ? CONTAINER_OF(node, struct log_batch, link)
                                        : MEM_NEW(p->mem, struct log_batch);
-    *b = (struct log_batch){.process = p, .append.done = append_done};
+    *b = (struct log_batch){.process = p, .append.done = append_done, .txn_producer_id = -1};
     struct producer_summary *producer = NULL;
     if (has_transactions(s) && draw(s, 3) > 0) producer = &p->producers[draw(s, PRODUCERS)];
     bool is_end = producer != NULL && producer->txn_first_offset >= 0 && draw(s, 3) == 0;
@@ -408,6 +421,21 @@ static void append_one(struct log_process *p) {
 
 /* --- a process --- */
 
+static enum status read_offset(struct job *job, struct log_process *p, const char *file,
+                               int64_t absent, int64_t *ret_offset) {
+    struct checkpoint checkpoint;
+    uint32_t line = 0;
+    enum status st = checkpoint_read(job, STR(DIR), file, &p->arena, &checkpoint, &line);
+    if (st == ST_OK) *ret_offset = checkpoint_find(&checkpoint, STR("topic"), 0, absent);
+    return st;
+}
+
+static enum status write_offset(struct job *job, const char *file, int64_t offset) {
+    struct checkpoint_entry entry = {.topic = STR("topic"), .offset = offset};
+    struct checkpoint checkpoint = {.entries = &entry, .count = 1};
+    return checkpoint_write(job, STR(DIR), file, &checkpoint);
+}
+
 static enum status open_log(struct job *job, struct log_process *p) {
     struct log_scenario *s = p->scenario;
     enum status st = job_mkdir(job, DIR, 0700);
@@ -417,10 +445,9 @@ static enum status open_log(struct job *job, struct log_process *p) {
     st = log_dir_take_clean_marker(job, STR(DIR), &broker_epoch);
     if (st != ST_OK && st != ST_NOT_FOUND) return st;
     bool clean = st == ST_OK;
-    struct checkpoint checkpoint;
-    uint32_t line = 0;
-    st = checkpoint_read(job, STR(DIR), "recovery-point-offset-checkpoint", &p->arena, &checkpoint,
-                         &line);
+    int64_t recovery_point = 0, clean_end = -1;
+    st = read_offset(job, p, RECOVERY_POINT_FILE, 0, &recovery_point);
+    if (st == ST_OK) st = read_offset(job, p, CLEAN_END_FILE, -1, &clean_end);
     if (st != ST_OK) return st;
     struct log_open open = {.dir = &p->dir,
                             .topic = STR("topic"),
@@ -428,18 +455,17 @@ static enum status open_log(struct job *job, struct log_process *p) {
                             .owner = &p->owner,
                             .create = true,
                             .clean = clean,
-                            .recovery_point = checkpoint_find(&checkpoint, STR("topic"), 0, 0)};
+                            .recovery_point = recovery_point};
     world_trace(s->world, "open clean=%d recovery-point=%lld", clean,
                 (long long)open.recovery_point);
     st = log_open(job, &open, &p->log);
+    if (st == ST_OK) log_set_clean_end(p->log, clean_end);
     if (st == ST_OK) st = log_begin_epoch(p->log, ++s->epoch);
     return st;
 }
 
 static enum status write_checkpoint(struct job *job, struct log_process *p) {
-    struct checkpoint_entry entry = {.topic = STR("topic"), .offset = log_recovery_point(p->log)};
-    struct checkpoint checkpoint = {.entries = &entry, .count = 1};
-    return checkpoint_write(job, STR(DIR), "recovery-point-offset-checkpoint", &checkpoint);
+    return write_offset(job, RECOVERY_POINT_FILE, log_recovery_point(p->log));
 }
 
 /* What the log says of transactions follows from what was read. */
@@ -449,8 +475,22 @@ static bool check_transactions(struct job *job, struct log_process *p) {
     enum status st = txn_book_check(&p->book, job, p->log, &s->world->prng, why);
     if (st != ST_OK && !s->may_fail) failed(s, "transactions", st);
     if (st == ST_OK && why[0] != '\0') world_fail(s->world, "transactions: %s", why);
-    txn_book_release(&p->book);
     return st == ST_OK;
+}
+
+static bool check_keys(struct job *job, struct log_process *p) {
+    struct log_scenario *s = p->scenario;
+    struct aborted_txns aborted;
+    enum status st = log_find_aborted(job, p->log, 0, log_end(p->log), &aborted);
+    if (st != ST_OK) {
+        if (!s->may_fail) failed(s, "aborted transactions", st);
+        return false;
+    }
+    log_keys_read_end(&s->keys, log_start_offset(p->log), MAX(log_clean_end(p->log), 0),
+                      io_now(p->io).wall_ms, &aborted);
+    aborted_txns_release(&aborted, p->mem);
+    if (s->keys.failure[0] != '\0') world_fail(s->world, "%s", s->keys.failure);
+    return true;
 }
 
 /* Everything that is promised is there, and nothing else. */
@@ -459,25 +499,23 @@ static bool check_all(struct job *job, struct log_process *p) {
     struct history_reader reader = {.partition = PARTITION, .is_raw = true};
     reader.next_offset = log_start_offset(p->log);
     int64_t end = log_end(p->log);
-    if (s->tending == TEND_KEYS) {
+    bool has_keys = s->tending == TEND_KEYS;
+    if (has_keys) {
         log_keys_read_begin(&s->keys);
-        if (!read_up_to(p, job, &reader, end, end)) return false;
-        log_keys_read_end(&s->keys, p->clean_end, io_now(p->io).wall_ms);
-        if (s->keys.failure[0] != '\0') world_fail(s->world, "%s", s->keys.failure);
     } else {
         history_end_begin(&s->history, PARTITION);
-        p->is_booking = has_transactions(s);
-        bool is_read = read_up_to(p, job, &reader, end, end);
-        p->is_booking = false;
-        if (!is_read) {
-            txn_book_release(&p->book);
-            return false;
-        }
-        history_end(&s->history, PARTITION, log_start_offset(p->log), end);
-        if (has_transactions(s) && !check_transactions(job, p)) return false;
     }
-    world_trace(s->world, "checked up to %lld", (long long)end);
-    return true;
+    p->is_booking = has_transactions(s);
+    p->book.is_compacted = has_keys;
+    bool is_good = read_up_to(p, job, &reader, end, end);
+    p->is_booking = false;
+    if (is_good && has_keys) is_good = check_keys(job, p);
+    if (is_good && !has_keys)
+        history_end(&s->history, PARTITION, log_start_offset(p->log), end);
+    if (is_good && has_transactions(s)) is_good = check_transactions(job, p);
+    txn_book_release(&p->book);
+    if (is_good) world_trace(s->world, "checked up to %lld", (long long)end);
+    return is_good;
 }
 
 /* --- tending: retention and compaction --- */
@@ -492,7 +530,8 @@ static void clean_keys(struct job *job, struct log_process *p) {
     struct cleanable cleanable;
     struct cleaned cleaned;
     int64_t now_ms = io_now(p->io).wall_ms;
-    enum status st = log_cleanable(job, p->log, log_durable_end(p->log), &cleanable);
+    int64_t upper = log_stable_offset(p->log, log_durable_end(p->log));
+    enum status st = log_cleanable(job, p->log, upper, &cleanable);
     if (st == ST_OK && cleanable.dirty_bytes == 0) return;
     if (st == ST_OK) {
         struct cleaner_limits limits = {.map_bytes = 24u << draw(s, 8),
@@ -503,12 +542,14 @@ static void clean_keys(struct job *job, struct log_process *p) {
         /* As early as any of it can be seen by a later process. */
         log_keys_cleaned(&s->keys, cleanable.first_uncleanable, now_ms,
                          s->config.delete_retention_ms);
+        s->is_cleaning = true;
         st = log_clean(job, p->log, &cleanable, &limits, &leave, &cleaned);
+        s->is_cleaning = false;
     }
+    if (st == ST_OK) st = write_offset(job, CLEAN_END_FILE, cleaned.clean_end);
     bool is_ordinary = st == ST_CANCELLED || st == ST_STALE || log_uncleanable(p->log) != ST_OK;
     if (st == ST_OK) {
         s->cleanings++;
-        p->clean_end = cleaned.clean_end;
         world_trace(s->world, "clean up to %lld", (long long)cleaned.clean_end);
     } else if (!is_ordinary && !s->may_fail && st != ST_NO_SPACE) {
         failed(s, "compaction", st);
@@ -543,7 +584,7 @@ static void tending_job(struct job *job, void *argument) {
         job_sleep_until(job, io_now(p->io).mono_us + 1 + draw(s, 200000));
         if (p->is_stopping || p->is_offline) break;
         if (s->tending == TEND_KEYS) clean_keys(job, p);
-        if (s->tending == TEND_SIZE || s->tending == TEND_AGE) retain(job, p);
+        if ((s->config.cleanup_policy & CLEANUP_DELETE) != 0) retain(job, p);
         if (s->tending == TEND_AGE && draw(s, 4) == 0) {
             s->node->skew_ms = (int64_t)draw(s, 3) * TEN_YEARS_MS - TEN_YEARS_MS;
             (void)world_fault(s->world, FAULT_CLOCK_STEP, 1000000); /* counted */
@@ -669,7 +710,8 @@ static void on_crash(struct node *node, enum crash_kind kind) {
     struct log_scenario *s = node->context;
     s->crashes++;
     if (s->is_opening) world_count(s->world, FAULT_CRASH_IN_RECOVERY);
-    s->is_opening = false;
+    if (s->is_cleaning) world_count(s->world, FAULT_CRASH_IN_CLEANING);
+    s->is_opening = s->is_cleaning = false;
     s->process = NULL;
     event_clear(&s->reap);
     if (kind == CRASH_POWER) history_power_cut(&s->history);
@@ -764,6 +806,10 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     }
     if (s->tending == TEND_KEYS) {
         s->config.cleanup_policy = CLEANUP_COMPACT;
+        if (prng_chance(&prng, 1, 4)) {
+            s->config.cleanup_policy |= CLEANUP_DELETE;
+            s->config.retention_bytes = (int64_t)kept;
+        }
         s->config.delete_retention_ms = (int64_t)(kept % 1500);
         s->config.max_compaction_lag_ms = INT64_MAX;
     }
@@ -775,6 +821,9 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
     s->world->counts.enabled[FAULT_CRASH_IN_RECOVERY] = faults.process.kill_every_us > 0;
+    s->world->counts.enabled[FAULT_CRASH_IN_CLEANING] =
+        s->tending == TEND_KEYS &&
+        faults.process.kill_every_us + (uint64_t)faults.process.power_every_us > 0;
     s->node = node_add(s->world, "log", true);
     s->node->on_crash = on_crash;
     s->node->context = s;
@@ -829,6 +878,8 @@ void log_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_res
     ret_result->crashes = s->crashes;
     ret_result->cleanings = s->cleanings;
     ret_result->deletions = s->deletions;
+    ret_result->cleaned_aborted = s->keys.aborted_dropped;
+    ret_result->cleaned_markers = s->keys.markers_dropped;
     ret_result->clean_stops = s->clean_stops;
     ret_result->counts = world->counts;
     world_free(world);

@@ -38,7 +38,7 @@ struct worker {
     pid_t pid;
     uint64_t seed; /* under way */
     uint64_t seeds, events, virtual_us, sent, acked, read, crashes, clean_stops, repeated;
-    uint64_t cleanings, deletions;
+    uint64_t cleanings, deletions, cleaned_aborted, cleaned_markers;
     struct fault_counts counts;
 };
 
@@ -96,6 +96,8 @@ static void add(struct worker *w, const struct scenario_result *result) {
     w->clean_stops += result->clean_stops;
     w->cleanings += result->cleanings;
     w->deletions += result->deletions;
+    w->cleaned_aborted += result->cleaned_aborted;
+    w->cleaned_markers += result->cleaned_markers;
     fault_counts_add(&w->counts, &result->counts);
 }
 
@@ -190,13 +192,18 @@ static int batch(const struct options *options, const char *program) {
         sum.repeated += w->repeated;
         sum.cleanings += w->cleanings;
         sum.deletions += w->deletions;
+        sum.cleaned_aborted += w->cleaned_aborted;
+        sum.cleaned_markers += w->cleaned_markers;
         fault_counts_add(&sum.counts, &w->counts);
     }
     bool judge = options->last - options->first + 1 >= FAULTS_COUNT_FROM;
     int missing = faults_report(&sum.counts, judge);
     if (options->scenario->run == log_scenario_run) {
-        printf("cleanings=%" PRIu64 " deletions=%" PRIu64 "\n", sum.cleanings, sum.deletions);
-        missing += judge && (sum.cleanings == 0 || sum.deletions == 0);
+        printf("cleanings=%" PRIu64 " deletions=%" PRIu64 " cleaned-aborted=%" PRIu64
+               " cleaned-markers=%" PRIu64 "\n",
+               sum.cleanings, sum.deletions, sum.cleaned_aborted, sum.cleaned_markers);
+        missing += judge && (sum.cleanings == 0 || sum.deletions == 0 ||
+                             sum.cleaned_aborted == 0 || sum.cleaned_markers == 0);
     }
     printf("records sent=%" PRIu64 " acked=%" PRIu64 " read=%" PRIu64 " crashes=%" PRIu64
            " clean-stops=%" PRIu64 "\n",

@@ -23,6 +23,8 @@ struct txn_book {
     uint32_t count, capacity;
     int64_t open[BOOK_PRODUCERS]; /* where each one's transaction began, -1 none */
     bool is_known[BOOK_PRODUCERS];
+    bool is_compacted; /* what is aborted is for tests/sim/log_keys.h: a transaction's first batch
+                        * may be gone */
 };
 
 void txn_book_init(struct txn_book *book, struct mem *mem);
