@@ -197,7 +197,8 @@ static void check_shown(struct log_keys *keys, size_t start, struct aborted_txns
     }
 }
 
-/* What is in no key's history: of open transactions all, of aborted ones nothing that was cleaned. */
+/* What is in no key's history: of open transactions all is there, of aborted ones nothing that was
+ * cleaned. */
 static void check_undecided(struct log_keys *keys, size_t start, int64_t clean_end) {
     for (size_t i = start; i < keys->count; i++) {
         const struct log_key_entry *entry = &keys->entries[i];

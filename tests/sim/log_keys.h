@@ -21,7 +21,8 @@
 #include "protocol/batch.h"
 #include "protocol/record.h"
 
-enum { LOG_KEYS_COUNT = 40, LOG_KEYS_KEY_BYTES = 16, LOG_KEYS_ID_BYTES = 8, LOG_KEYS_PRODUCERS = 8 };
+enum { LOG_KEYS_COUNT = 40, LOG_KEYS_KEY_BYTES = 16, LOG_KEYS_ID_BYTES = 8 };
+enum { LOG_KEYS_PRODUCERS = 8 }; /* ids are below it */
 
 enum log_keys_kind { LOG_KEYS_DATA, LOG_KEYS_COMMIT, LOG_KEYS_ABORT };
 
@@ -55,7 +56,8 @@ void log_keys_release(struct log_keys *keys);
 void log_keys_key(uint64_t id, char key[LOG_KEYS_KEY_BYTES]);
 bool log_keys_is_tombstone(uint64_t id);
 
-/** Records first_id .. were appended, in a transaction of this producer (-1: none), or its marker. */
+/** Records first_id .. were appended, in a transaction of this producer (-1: none), or its
+ * marker. */
 void log_keys_appended(struct log_keys *keys, int64_t base_offset, uint64_t first_id,
                        uint32_t count, int64_t producer_id, enum log_keys_kind kind);
 void log_keys_durable(struct log_keys *keys, int64_t durable_end);
