@@ -77,7 +77,8 @@ STAGES = (
           peers=True, jobs=CORES),
     Stage("compat", 70, "broker/main.c", builds=BOTH, files="tests/compat/*.test", quick=True,
           peers=True, jobs=CORES),
-    Stage("hostile", 40, "broker/main.c", builds=("asan",), files="tests/hostile/*.test"),
+    Stage("hostile", 90, "broker/main.c", builds=("asan",), files="tests/hostile/*.test",
+          jobs=CORES),
 )
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1",

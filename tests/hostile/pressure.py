@@ -18,6 +18,8 @@ from wire import (API_VERSIONS, CLOSED, FETCH, METADATA, PRODUCE, SILENT, Connec
 ADDRESS, TOPIC, PID = sys.argv[1], sys.argv[2], int(sys.argv[3])
 MIB = 1 << 20
 REQUEST_BYTES_MAX = 100 * MIB  # socket.request.max.bytes as shipped
+ANSWERS_FOR_A_MEDIAN = 20
+WORST_SECONDS = 0.25  # where there are fewer: a shard that works for another longer has hung
 failed = 0
 
 
@@ -76,11 +78,13 @@ def pressure(name, usual, grown_mib):
     bystander.start()
     yield
     grown = status_kib("VmRSS") - before
-    median = bystander.stop()
+    median, took = bystander.stop(), bystander.seconds
     case(f"{name}: memory stays", grown < grown_mib * 1024, f"{grown} KiB more")
-    case(f"{name}: others are served as before", bystander.problem is None and
-         median < max(5 * usual, 0.01), (bystander.problem, f"{median * 1000:.1f} ms",
-                                        f"{usual * 1000:.1f} ms before"))
+    served = (median < max(5 * usual, 0.01) if len(took) >= ANSWERS_FOR_A_MEDIAN
+              else max(took, default=99) < WORST_SECONDS)
+    case(f"{name}: others are served as before", bystander.problem is None and served,
+         (bystander.problem, f"{median * 1000:.1f} ms of {len(took)}",
+          f"{max(took, default=99) * 1000:.1f} ms at worst", f"{usual * 1000:.1f} ms before"))
     case(f"{name}: no offset moves", end_offset(ADDRESS, TOPIC) == offset)
 
 
