@@ -274,6 +274,26 @@ static enum status load_bootstrap(struct loading *l) {
     return st;
 }
 
+/* Kept, and said: whoever set them expects them to act. */
+static void tell_kept(const struct image *image) {
+    static const struct {
+        uint32_t type;
+        const char *what;
+    } kinds[] = {{CLIENT_QUOTA_RECORD, "client quotas"},
+                 {USER_SCRAM_CREDENTIAL_RECORD, "SCRAM credentials"},
+                 {DELEGATION_TOKEN_RECORD, "delegation tokens"}};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        uint32_t count = 0;
+        struct image_iter iter;
+        image_iter_kept(image, &iter);
+        for (const struct kept_image *kept; (kept = image_next_kept(&iter)) != NULL;)
+            count += kept->type == kinds[i].type;
+        if (count > 0)
+            LOG_WARN("metadata", "event=kept-not-in-force what=\"%s\" count=%u", kinds[i].what,
+                     count);
+    }
+}
+
 static void free_log(struct metadata_log *log) {
     arena_release(&log->bootstrap_arena);
     metadata_replay_release(&log->replay);
@@ -307,6 +327,7 @@ enum status metadata_log_load(struct job *job, const struct metadata_log_open *o
     if (st == ST_OK) st = start_raft(&l);
     if (st == ST_OK) st = load_bootstrap(&l);
     if (st == ST_OK) {
+        tell_kept(log->replay.image);
         *ret_log = log;
         return ST_OK;
     }

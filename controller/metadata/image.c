@@ -29,6 +29,7 @@ struct image *image_new(struct mem *mem) {
     pmap_init(&image->brokers, mem, &broker_type);
     pmap_init(&image->controllers, mem, &controller_type);
     pmap_init(&image->configs, mem, &config_type);
+    pmap_init(&image->kept, mem, &kept_type);
     return image;
 }
 
@@ -41,6 +42,7 @@ struct image *image_copy(const struct image *from) {
     pmap_copy(&image->brokers, &from->brokers);
     pmap_copy(&image->controllers, &from->controllers);
     pmap_copy(&image->configs, &from->configs);
+    pmap_copy(&image->kept, &from->kept);
     if (image->features != NULL) image->features->head.refs++;
     return image;
 }
@@ -53,6 +55,7 @@ void image_free(struct image *image) {
     pmap_release(&image->brokers);
     pmap_release(&image->controllers);
     pmap_release(&image->configs);
+    pmap_release(&image->kept);
     struct feature_object *features = image->features;
     if (features != NULL && --features->head.refs == 0)
         mem_free(image->mem, features, features->bytes);
@@ -177,6 +180,14 @@ void image_iter_configs(const struct image *image, struct image_iter *iter) {
 }
 const struct config_image *image_next_config(struct image_iter *iter) {
     return config_of(pmap_iter_next(&iter->inner));
+}
+
+void image_iter_kept(const struct image *image, struct image_iter *iter) {
+    pmap_iter_init(&image->kept, &iter->inner);
+}
+const struct kept_image *image_next_kept(struct image_iter *iter) {
+    const struct pmap_value *value = pmap_iter_next(&iter->inner);
+    return value != NULL ? &CONTAINER_OF(value, struct kept_object, head)->kept : NULL;
 }
 
 struct str image_problem(const struct image *image, int32_t node_id, struct arena *arena) {

@@ -93,6 +93,15 @@ struct config_image {
     const struct config_entry *entries; /* sorted by key */
 };
 
+/* What the metadata says and nothing here obeys yet, kept for who does: client quotas, SCRAM
+ * credentials and delegation tokens. They give nothing and take nothing while no listener asks who
+ * a client is. */
+struct kept_image {
+    uint32_t type;       /* enum metadata_type of the record that sets it */
+    struct bytes key;    /* what makes it one of its type: see image_kept.c */
+    struct bytes value;  /* the record as it was, as in the metadata log */
+};
+
 struct feature_level {
     struct str name;
     int16_t level;
@@ -167,6 +176,9 @@ const struct controller_image *image_next_controller(struct image_iter *iter);
 void image_iter_configs(const struct image *image, struct image_iter *iter);
 const struct config_image *image_next_config(struct image_iter *iter);
 
+void image_iter_kept(const struct image *image, struct image_iter *iter);
+const struct kept_image *image_next_kept(struct image_iter *iter);
+
 struct config_resource {
     int8_t type; /* enum config_resource_type */
     struct str name;
@@ -187,11 +199,11 @@ struct image_delta {
 /** Applies the records of one committed batch (values as in the metadata log: frame version, key,
  * version, body), or of several that belong together, all or nothing. *ret_image is the new image
  * (offset: last_offset), the old one stands. On failure ret_delta->problem names the record and
- * what is wrong. ST_UNSUPPORTED: an unknown record or version, or one that we do not obey yet (fail
- * closed: ACLs, SCRAM credentials, delegation tokens, client quotas, finalized features above
- * ours); ST_CORRUPT: a record that contradicts the image; ST_NOMEM. Begin and End of a metadata
- * transaction are passed over: what comes here belongs together anyway
- *  (controller/metadata/transaction.h); an Abort does not come here. */
+ * what is wrong. ST_UNSUPPORTED: an unknown record or version, or one that we do not obey yet and
+ * that would be missed (fail closed: ACLs, finalized features above ours); ST_CORRUPT: a record that
+ * contradicts the image; ST_NOMEM. Begin and End of a metadata transaction are passed over: what
+ * comes here belongs together anyway (controller/metadata/record_group.h); an Abort does not come
+ * here. */
 MUST_CHECK enum status image_apply(const struct image *old, const struct bytes *values,
                                    uint32_t count, int64_t last_offset, int32_t epoch,
                                    struct arena *arena, struct image **ret_image,

@@ -134,6 +134,11 @@ union any_record {
     struct begin_transaction_record begin_transaction;
     struct end_transaction_record end_transaction;
     struct no_op_record no_op;
+    struct client_quota_record client_quota;
+    struct user_scram_credential_record scram;
+    struct remove_user_scram_credential_record remove_scram;
+    struct delegation_token_record token;
+    struct remove_delegation_token_record remove_token;
 };
 
 static enum status apply_decoded(struct image_builder *b, uint32_t type,
@@ -160,16 +165,11 @@ static enum status apply_decoded(struct image_builder *b, uint32_t type,
     }
 }
 
-/* Types that we know by name and do not obey: what they ask for would silently not hold. */
+/* Types that we know by name and do not obey: what they forbid would silently be allowed. */
 static bool is_obeyed(uint32_t type) {
     switch (type) {
-    case DELEGATION_TOKEN_RECORD:
-    case USER_SCRAM_CREDENTIAL_RECORD:
-    case CLIENT_QUOTA_RECORD:
     case ACCESS_CONTROL_ENTRY_RECORD:
-    case REMOVE_ACCESS_CONTROL_ENTRY_RECORD:
-    case REMOVE_USER_SCRAM_CREDENTIAL_RECORD:
-    case REMOVE_DELEGATION_TOKEN_RECORD: return false;
+    case REMOVE_ACCESS_CONTROL_ENTRY_RECORD: return false;
     default: return true;
     }
 }
@@ -194,7 +194,8 @@ static enum status apply_value(struct image_builder *b, struct bytes value) {
     if (st == ST_NOMEM) return st;
     if (st != ST_OK)
         return REFUSE(b, ST_CORRUPT, "%s version %d: %s", name, record.version, status_name(st));
-    return apply_decoded(b, record.type, &decoded);
+    return is_kept(record.type) ? apply_kept(b, record.type, value, &decoded)
+                                : apply_decoded(b, record.type, &decoded);
 }
 
 enum status image_apply(const struct image *old, const struct bytes *values, uint32_t count,

@@ -57,6 +57,13 @@ enum status apply_broker_change(struct image_builder *b,
 enum status apply_unregister_broker(struct image_builder *b,
                                     const struct unregister_broker_record *record);
 
+/* image_kept.c */
+/* Whether records of the type are kept as they are; Remove... takes one away. */
+bool is_kept(uint32_t type);
+/* value: the record whole; decoded: its struct. */
+enum status apply_kept(struct image_builder *b, uint32_t type, struct bytes value,
+                       const void *decoded);
+
 /* image_apply.c */
 /* Notes that a resource's settings changed. */
 enum status config_note(struct image_builder *b, struct config_resource resource);

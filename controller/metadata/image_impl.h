@@ -25,6 +25,11 @@ struct config_object {
     size_t bytes;
     struct config_image config;
 };
+struct kept_object {
+    struct pmap_value head;
+    size_t bytes;
+    struct kept_image kept;
+};
 struct feature_object {
     struct pmap_value head; /* `refs` only: images share it directly */
     size_t bytes;
@@ -39,7 +44,7 @@ struct image {
     int64_t next_producer_id; /* -1: no ProducerIdsRecord yet */
     uint64_t partition_count;
     struct pmap topics_by_metric; /* those with '.' or '_' in their name: see image_topic_like */
-    struct pmap topics_by_name, topics_by_id, brokers, controllers, configs;
+    struct pmap topics_by_name, topics_by_id, brokers, controllers, configs, kept;
     struct feature_object *features; /* NULL: none */
 };
 
@@ -55,6 +60,7 @@ struct broker_object *broker_object_new(struct mem *mem, const struct broker_ima
 struct controller_object *controller_object_new(struct mem *mem,
                                                 const struct controller_image *from);
 struct config_object *config_object_new(struct mem *mem, const struct config_image *from);
+struct kept_object *kept_object_new(struct mem *mem, const struct kept_image *from);
 
 extern const struct pmap_type topic_by_name_type; /* key: struct str */
 extern const struct pmap_type topic_by_id_type;   /* key: struct uuid */
@@ -62,3 +68,4 @@ extern const struct pmap_type topic_by_metric_type; /* key: struct str, '.' befo
 extern const struct pmap_type broker_type;        /* key: int32_t */
 extern const struct pmap_type controller_type;    /* key: int32_t */
 extern const struct pmap_type config_type;        /* key: struct config_resource */
+extern const struct pmap_type kept_type;          /* key: struct kept_image, without its value */

@@ -101,6 +101,16 @@ static void lay_config(struct layout_cursor *cursor, const struct config_image *
     to->entries = entries;
 }
 
+static struct bytes lay_bytes(struct layout_cursor *cursor, struct bytes from) {
+    return (struct bytes){lay(cursor, from.ptr, from.len), from.len};
+}
+
+static void lay_kept(struct layout_cursor *cursor, const struct kept_image *from,
+                     struct kept_image *to) {
+    to->key = lay_bytes(cursor, from->key);
+    to->value = lay_bytes(cursor, from->value);
+}
+
 /* Makes `type`_object_new, -_free: count with a copy that is thrown away, allocate, copy. */
 #define OBJECT(type)                                                                               \
     struct type##_object *type##_object_new(struct mem *mem, const struct type##_image *from) {    \
@@ -124,6 +134,7 @@ OBJECT(topic)
 OBJECT(broker)
 OBJECT(controller)
 OBJECT(config)
+OBJECT(kept)
 
 static int compare_ids(int32_t a, int32_t b) { return (a > b) - (a < b); }
 
@@ -169,9 +180,18 @@ static int compare_config(const void *key, const struct pmap_value *value) {
     return str_cmp(wanted->name, held->name);
 }
 
+static int compare_kept(const void *key, const struct pmap_value *value) {
+    const struct kept_image *wanted = key;
+    const struct kept_image *held = &CONTAINER_OF(value, struct kept_object, head)->kept;
+    if (wanted->type != held->type) return wanted->type < held->type ? -1 : 1;
+    return str_cmp((struct str){(const char *)wanted->key.ptr, wanted->key.len},
+                   (struct str){(const char *)held->key.ptr, held->key.len});
+}
+
 const struct pmap_type topic_by_name_type = {compare_topic_name, topic_object_free};
 const struct pmap_type topic_by_id_type = {compare_topic_id, topic_object_free};
 const struct pmap_type topic_by_metric_type = {compare_topic_metric, topic_object_free};
 const struct pmap_type broker_type = {compare_broker, broker_object_free};
 const struct pmap_type controller_type = {compare_controller, controller_object_free};
 const struct pmap_type config_type = {compare_config, config_object_free};
+const struct pmap_type kept_type = {compare_kept, kept_object_free};

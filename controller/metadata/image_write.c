@@ -1,6 +1,7 @@
 /* controller/metadata/image_write.c - an image as the records of a snapshot: features
  * (metadata.version first), brokers, controllers, topics each with its partitions, configurations,
- * producer ids. Source: org.apache.kafka.image.MetadataImage.write and its parts. */
+ * client quotas, producer ids, SCRAM credentials, delegation tokens.
+ * Source: org.apache.kafka.image.MetadataImage.write and its parts. */
 #include "controller/metadata/image.h"
 #include "controller/metadata/image_impl.h"
 #include "controller/metadata/metadata_record.h"
@@ -206,6 +207,17 @@ static enum status write_producer_ids(struct writer *w) {
     return put(w, &producer_ids_record_schema, 0, &record);
 }
 
+/* Those of one type, as they were. */
+static enum status write_kept(struct writer *w, uint32_t type) {
+    struct image_iter iter;
+    image_iter_kept(w->image, &iter);
+    for (const struct kept_image *kept; (kept = image_next_kept(&iter)) != NULL;) {
+        enum status st = kept->type == type ? w->emit(w->context, kept->value) : ST_OK;
+        if (st != ST_OK) return st;
+    }
+    return ST_OK;
+}
+
 enum status image_write(const struct image *image, struct arena *arena,
                         enum status (*emit)(void *context, struct bytes value), void *context) {
     struct writer w = {
@@ -228,6 +240,9 @@ enum status image_write(const struct image *image, struct arena *arena,
          st == ST_OK && (config = image_next_config(&iter)) != NULL;) {
         st = write_config(&w, config);
     }
+    if (st == ST_OK) st = write_kept(&w, CLIENT_QUOTA_RECORD);
     if (st == ST_OK) st = write_producer_ids(&w);
+    if (st == ST_OK) st = write_kept(&w, USER_SCRAM_CREDENTIAL_RECORD);
+    if (st == ST_OK) st = write_kept(&w, DELEGATION_TOKEN_RECORD);
     return st;
 }

@@ -195,6 +195,81 @@ Test(image, finds_a_topic_that_would_be_the_same_in_a_metric) {
     image_free(image);
 }
 
+static void encode(struct gathered *to, const struct schema *schema, const void *message) {
+    struct bytes *value = &to->values[to->count++];
+    cr_assert_eq(metadata_record_encode(schema, 0, message, &arena, value), ST_OK);
+}
+
+static void encode_quota(struct gathered *to, struct str first, struct str second, double limit,
+                         bool remove) {
+    struct client_quota_record_entity_data entity[2];
+    for (int i = 0; i < 2; i++) client_quota_record_entity_data_defaults(&entity[i]);
+    entity[0].entity_type = first;
+    entity[1].entity_type = second;
+    entity[0].entity_name = entity[1].entity_name = STR("x");
+    struct client_quota_record quota;
+    client_quota_record_defaults(&quota);
+    quota.entity = entity;
+    quota.entity_count = 2;
+    quota.key = STR("producer_byte_rate");
+    quota.value = limit;
+    quota.remove = remove;
+    encode(to, &client_quota_record_schema, &quota);
+}
+
+static struct image *apply_all(struct image *old, const struct gathered *records) {
+    struct image *next;
+    struct image_delta delta;
+    cr_assert_eq(
+        image_apply(old, records->values, records->count, 1, 1, &arena, &next, &delta), ST_OK,
+        "%.*s", STR_ARG(delta.problem));
+    image_free(old);
+    return next;
+}
+
+Test(image, keeps_quotas_credentials_and_tokens_as_they_were_until_they_are_removed) {
+    struct gathered *records = ARENA_NEW(&arena, struct gathered);
+    struct user_scram_credential_record scram;
+    user_scram_credential_record_defaults(&scram);
+    scram.name = STR("alice");
+    scram.mechanism = 1;
+    scram.iterations = 4096;
+    struct delegation_token_record token;
+    delegation_token_record_defaults(&token);
+    token.token_id = STR("t1");
+    encode(records, &user_scram_credential_record_schema, &scram);
+    encode(records, &delegation_token_record_schema, &token);
+    encode_quota(records, STR("user"), STR("client-id"), 10, false);
+    encode_quota(records, STR("client-id"), STR("user"), 20, false); /* the same entity */
+    scram.mechanism = 2;
+    encode(records, &user_scram_credential_record_schema, &scram);
+    struct image *image = apply_all(image_new(&mem), records);
+    struct gathered *written = ARENA_NEW(&arena, struct gathered);
+    cr_assert_eq(image_write(image, &arena, gather, written), ST_OK);
+    static const int order[] = {3, 0, 4, 1}; /* as Kafka writes a snapshot */
+    cr_assert_eq(written->count, COUNT(order));
+    for (size_t i = 0; i < COUNT(order); i++) {
+        struct bytes want = records->values[order[i]], got = written->values[i];
+        cr_expect(want.len == got.len && memcmp(want.ptr, got.ptr, want.len) == 0, "record %zu", i);
+    }
+    records->count = written->count = 0;
+    struct remove_user_scram_credential_record scram_gone;
+    remove_user_scram_credential_record_defaults(&scram_gone);
+    scram_gone.name = STR("alice");
+    scram_gone.mechanism = 1;
+    struct remove_delegation_token_record token_gone;
+    remove_delegation_token_record_defaults(&token_gone);
+    token_gone.token_id = STR("t1");
+    encode(records, &remove_user_scram_credential_record_schema, &scram_gone);
+    encode(records, &remove_user_scram_credential_record_schema, &scram_gone); /* not there */
+    encode(records, &remove_delegation_token_record_schema, &token_gone);
+    encode_quota(records, STR("user"), STR("client-id"), 0, true);
+    image = apply_all(image, records);
+    cr_assert_eq(image_write(image, &arena, gather, written), ST_OK);
+    cr_expect_eq(written->count, 1, "the other mechanism's credential stays");
+    image_free(image);
+}
+
 /* A record in hexadecimal against an image that knows broker 1 (epoch 34) and topic gamma. */
 static const struct {
     const char *name;
@@ -214,11 +289,11 @@ static const struct {
     {"ACL", "0112000000000000000000000000000000000000", ST_UNSUPPORTED, "AccessControlEntryRecord"},
     {"ACL removed", "01130000000000000000000000000000000000", ST_UNSUPPORTED,
      "RemoveAccessControlEntryRecord"},
-    {"SCRAM", "010b00", ST_UNSUPPORTED, "UserScramCredentialRecord"},
-    {"SCRAM removed", "011600", ST_UNSUPPORTED, "RemoveUserScramCredentialRecord"},
-    {"token", "010a00", ST_UNSUPPORTED, "DelegationTokenRecord"},
-    {"token removed", "011a00", ST_UNSUPPORTED, "RemoveDelegationTokenRecord"},
-    {"quota", "010e00", ST_UNSUPPORTED, "ClientQuotaRecord"},
+    {"SCRAM, cut", "010b00", ST_CORRUPT, "UserScramCredentialRecord"},
+    {"SCRAM removed, cut", "011600", ST_CORRUPT, "RemoveUserScramCredentialRecord"},
+    {"token, cut", "010a00", ST_CORRUPT, "DelegationTokenRecord"},
+    {"token removed, cut", "011a00", ST_CORRUPT, "RemoveDelegationTokenRecord"},
+    {"quota, cut", "010e00", ST_CORRUPT, "ClientQuotaRecord"},
     {"abort without begin", "0119000000", ST_CORRUPT, "AbortTransactionRecord"},
     {"migrating from ZooKeeper", "0115000200", ST_UNSUPPORTED, "ZooKeeper is in state 2"},
     {"feature above ours", "010c000e67726f75702e76657273696f6e000200", ST_UNSUPPORTED,
