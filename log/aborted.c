@@ -3,6 +3,8 @@
 #include "log/aborted.h"
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/segment_file.h"
+#include "log/segment_job.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 20)
 
@@ -64,6 +66,71 @@ enum status aborted_read_file(struct job *job, const struct log *log, struct seg
     }
     *ret_count = count;
     return ST_OK;
+}
+
+/* --- held against the batches --- */
+
+struct confirm {
+    struct segment *segment;
+    struct scan scan;
+    uint8_t *entries; /* of the offset index */
+    uint32_t count;
+};
+
+/* The first batch that ends at `offset` or above. ST_CORRUPT: none, or damage before it. */
+static enum status batch_at(struct confirm *c, int64_t offset, struct batch_view *ret_view) {
+    struct segment *segment = c->segment;
+    uint32_t relative = (uint32_t)(offset - segment->base_offset);
+    uint32_t below = offset_index_count_below(c->entries, c->count, relative);
+    uint64_t at = 0;
+    if (below > 0) {
+        const uint8_t *entry = c->entries + (size_t)(below - 1) * OFFSET_INDEX_ENTRY_BYTES;
+        at = offset_index_decode(entry).position;
+    }
+    while (at < segment->size_bytes) {
+        const struct hole *hole = segment_hole_at(segment, at);
+        enum status st = hole == NULL ? scan_header(&c->scan, at, false, ret_view) : ST_CORRUPT;
+        if (st != ST_OK) return scan_is_damage(st) ? ST_CORRUPT : st;
+        if (batch_last_offset(ret_view) >= offset) return ST_OK;
+        at += ret_view->batch_bytes;
+    }
+    return ST_CORRUPT;
+}
+
+static enum status confirm_one(struct confirm *c, const struct aborted_txn *txn) {
+    struct batch_view view;
+    enum status st = batch_at(c, txn->last_offset, &view);
+    if (st != ST_OK) return st;
+    if (!batch_is_control(&view) || batch_last_offset(&view) != txn->last_offset ||
+        view.producer_id != txn->producer_id || txn->last_stable_offset > txn->last_offset + 1)
+        return ST_CORRUPT;
+    if (txn->first_offset < c->segment->base_offset) return ST_OK; /* in another segment */
+    st = batch_at(c, txn->first_offset, &view);
+    if (st != ST_OK || view.base_offset > txn->first_offset) return st; /* compacted away */
+    bool is_its_own = batch_is_transactional(&view) && view.producer_id == txn->producer_id &&
+                      view.base_offset == txn->first_offset;
+    return is_its_own ? ST_OK : ST_CORRUPT;
+}
+
+enum status aborted_confirm(struct job *job, struct log *log, struct segment *segment,
+                            const uint8_t *entries, uint32_t count, bool *ret_is_right) {
+    struct confirm c = {.segment = segment};
+    enum status st = segment_file_use_wait(job, log, segment);
+    if (st != ST_OK) return st;
+    st = scan_init(&c.scan, job);
+    scan_file(&c.scan, segment->file, segment->size_bytes);
+    if (st == ST_OK)
+        st = segment_read_index(job, log->path, segment->base_offset, PART_INDEX, &c.entries,
+                                &c.count);
+    for (uint32_t i = 0; st == ST_OK && i < count; i++) {
+        struct aborted_txn txn = txn_index_decode(entries + (size_t)i * TXN_INDEX_ENTRY_BYTES);
+        st = confirm_one(&c, &txn);
+    }
+    mem_free(job_mem(job), c.entries, (size_t)c.count * OFFSET_INDEX_ENTRY_BYTES);
+    scan_release(&c.scan);
+    segment_file_unuse(segment);
+    *ret_is_right = st == ST_OK;
+    return st == ST_CORRUPT ? ST_OK : st;
 }
 
 enum status aborted_read(struct job *job, const struct log *log, struct segment *segment,

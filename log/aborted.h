@@ -11,6 +11,11 @@
 MUST_CHECK enum status aborted_read_file(struct job *job, const struct log *log,
                                          struct segment *segment, uint8_t **ret_entries,
                                          uint32_t *ret_count);
+/** Whether the batches agree with `count` entries of the segment's file: each marker is there, of
+ * that producer, and so is the first batch, unless compaction took it. The format has no checksum,
+ * and a wrong producer makes the records of an aborted transaction pass for committed. */
+MUST_CHECK enum status aborted_confirm(struct job *job, struct log *log, struct segment *segment,
+                                       const uint8_t *entries, uint32_t count, bool *ret_is_right);
 /** All entries of a segment, those in memory included. Otherwise as aborted_read_file. */
 MUST_CHECK enum status aborted_read(struct job *job, const struct log *log, struct segment *segment,
                                     uint8_t **ret_entries, uint32_t *ret_count);

@@ -128,14 +128,20 @@ static void note_index(const struct io_listing *listing, struct segment *segment
     }
 }
 
-/* As LogSegment.sanityCheck; one that cannot be right makes recovery write it again. */
+/* More than LogSegment.sanityCheck; one that cannot be right makes recovery write it again. */
 static enum status check_txn_index(struct job *job, struct log *log, struct segment *segment) {
     uint8_t *entries = NULL;
     uint32_t count = 0;
     segment->txns.tail.file_count = INDEX_COUNT_UNKNOWN;
+    bool is_right = true;
     enum status st = aborted_read_file(job, log, segment, &entries, &count);
+    if (st == ST_OK && count > 0)
+        st = aborted_confirm(job, log, segment, entries, count, &is_right);
     mem_free(job_mem(job), entries, (size_t)count * TXN_INDEX_ENTRY_BYTES);
-    if (st != ST_CORRUPT) return st;
+    if (st != ST_OK && st != ST_CORRUPT) return st;
+    if (st == ST_OK && is_right) return ST_OK;
+    LOG_WARN("log", "transaction index is made anew from the batches: log=%s base=%" PRId64,
+             log->path, segment->base_offset);
     segment->indexes_durable = false;
     return ST_OK;
 }

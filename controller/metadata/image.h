@@ -200,10 +200,10 @@ struct image_delta {
  * version, body), or of several that belong together, all or nothing. *ret_image is the new image
  * (offset: last_offset), the old one stands. On failure ret_delta->problem names the record and
  * what is wrong. ST_UNSUPPORTED: an unknown record or version, or one that we do not obey yet and
- * that would be missed (fail closed: ACLs, finalized features above ours); ST_CORRUPT: a record that
- * contradicts the image; ST_NOMEM. Begin and End of a metadata transaction are passed over: what
- * comes here belongs together anyway (controller/metadata/record_group.h); an Abort does not come
- * here. */
+ * that would be missed (fail closed: ACLs, finalized features above ours); ST_CORRUPT: a record
+ * that contradicts the image; ST_NOMEM. Begin and End of a metadata transaction are passed over:
+ * what comes here belongs together anyway (controller/metadata/record_group.h); an Abort does not
+ * come here. */
 MUST_CHECK enum status image_apply(const struct image *old, const struct bytes *values,
                                    uint32_t count, int64_t last_offset, int32_t epoch,
                                    struct arena *arena, struct image **ret_image,

@@ -707,9 +707,12 @@ Test(transactions, snapshots_above_the_end_are_durably_gone_before_the_log_is_op
 
 static void damage_version(uint8_t *data) { data[1] = 9; }
 static void damage_order(uint8_t *data) { memset(data + 18, 0, 8); }
+static void damage_producer(uint8_t *data) { data[6] ^= 4; }
+static void damage_stable(uint8_t *data) { data[30] ^= 1; }
 
 Test(transactions, a_damaged_transaction_index_is_rebuilt_at_the_start) {
-    static void (*const damages[])(uint8_t *) = {damage_version, damage_order};
+    static void (*const damages[])(uint8_t *) = {damage_version, damage_order, damage_producer,
+                                                damage_stable};
     static struct story s;
     static struct tree along;
     for (size_t d = 0; d < COUNT(damages) + 1; d++) {

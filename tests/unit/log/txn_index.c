@@ -2,6 +2,7 @@
  * their files through the life of a log. */
 #include <criterion/criterion.h>
 #include "base/prng.h"
+#include "protocol/crc32c.h"
 #include "fixture.h"
 
 static void put_entries(uint8_t *octets, const struct aborted_txn *txns, uint32_t count) {
@@ -108,6 +109,21 @@ static void write_index(struct fixture *fx, const char *name, const struct abort
     file_write(fx, name, octets, (size_t)count * TXN_INDEX_ENTRY_BYTES);
 }
 
+/* Turns one of the file's batches into one of a transaction. */
+static void make_transactional(struct fixture *fx, const char *name, uint32_t index,
+                               int64_t producer_id, bool is_marker) {
+    size_t len = 0, at = 0;
+    uint8_t *file = file_read(fx, name, &len);
+    for (uint32_t i = 0; i < index; i++) at += 12 + get_u32(file + at + 8);
+    uint8_t *batch = file + at;
+    put_u16(batch + BATCH_AT_ATTRIBUTES, is_marker ? 0x30 : 0x10);
+    put_u64(batch + BATCH_AT_ATTRIBUTES + 22, (uint64_t)producer_id);
+    size_t covered = 12 + get_u32(batch + 8) - BATCH_AT_ATTRIBUTES;
+    put_u32(batch + BATCH_AT_ATTRIBUTES - 4, crc32c(0, batch + BATCH_AT_ATTRIBUTES, covered));
+    file_write(fx, name, file, len);
+    free(file);
+}
+
 static void expect_producers(struct fixture *fx, int64_t first, int64_t upper, uint32_t count,
                              const char *when) {
     struct aborted_txns list;
@@ -124,6 +140,11 @@ Test(txn_index, entries_of_all_segments_are_found_until_one_says_that_it_is_the_
     fixture_fill(&fx, 9);
     cr_assert_eq(log_segment_count(fx.log), 3);
     cr_assert_eq(fixture_close(&fx), ST_OK);
+    make_transactional(&fx, SEGMENT_0 ".log", 0, 1, false);
+    make_transactional(&fx, SEGMENT_0 ".log", 2, 1, true);
+    make_transactional(&fx, "00000000000000000006.log", 0, 2, true);
+    make_transactional(&fx, "00000000000000000006.log", 1, 3, false);
+    make_transactional(&fx, "00000000000000000006.log", 2, 3, true);
     write_index(&fx, SEGMENT_0 ".txnindex", (struct aborted_txn[]){{1, 0, 2, 1}}, 1);
     write_index(&fx, "00000000000000000006.txnindex",
                 (struct aborted_txn[]){{2, 1, 6, 7}, {3, 7, 8, 9}}, 2);
