@@ -298,16 +298,20 @@ static enum status check_plan(struct formatting *f, struct str *ret_message) {
     return ST_OK;
 }
 
+/* The metadata directory comes last: without it a crash in between is told from lost disks. */
 static enum status format_all(struct formatting *f, struct strbuf *lines, struct str *ret_message) {
     const struct format_plan *plan = f->plan;
-    for (uint32_t i = 0; i < plan->dir_count; i++) {
+    for (uint32_t n = 0; n < plan->dir_count; n++) {
+        uint32_t last = plan->dir_count - 1;
+        uint32_t i = n == last ? plan->metadata_dir : n < plan->metadata_dir ? n : n + 1;
         if (f->found.formatted[i]) continue;
         enum status st = format_directory(f, i);
-        if (st != ST_OK) {
-            *ret_message =
-                arena_printf(f->arena, "%.*s: %s", STR_ARG(plan->dirs[i]), status_name(st));
-            return st;
-        }
+        if (st == ST_OK) continue;
+        *ret_message = arena_printf(f->arena, "%.*s: %s", STR_ARG(plan->dirs[i]), status_name(st));
+        return st;
+    }
+    for (uint32_t i = 0; i < plan->dir_count; i++) {
+        if (f->found.formatted[i]) continue;
         bool is_metadata = i == plan->metadata_dir;
         strbuf_printf(lines, "Formatting %s directory %.*s with metadata.version %s.\n",
                       is_metadata ? "dynamic metadata voter" : "data", STR_ARG(plan->dirs[i]),

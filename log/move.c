@@ -365,10 +365,8 @@ static enum status take_name(struct mover *m) {
     m->has_begun = false;
     st = judge(m, job_dir_sync(m->job, to->path.ptr));
     if (st == ST_OK) st = m->move->decide(m->job, m->move);
-    do { /* somebody may have asked for a sync meanwhile */
-        rounds_forget(log);
-        log_job_quiet(m->job, log);
-    } while (log->sync_segment != NULL || list_is_linked(&log->dirty));
+    log_job_quiet(m->job, log); /* somebody may have asked for a sync meanwhile */
+    rounds_forget(log);
     if (st == ST_OK && (log_is_offline(log) || to->offline)) st = ST_IO;
     if (st == ST_OK) {
         switch_over(m, file);

@@ -202,6 +202,23 @@ static struct usable find_usable(struct broker *broker) {
     return usable;
 }
 
+/* A start that formatted did not come to its end: the metadata directory, its last, is not
+ * formatted, and no other one holds a partition. */
+static enum status formatting_has_begun(struct job *job, struct broker *broker,
+                                        const struct usable *usable,
+                                        const struct found_dirs *found, bool *ret_is_so) {
+    *ret_is_so = found->formatted_count > 0 && !found->formatted[usable->metadata_dir];
+    enum status st = ST_OK;
+    for (uint32_t i = 0; i < usable->count && *ret_is_so && st == ST_OK; i++) {
+        struct found_partition *partitions = NULL;
+        uint32_t count = 0;
+        if (!found->formatted[i]) continue;
+        st = log_dir_scan(job, usable->paths[i], &broker->arena, &partitions, &count);
+        *ret_is_so = count == 0;
+    }
+    return st;
+}
+
 static enum status format_if_empty(struct job *job, struct broker *broker,
                                    const struct usable *usable, const struct found_dirs *found,
                                    struct str *ret_message) {
@@ -214,7 +231,10 @@ static enum status format_if_empty(struct job *job, struct broker *broker,
         if (!found->formatted[i]) missing = paths[i];
     }
     bool is_whole = usable->count == broker->dir_count; /* the others may hold data */
-    if (found->formatted_count > 0 || !config->klamm_auto_format || !is_whole) {
+    bool is_begun = false;
+    enum status st = formatting_has_begun(job, broker, usable, found, &is_begun);
+    if (st != ST_OK) return st;
+    if ((found->formatted_count > 0 && !is_begun) || !config->klamm_auto_format || !is_whole) {
         *ret_message = arena_printf(
             &broker->arena,
             "%.*s holds no meta.properties: format it with 'kafka-storage format --standalone -t "
@@ -225,7 +245,8 @@ static enum status format_if_empty(struct job *job, struct broker *broker,
     }
     for (uint32_t i = 0; i < usable->count; i++) {
         struct str data;
-        enum status st = format_find_data(job, paths[i], &broker->arena, &data);
+        if (found->formatted[i]) continue;
+        st = format_find_data(job, paths[i], &broker->arena, &data);
         if (st == ST_OK && data.ptr == NULL) continue;
         *ret_message =
             st != ST_OK
@@ -239,7 +260,8 @@ static enum status format_if_empty(struct job *job, struct broker *broker,
     struct format_plan plan = {.dirs = paths,
                                .dir_count = usable->count,
                                .metadata_dir = usable->metadata_dir,
-                               .node_id = (int32_t)config->node_id};
+                               .node_id = (int32_t)config->node_id,
+                               .ignore_formatted = true};
     const struct listener *controller = listeners->count > listeners->client_count
                                             ? &listeners->items[listeners->client_count]
                                             : &listeners->items[0];
@@ -247,7 +269,7 @@ static enum status format_if_empty(struct job *job, struct broker *broker,
     plan.controller_host =
         controller->advertised_host.len > 0 ? controller->advertised_host : STR("localhost");
     plan.controller_port = controller->advertised_port;
-    enum status st = format_standalone(job, &plan, &broker->arena, ret_message);
+    st = format_standalone(job, &plan, &broker->arena, ret_message);
     if (st == ST_OK)
         LOG_INFO("format", "event=formatted dirs=%u dir=%s", broker->dir_count, LOG_TEXT(paths[0]));
     return st;
@@ -270,7 +292,7 @@ static enum status read_metas(struct job *job, struct broker *broker, struct str
     enum status st =
         format_inspect(job, usable.paths, usable.count, &broker->arena, &found, ret_message);
     if (st == ST_OK) st = format_if_empty(job, broker, &usable, &found, ret_message);
-    if (st == ST_OK && found.formatted_count == 0) {
+    if (st == ST_OK && found.formatted_count < usable.count) { /* it is now */
         st = format_inspect(job, usable.paths, usable.count, &broker->arena, &found, ret_message);
     }
     for (uint32_t i = 0; i < usable.count && st == ST_OK; i++) {
@@ -306,7 +328,10 @@ static enum status watch_file_systems(struct job *job, struct broker *broker,
                                       struct str *ret_message) {
     for (uint32_t i = 0; i < broker->dir_count; i++) {
         struct broker_dir *dir = &broker->dirs[i];
-        enum status st = job_open(job, dir->path.ptr, IO_READ | IO_DIRECTORY, 0, &dir->fs_fd);
+        enum status st = ST_OK;
+        if (!dir->failed)
+            st = job_open(job, dir->path.ptr, IO_READ | IO_DIRECTORY, 0, &dir->fs_fd);
+        if (st == ST_IO) st = give_up_dir(broker, i, status_name(st), ret_message);
         if (st != ST_OK) {
             *ret_message = arena_printf(&broker->arena, "%.*s: cannot be opened: %s",
                                         STR_ARG(dir->path), status_name(st));

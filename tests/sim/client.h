@@ -29,6 +29,7 @@ struct clients {
     uint16_t port;
     bool flush;        /* klamm.flush.before.ack=all */
     bool dedupes;      /* the broker promises idempotent producers */
+    uint32_t dirs; /* log directories: /data, /data1, ... */
     bool device_fails; /* then an answer may be that the server does not know what went wrong */
     size_t value_max;  /* octets of a record's value, at most */
     struct client_topic topics[CLIENT_TOPICS];

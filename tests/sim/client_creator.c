@@ -208,6 +208,41 @@ static void look_around(struct actor *actor) {
     }
 }
 
+/* One partition to one of the directories, perhaps where it lies or was on its way to already. */
+static void move_one(struct actor *actor) {
+    static const char *const paths[] = {"/data", "/data1", "/data2"};
+    struct clients *clients = actor->clients;
+    const struct client_topic *topic = &clients->topics[actor_draw(actor, clients->topic_count)];
+    if (!topic->is_live) return;
+    struct alter_replica_log_dirs_request request;
+    codec_defaults(&alter_replica_log_dirs_request_schema, &request);
+    int32_t index = (int32_t)actor_draw(actor, topic->partition_count);
+    struct alter_replica_log_dirs_request_dir *dir =
+        alter_replica_log_dirs_request_dir_array(&actor->arena, 1);
+    struct alter_replica_log_dirs_request_dir_topic *one =
+        alter_replica_log_dirs_request_dir_topic_array(&actor->arena, 1);
+    one->name = str_of(topic->name);
+    one->partitions = &index;
+    one->partitions_count = 1;
+    dir->path = str_of(paths[actor_draw(actor, clients->dirs)]);
+    dir->topics = one;
+    dir->topics_count = 1;
+    request.dirs = dir;
+    request.dirs_count = 1;
+    struct alter_replica_log_dirs_response response;
+    int16_t version = actor_version(actor, API_ALTER_REPLICA_LOG_DIRS, 1);
+    if (actor_call(actor, API_ALTER_REPLICA_LOG_DIRS, version, &request, &response) != ST_OK)
+        return;
+    if (response.results_count != 1 || response.results[0].partitions_count != 1) {
+        world_fail(clients->world, "AlterReplicaLogDirs answered for other partitions");
+        return;
+    }
+    int16_t error = response.results[0].partitions[0].error_code;
+    bool is_right = error == KAFKA_NONE || error == KAFKA_KAFKA_STORAGE_ERROR ||
+                    error == KAFKA_REPLICA_NOT_AVAILABLE;
+    if (!is_right) world_fail(clients->world, "AlterReplicaLogDirs: error %d", error);
+}
+
 static void ask_versions(struct actor *actor) {
     struct api_versions_request request;
     codec_defaults(&api_versions_request_schema, &request);
@@ -231,6 +266,10 @@ static void creator_main(struct actor *actor) {
         arena_reset(&actor->arena);
         actor_sleep(actor, 400000);
         if (actor_connect(actor) != ST_OK) continue;
+        if (actor->clients->dirs > 1 && actor_chance(actor, 50)) {
+            move_one(actor);
+            continue;
+        }
         switch (actor_draw(actor, 5)) {
         case 0:
             if (passing != NULL) {

@@ -135,6 +135,11 @@ void inode_unref(struct disk *disk, struct inode *inode) {
     MEM_FREE(disk->mem, inode);
 }
 
+uint64_t disk_volume(const char *path) {
+    const char *end = strchr(path + 1, '/');
+    return hash_bytes(path, end != NULL ? (size_t)(end - path) : strlen(path), 0) | 1;
+}
+
 struct disk *disk_new(struct world *world) {
     struct disk *disk = MEM_NEW(&world->mem, struct disk);
     disk->world = world;

@@ -32,6 +32,7 @@ struct disk {
     uint32_t next_inode;
     uint64_t used_bytes;    /* of pages and reservations */
     uint64_t hung_until_us; /* the device answers nothing before */
+    uint64_t dead_volume;   /* disk_volume of the top directory that is broken; 0: none is */
     int64_t wall_ms;        /* for modification times; set by the caller */
     uint32_t open_count;
 };
@@ -44,7 +45,10 @@ struct disk_file {
     unsigned flags;      /* enum io_open_flags */
     uint32_t process;    /* who opened it, for locks */
     uint32_t busy_count; /* operations under way on it; the caller's */
+    uint64_t volume;     /* the caller's: disk_volume of its path */
 };
+/** Names the top directory that a path is in, as if each were a device of its own; never 0. */
+uint64_t disk_volume(const char *path);
 
 /* A sync under way: what it will make stable. */
 struct disk_sync;

@@ -26,6 +26,8 @@
     X(DISK_SLOW, "disk-slow")                                                                      \
     X(DISK_HUNG, "disk-hung")         /* the whole device for a while */                           \
     X(DISK_FLIP, "disk-flip")         /* a stored bit changed */                                   \
+    X(DIR_DEAD, "dir-dead") /* one log directory alone answers nothing but errors */               \
+    X(DIR_MOVE, "dir-move") /* a partition's copy in another directory took its name */            \
     X(NET_DRIBBLE, "net-dribble")     /* arrives in pieces of a few octets */                      \
     X(NET_FULL_PIPE, "net-full-pipe") /* a send waits for room */                                  \
     X(NET_SLOW, "net-slow")                                                                        \

@@ -42,6 +42,7 @@ struct plan {
     uint64_t lose_every_us; /* a coordinator; 0: never */
     uint32_t long_batch_bytes; /* batches beyond it are walked by workers; 0: hardly any */
     uint32_t dirs;
+    uint64_t dir_dies_every_us; /* about so often one alone breaks; 0: never */
     const char *compression; /* compression.type */
     bool preallocate;
 };
@@ -55,7 +56,7 @@ struct scenario {
     struct history history;
     struct clients clients;
     struct group_book book;
-    struct event kill, power, stop, step, lose, restart, reap, lost, full;
+    struct event kill, power, stop, step, lose, restart, reap, lost, full, die;
     struct task stop_task, lose_task;
     enum phase phase;
     bool is_last_stop, is_healed;
@@ -96,6 +97,8 @@ static struct plan plan_draw(struct prng *prng) {
     bool packs = prng_chance(prng, 1, 3);
     plan.compression = packs ? compressions[prng_below(prng, COUNT(compressions))] : "producer";
     plan.preallocate = prng_chance(prng, 1, 4);
+    bool dies = plan.dirs > 1 && prng_chance(prng, 1, 3);
+    plan.dir_dies_every_us = dies ? SECOND_US / 2 + prng_below(prng, 2 * SECOND_US) : 0;
     return plan;
 }
 
@@ -103,6 +106,7 @@ static struct plan plan_draw(struct prng *prng) {
  * */
 static void plan_groups(struct plan *plan, struct prng *prng) {
     plan->flush = true;
+    plan->dir_dies_every_us = 0; /* the other scenario's subject */
     plan->chaos_us /= 2;
     plan->checkpoint_ms = 60000; /* the other scenario's subject, and many events */
     plan->flush_messages = plan->flush_ms = 0;
@@ -457,6 +461,23 @@ static void full_due(struct event *event) {
     again(s, event, world->faults.disk.full_every_us);
 }
 
+/* One directory breaks alone, never that of the metadata. What is written there fails; the rest
+ * must go on as if nothing was. Put back it is found by the next start. */
+static void die_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, die);
+    struct disk *disk = s->node->disk;
+    bool is_back = disk->dead_volume != 0;
+    uint32_t which = 1 + (uint32_t)prng_below(&s->world->prng, s->plan.dirs - 1);
+    if (is_back) {
+        disk->dead_volume = 0;
+        if (has_lost_writes(s)) node_kill(s->node);
+    } else if (s->phase == SERVING) {
+        disk->dead_volume = disk_volume(which == 1 ? "/data1" : "/data2");
+    }
+    world_trace(s->world, "broken directory: %u", disk->dead_volume != 0 ? which : 0);
+    again(s, event, s->plan.dir_dies_every_us);
+}
+
 /* After an error of the device nothing is known of what is not durable: the machine restarts. */
 static void lost_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, lost);
@@ -476,12 +497,14 @@ static void events_start(struct scenario *s) {
     event_init(&s->reap, s->world, EVENT_PLAN, id, reap_due);
     event_init(&s->lost, s->world, EVENT_PLAN, id, lost_due);
     event_init(&s->full, s->world, EVENT_PLAN, id, full_due);
+    event_init(&s->die, s->world, EVENT_PLAN, id, die_due);
     again(s, &s->kill, faults->kill_every_us);
     again(s, &s->power, faults->power_every_us);
     again(s, &s->stop, s->plan.stop_every_us);
     again(s, &s->step, faults->step_every_us);
     again(s, &s->lose, s->plan.lose_every_us);
     again(s, &s->full, s->world->faults.disk.full_every_us);
+    again(s, &s->die, s->plan.dir_dies_every_us);
 }
 
 /* --- the run --- */
@@ -513,10 +536,13 @@ static void heal(struct scenario *s) {
     event_clear(&s->step);
     event_clear(&s->lose);
     event_clear(&s->full);
+    event_clear(&s->die);
+    s->node->disk->dead_volume = 0;
     s->node->skew_ms = 0;
     world_trace(world, "healed");
     /* What could not be read when it was opened stays closed until the machine restarts. */
-    if (s->plan.device_fails || s->plan.fills) node_power_cut(s->node);
+    if (s->plan.device_fails || s->plan.fills || s->plan.dir_dies_every_us > 0)
+        node_power_cut(s->node);
     world_run(world, world->now_us + 2 * SECOND_US);
     s->clients.is_ending = true;
     run_until(s, clients_ended, "not every client has ended");
@@ -606,6 +632,8 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;
     s->world->counts.enabled[FAULT_LONG_BATCH] = s->plan.long_batch_bytes != 0 && !has_groups;
     s->node = node_add(s->world, "broker", true);
+    s->world->counts.enabled[FAULT_DIR_DEAD] = s->plan.dir_dies_every_us > 0;
+    s->world->counts.enabled[FAULT_DIR_MOVE] = s->plan.dirs > 1 && !has_groups;
     s->node->on_crash = on_crash;
     s->node->context = s;
     mark_group_faults(s);
@@ -620,7 +648,9 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
                                   .port = PORT,
                                   .flush = s->plan.flush,
                                   .dedupes = true,
-                                  .device_fails = s->plan.device_fails,
+                                  .device_fails =
+                                      s->plan.device_fails || s->plan.dir_dies_every_us > 0,
+                                  .dirs = s->plan.dirs,
                                   .value_max = value_max};
     s->world->faults_off = has_groups; /* formatting is the other scenario's subject */
     events_start(s);

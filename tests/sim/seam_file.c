@@ -14,6 +14,15 @@ static struct disk *disk_of(struct sim_op *op) {
     return disk;
 }
 
+/* Its top directory is a device that is gone. */
+static bool is_dead(struct sim_op *op) {
+    uint64_t dead = op->io->node->disk->dead_volume;
+    if (dead == 0) return false;
+    uint64_t volume = op->file != NULL ? op->file->volume : disk_volume(op->path);
+    if (volume == dead) world_count(op->io->world, FAULT_DIR_DEAD);
+    return volume == dead;
+}
+
 static const struct disk_faults *faults_of(struct sim_op *op) {
     return &op->io->world->faults.disk;
 }
@@ -67,12 +76,14 @@ static struct sim_op *file_op(struct sim_io *io, struct io_op *op, enum op_kind 
 static int64_t open_execute(struct sim_op *op) {
     struct node *node = op->io->node;
     if (fault(op, FAULT_DISK_NO_FILE, faults_of(op)->no_file)) return -EMFILE;
+    if (is_dead(op)) return -EIO;
     int fd = fd_new(node);
     if (fd < 0) return fd;
     struct disk_file *file = NULL;
     int64_t result = disk_open(disk_of(op), op->path, op->flags, op->mode, node->process, &file);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     if (result < 0) return result;
+    file->volume = disk_volume(op->path);
     node->fds[fd] = (struct descriptor){.file = file};
     return fd;
 }
@@ -116,7 +127,7 @@ void file_op_done(struct sim_op *op) {
 /* --- read and write --- */
 
 static int64_t read_execute(struct sim_op *op) {
-    if (fault(op, FAULT_DISK_READ_ERROR, faults_of(op)->read_error)) return -EIO;
+    if (is_dead(op) || fault(op, FAULT_DISK_READ_ERROR, faults_of(op)->read_error)) return -EIO;
     return disk_read(disk_of(op), op->file, op->buf, op->len, op->offset);
 }
 
@@ -162,6 +173,7 @@ static size_t some_of(struct sim_op *op) {
 static int64_t write_apply(struct sim_op *op) {
     ASSERT(iov_hash(op) == op->buffer_hash); /* else what is written was changed while under way */
     world_mix(op->io->world, op->buffer_hash);
+    if (is_dead(op)) return -EIO;
     if (fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) {
         (void)write_part(op, some_of(op)); /* any part may have been written */
         return -EIO;
@@ -177,7 +189,7 @@ static int64_t write_apply(struct sim_op *op) {
 static int64_t write_execute(struct sim_op *op) {
     int64_t result = op->done_len != 0 ? (int64_t)op->len : write_apply(op);
     if (result < 0 || (op->flags & IO_DURABLE) == 0) return result;
-    if (fault(op, FAULT_DISK_SYNC_ERROR, faults_of(op)->sync_error)) return -EIO;
+    if (is_dead(op) || fault(op, FAULT_DISK_SYNC_ERROR, faults_of(op)->sync_error)) return -EIO;
     disk_make_stable(disk_of(op), op->file, op->offset, op->len);
     return result;
 }
@@ -241,6 +253,10 @@ static void sync_abandon(struct sim_op *op) {
 }
 
 static int64_t sync_execute(struct sim_op *op) {
+    if (is_dead(op)) {
+        sync_abandon(op);
+        return -EIO;
+    }
     bool good = !fault(op, FAULT_DISK_SYNC_ERROR, faults_of(op)->sync_error);
     disk_sync_end(disk_of(op), op->sync, good);
     op->sync = NULL;
@@ -287,7 +303,7 @@ bool file_dir_sync(struct io *base, struct io_op *op, const char *path) {
 /* --- the others on an open file --- */
 
 static int64_t truncate_execute(struct sim_op *op) {
-    if (fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
+    if (is_dead(op) || fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
     return disk_truncate(disk_of(op), op->file, op->offset);
 }
 
@@ -302,7 +318,7 @@ bool file_truncate(struct io *base, struct io_op *op, int fd, uint64_t size_byte
 }
 
 static int64_t allocate_execute(struct sim_op *op) {
-    if (fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
+    if (is_dead(op) || fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
     int64_t result = disk_allocate(disk_of(op), op->file, op->offset, op->len);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     return result;
@@ -346,8 +362,17 @@ static int64_t path_result(struct sim_op *op) {
     }
 }
 
+static bool is_of_copy(const char *path) {
+    static const char suffix[] = "-future";
+    size_t len = strlen(path), end = sizeof suffix - 1;
+    return len > end && strcmp(path + len - end, suffix) == 0;
+}
+
 static int64_t path_execute(struct sim_op *op) {
+    if (is_dead(op)) return -EIO;
     int64_t result = path_result(op);
+    if (op->kind == OP_RENAME && result == 0 && is_of_copy(op->path))
+        world_count(op->io->world, FAULT_DIR_MOVE);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     return result;
 }
