@@ -714,7 +714,8 @@ def main():
     after()
 
 
-if sys.argv[2:] == ["again"]:
-    again()
-else:
-    main()
+if __name__ == "__main__":
+    if sys.argv[2:] == ["again"]:
+        again()
+    else:
+        main()
