@@ -55,7 +55,9 @@
     X(TOPIC_GROWN, "topic-grown")                                                                  \
     X(TOPIC_DELETED, "topic-deleted")                                                              \
     X(OFFSET_EXPIRED, "offset-expired")                                                            \
-    X(OFFSETS_CLEANED, "offsets-cleaned") /* records of __consumer_offsets were compacted away */
+    X(OFFSETS_CLEANED, "offsets-cleaned") /* records of __consumer_offsets were compacted away */  \
+    /* of `broker`, likewise */                                                                    \
+    X(LAG_LOOKED_UP, "lag-looked-up") /* when the record was written that a reader reads next */
 
 enum fault_kind {
 #define FAULT_ENUM(name, text) FAULT_##name,

@@ -10,11 +10,13 @@
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/group_replay.h"
+#include "tests/sim/lag_asker.h"
 #include "tests/sim/net.h"
 
 enum {
     PORT = 9092,
     SECOND_US = 1000000,
+    ASK_EVERY_US = 150000,
     PATIENCE_US = 90 * SECOND_US, /* of the healed phase, for each of its steps */
 };
 
@@ -56,8 +58,9 @@ struct scenario {
     struct history history;
     struct clients clients;
     struct group_book book;
-    struct event kill, power, stop, step, lose, restart, reap, lost, full, die;
-    struct task stop_task, lose_task;
+    struct event kill, power, stop, step, lose, restart, reap, lost, full, die, ask;
+    struct task stop_task, lose_task, ask_task;
+    struct lag_asker asker;
     enum phase phase;
     bool is_last_stop, is_healed;
     /* of the process that runs: in its own memory */
@@ -273,6 +276,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                                    .move_after = s->plan.move_after,
                                    .long_batch_bytes = s->plan.long_batch_bytes};
     s->phase = STARTING;
+    s->asker.is_away = false; /* it went with the last process */
     s->broker = broker_start(setup);
 }
 
@@ -344,7 +348,7 @@ static void on_crash(struct node *node, enum crash_kind kind) {
     s->phase = GONE;
     s->broker = NULL;
     s->crashes++;
-    s->stop_task = s->lose_task = (struct task){0};
+    s->stop_task = s->lose_task = s->ask_task = (struct task){0};
     event_clear(&s->reap);
     event_clear(&s->lost);
     if (kind == CRASH_POWER) history_power_cut(&s->history);
@@ -449,6 +453,23 @@ static void lose_due(struct event *event) {
     again(s, event, s->plan.lose_every_us);
 }
 
+/* --- how far readers are behind, which changes nothing --- */
+
+static void ask_run(struct task *task) {
+    struct scenario *s = CONTAINER_OF(task, struct scenario, ask_task);
+    if (s->phase != SERVING || !broker_is_ready(s->broker) || s->asker.is_away) return;
+    lag_asker_ask(&s->asker, s->world, s->broker->shards[0]);
+}
+
+static void ask_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, ask);
+    if (node_runs(s->node) && s->phase == SERVING && !list_is_linked(&s->ask_task.link)) {
+        s->ask_task.run = ask_run;
+        node_call(s->node, &s->ask_task);
+    }
+    again(s, event, s->plan.members == 0 ? ASK_EVERY_US : 0);
+}
+
 /* From plenty of room to hardly any, and back. */
 static void full_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, full);
@@ -498,6 +519,7 @@ static void events_start(struct scenario *s) {
     event_init(&s->lost, s->world, EVENT_PLAN, id, lost_due);
     event_init(&s->full, s->world, EVENT_PLAN, id, full_due);
     event_init(&s->die, s->world, EVENT_PLAN, id, die_due);
+    event_init(&s->ask, s->world, EVENT_PLAN, id, ask_due);
     again(s, &s->kill, faults->kill_every_us);
     again(s, &s->power, faults->power_every_us);
     again(s, &s->stop, s->plan.stop_every_us);
@@ -505,6 +527,7 @@ static void events_start(struct scenario *s) {
     again(s, &s->lose, s->plan.lose_every_us);
     again(s, &s->full, s->world->faults.disk.full_every_us);
     again(s, &s->die, s->plan.dir_dies_every_us);
+    again(s, &s->ask, s->plan.members == 0 ? ASK_EVERY_US : 0);
 }
 
 /* --- the run --- */
@@ -537,6 +560,7 @@ static void heal(struct scenario *s) {
     event_clear(&s->lose);
     event_clear(&s->full);
     event_clear(&s->die);
+    event_clear(&s->ask);
     s->node->disk->dead_volume = 0;
     s->node->skew_ms = 0;
     world_trace(world, "healed");
@@ -631,6 +655,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->world->trace = trace;
     s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;
     s->world->counts.enabled[FAULT_LONG_BATCH] = s->plan.long_batch_bytes != 0 && !has_groups;
+    s->world->counts.enabled[FAULT_LAG_LOOKED_UP] = !has_groups;
     s->node = node_add(s->world, "broker", true);
     s->world->counts.enabled[FAULT_DIR_DEAD] = s->plan.dir_dies_every_us > 0;
     s->world->counts.enabled[FAULT_DIR_MOVE] = s->plan.dirs > 1 && !has_groups;
