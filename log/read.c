@@ -253,8 +253,10 @@ static enum step look(struct log_read *read, struct batch_view *view, bool *ret_
     if (step != STEP_ON) return step;
     enum status st = ST_CORRUPT;
     if (header != NULL) st = batch_peek((struct bytes){header, BATCH_HEADER_BYTES}, view);
+    int64_t end = log_segment_end(read->log, log_segment_of(read->log, s->segment->base_offset));
     bool good = st == ST_OK && view->last_offset_delta >= 0 &&
-                view->base_offset >= s->segment->base_offset &&
+                view->base_offset >= MAX(s->next_offset, s->segment->base_offset) &&
+                batch_next_offset(view) <= end &&
                 view->batch_bytes <= s->segment->size_bytes - s->at;
     if (s->by_entry) {
         s->by_entry = false;

@@ -529,7 +529,8 @@ def cases_of(options, states):
             if options.stride:
                 for file in files:
                     size = os.path.getsize(os.path.join(state.directory, file))
-                    for at in range(rng.randrange(options.stride), size, options.stride):
+                    first = rng.randrange(min(options.stride, size)) if size > 0 else 0
+                    for at in range(first, size, options.stride):
                         yield state, kind, file, "flip", at
                 continue
             for damage in DAMAGES:

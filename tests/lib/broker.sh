@@ -5,6 +5,7 @@
 #   broker_stop                   SIGTERM and wait; returns its exit status
 #   broker_kill                   SIGKILL and wait
 #   broker_again                  start once more on the same directory and ports
+#   broker_launch                 the same without waiting until it answers
 #   ours TOOL [ARG...]            run one of klamm's command-line tools
 #   topic_create NAME PARTITIONS  by a tool, so that a test does not rely on automatic creation
 #
@@ -71,7 +72,7 @@ print(*(s.getsockname()[1] for s in held))')
     broker_again
 }
 
-broker_again() {
+broker_launch() {
     local setting arguments=()
     if [ "$BROKER" = kafka ]; then
         "$peer" run "$broker_dir/server.properties" </dev/null >>"$broker_dir/log" 2>&1 &
@@ -81,6 +82,10 @@ broker_again() {
             </dev/null >>"$broker_dir/log" 2>&1 &
     fi
     broker_pid=$!
+}
+
+broker_again() {
+    broker_launch
     for _ in $(seq 300); do
         if (exec 3<>"/dev/tcp/127.0.0.1/$broker_port") 2>/dev/null &&
             kcat -L -b "$bootstrap" -m 5 >/dev/null 2>&1; then

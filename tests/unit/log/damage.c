@@ -55,6 +55,27 @@ Test(damage, a_header_that_was_wiped_hides_no_batch_but_its_own) {
     }
 }
 
+Test(damage, a_base_offset_that_was_hit_hides_no_batch_but_its_own) {
+    for (int at = 0; at < 3; at++) {
+        for (int indexed = 0; indexed < 2; indexed++) {
+            struct fixture fx;
+            make_log(&fx, indexed ? 1 : 4096);
+            file_flip(&fx, SEGMENT_3 ".log", (size_t)at * BATCH_BYTES + 1); /* not in the checksum */
+            open_clean(&fx);
+            for (int64_t offset = 4 + at; offset < BATCHES; offset++) {
+                enum status st;
+                cr_expect_eq(fixture_consume(&fx, offset, &st), BATCHES, "offset %ld, hit %d",
+                             (long)offset, 3 + at);
+            }
+            struct log_read read;
+            fixture_read(&fx, &read, 3 + at, BATCHES, 1000, true);
+            cr_expect_eq(read.status, ST_CORRUPT, "hit %d: %s", 3 + at, status_name(read.status));
+            log_read_release(&read);
+            fixture_release(&fx);
+        }
+    }
+}
+
 Test(damage, a_batch_that_only_the_index_remembers_is_damage_and_no_gap) {
     struct fixture fx;
     make_log(&fx, 1);
