@@ -71,6 +71,13 @@ static bool must_verify(const struct recovery *r, uint64_t position,
     return false;
 }
 
+/* Offsets are dense unless compaction was there. A header that says otherwise may be damage, which
+ * a walk that believed it would lay to every batch behind. */
+static bool is_odd(const struct recovery *r, const struct batch_view *view) {
+    return view->base_offset != r->expected ||
+           view->record_count != view->last_offset_delta + INT64_C(1);
+}
+
 /* ST_OK: a batch that may stand here. ST_CORRUPT: none. */
 static enum status check_next(struct recovery *r, uint64_t position, int64_t segment_base,
                               struct batch_view *ret_view) {
@@ -79,7 +86,7 @@ static enum status check_next(struct recovery *r, uint64_t position, int64_t seg
     if (st == ST_UNSUPPORTED && position == 0 && ret_view->base_offset == segment_base) return st;
     if (st != ST_OK) return scan_is_damage(st) ? ST_CORRUPT : st;
     if (!batch_offsets_fit(ret_view, r->expected, segment_base)) return ST_CORRUPT;
-    if (must_verify(r, position, ret_view)) {
+    if (must_verify(r, position, ret_view) || is_odd(r, ret_view)) {
         st = scan_checksum(&r->scan, position, ret_view);
         if (st != ST_OK) return scan_is_damage(st) ? ST_CORRUPT : st;
     }

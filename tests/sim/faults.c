@@ -89,6 +89,7 @@ void faults_mark_enabled(const struct sim_faults *f, struct fault_counts *counts
         [FAULT_DISK_READ_ERROR] = f->disk.read_error != 0,
         [FAULT_DISK_WRITE_ERROR] = f->disk.write_error != 0,
         [FAULT_DISK_SYNC_ERROR] = f->disk.sync_error != 0,
+        [FAULT_DIRECTORY_LOST] = f->disk.write_error != 0 || f->disk.sync_error != 0,
         [FAULT_DISK_NO_FILE] = f->disk.no_file != 0,
         [FAULT_DISK_FULL] = f->disk.capacity_bytes != 0 || f->disk.full_every_us != 0,
         [FAULT_DISK_SLOW] = f->disk.slow != 0,

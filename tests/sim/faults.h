@@ -40,6 +40,7 @@
     X(COORDINATOR_LOST, "coordinator-lost") /* a new leader epoch of its partition */              \
     X(CRASH_IN_RECOVERY, "crash-in-recovery") /* before a log that was killed is open again */     \
     X(CRASH_IN_CLEANING, "crash-in-cleaning") /* a log was being compacted */                      \
+    X(DIRECTORY_LOST, "directory-lost")     /* a failed write or sync took a log directory */      \
     X(SHARD_STALL, "shard-stall")           /* a turn comes milliseconds late */                   \
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \

@@ -345,6 +345,7 @@ static void broker_down(struct scenario *s) {
 static void on_crash(struct node *node, enum crash_kind kind) {
     struct scenario *s = node->context;
     struct world *world = s->world;
+    if (s->phase == STARTING) world_count(world, FAULT_CRASH_IN_RECOVERY);
     s->phase = GONE;
     s->broker = NULL;
     s->crashes++;
@@ -503,6 +504,7 @@ static void die_due(struct event *event) {
 static void lost_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, lost);
     s->device_errors++;
+    world_count(s->world, FAULT_DIRECTORY_LOST);
     node_power_cut(s->node);
 }
 

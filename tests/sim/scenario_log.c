@@ -378,6 +378,7 @@ static void on_durable(struct log_owner *owner) {
 }
 
 static void process_lost(struct log_process *p) {
+    if (!p->is_offline) world_count(p->scenario->world, FAULT_DIRECTORY_LOST);
     p->is_offline = true;
     if (!p->scenario->may_fail) failed(p->scenario, "the log went offline", ST_IO);
     /* After an error of the device nothing is known of what is not durable: the machine restarts.

@@ -60,7 +60,8 @@ Test(damage, a_base_offset_that_was_hit_hides_no_batch_but_its_own) {
         for (int indexed = 0; indexed < 2; indexed++) {
             struct fixture fx;
             make_log(&fx, indexed ? 1 : 4096);
-            file_flip(&fx, SEGMENT_3 ".log", (size_t)at * BATCH_BYTES + 1); /* not in the checksum */
+            /* Outside the checksum. */
+            file_flip(&fx, SEGMENT_3 ".log", (size_t)at * BATCH_BYTES + 1);
             open_clean(&fx);
             for (int64_t offset = 4 + at; offset < BATCHES; offset++) {
                 enum status st;

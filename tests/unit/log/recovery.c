@@ -236,6 +236,26 @@ Test(recovery, damage_at_the_end_below_the_recovery_point_is_never_cut) {
     fixture_release(&fx);
 }
 
+/* Below the recovery point and after a clean stop only headers are walked, and one that claims a
+ * million offsets makes every batch behind it look too early. */
+Test(recovery, a_header_that_claims_too_much_where_no_checksum_is_due_costs_its_own_batch) {
+    for (int clean = 0; clean < 2; clean++) {
+        struct fixture fx;
+        uint32_t batch_bytes = make_log(&fx);
+        fixture_kill(&fx);
+        file_remove(&fx, SEGMENT_0 ".index");
+        file_flip(&fx, SEGMENT_0 ".log", 3 * batch_bytes + 24); /* of its last offset's delta */
+        fx.open.clean = clean;
+        fx.open.recovery_point = clean ? BATCHES : 8;
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        cr_expect_eq(log_end(fx.log), BATCHES, "clean %d", clean);
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, 0, &st), 3, "clean %d", clean);
+        cr_expect_eq(fixture_consume(&fx, 4, &st), BATCHES, "clean %d", clean);
+        fixture_release(&fx);
+    }
+}
+
 Test(recovery, a_segment_torn_before_valid_later_ones_becomes_a_hole) {
     struct fixture fx;
     fixture_init(&fx);
