@@ -448,6 +448,7 @@ int main(int argc, char **argv) {
         settings_get(&settings, "group.id").ptr != NULL && !cli_has(&cli, OPT_PARTITION);
     c.source.refresh_ms = number_setting(&settings, "metadata.max.age.ms", MAX_AGE_MS);
     c.source.patience_ms = number_setting(&settings, "default.api.timeout.ms", API_TIMEOUT_MS);
+    if (c.timeout_ms >= 0) c.source.patience_ms = MIN(c.source.patience_ms, c.timeout_ms);
     (void)setvbuf(stdout, out_buffer, _IOFBF, sizeof out_buffer);
     interrupt_catch();
     (void)signal(SIGPIPE, SIG_IGN); /* shows as an error of standard output */

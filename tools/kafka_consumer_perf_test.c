@@ -254,7 +254,7 @@ static void start(struct command *cmd, struct arena *arena) {
         .offset = cli_has(cli, OPT_FROM_LATEST) ? SOURCE_OFFSET_LATEST : SOURCE_OFFSET_EARLIEST,
         .grouped = settings_get(&settings, "group.id").ptr != NULL,
         .refresh_ms = REFRESH_MS,
-        .patience_ms = PATIENCE_MS,
+        .patience_ms = MIN(PATIENCE_MS, cli_number(cli, OPT_TIMEOUT)),
     };
     cmd->wanted = cli_number(cli, cli_has(cli, OPT_RECORDS) ? OPT_RECORDS : OPT_MESSAGES);
     check_groups(cmd, &settings);

@@ -1,5 +1,6 @@
 /* tests/unit/broker/config.c - what server.properties may say, and how a mistake is told. */
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include "broker/config/config.h"
 #include "broker/config/listeners.h"
 
@@ -187,6 +188,65 @@ Test(config, the_table_is_sorted_and_its_defaults_are_valid) {
         struct str problem = config_value_problem(key, str_of(key->default_text), &arena);
         cr_expect_null(problem.ptr, "%s=%s: %.*s", key->name, key->default_text, STR_ARG(problem));
     }
+    arena_release(&arena);
+}
+
+/* Another value than the default, good for the key's type; null: the key has just one. */
+static struct str other_value(const struct config_key *key, struct arena *arena) {
+    static const char *const tries[] = {"1",   "2",   "true", "false",     "SSL", "9",
+                                        "1.0", "0.5", "12345", "127.0.0.1"};
+    for (size_t i = 0; i < COUNT(tries); i++) {
+        if (key->default_text != NULL && strcmp(key->default_text, tries[i]) == 0) continue;
+        if (config_value_problem(key, str_of(tries[i]), arena).ptr == NULL) return str_of(tries[i]);
+    }
+    return STR_NULL;
+}
+
+static const char *variable_of(const char *key, struct str value, struct arena *arena) {
+    char name[128];
+    size_t len = strlen(key);
+    cr_assert_lt(len, sizeof name);
+    for (size_t i = 0; i <= len; i++) {
+        name[i] = key[i] == '.' ? '_' : (char)toupper((unsigned char)key[i]);
+    }
+    return arena_printf(arena, "KLAMM_%s=%.*s", name, STR_ARG(value)).ptr;
+}
+
+Test(config, every_key_is_taken_from_file_and_environment_or_refused_by_its_name) {
+    struct mem mem = {0};
+    struct arena arena;
+    arena_init(&arena, &mem, 4096, 0);
+    uint32_t refused = 0, taken = 0;
+    for (uint32_t i = 0; i < config_key_count; i++) {
+        const struct config_key *key = &config_keys[i];
+        struct str value = other_value(key, &arena);
+        if (value.ptr == NULL) continue; /* lists of words, which rows above and below have */
+        struct str line = arena_printf(&arena, BASE "%s=%.*s\n", key->name, STR_ARG(value));
+        const char *variable = variable_of(key->name, value, &arena);
+        cr_expect(config_is_variable(variable), "%s", variable);
+        for (int from_file = 0; from_file < 2; from_file++) {
+            struct loaded l;
+            load_all(&l, from_file ? line.ptr : BASE, from_file ? NULL : variable, NULL);
+            const struct config_setting *setting =
+                l.st == ST_OK ? config_setting_find(&l.set, str_of(key->name)) : NULL;
+            if (key->force == FORCE_REFUSED) {
+                refused++;
+                cr_expect_neq(l.st, ST_OK, "%s: taken", key->name);
+                cr_expect_not_null(memmem(l.error.ptr, l.error.len, key->name, strlen(key->name)),
+                                   "%.*s", STR_ARG(l.error));
+            } else if (l.st == ST_OK) { /* a value may contradict another key's: told by both */
+                taken++;
+                cr_assert_not_null(setting, "%s", key->name);
+                cr_expect(str_eq(setting->value, value), "%s", key->name);
+                cr_expect(key->force != FORCE_ACTS || key->offset >= 0 ||
+                              key->scope == SCOPE_DYNAMIC_ONLY,
+                          "%s acts and is read nowhere", key->name);
+            }
+            unload(&l);
+        }
+    }
+    cr_expect_gt(refused, 30);
+    cr_expect_gt(taken, 600);
     arena_release(&arena);
 }
 
