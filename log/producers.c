@@ -131,17 +131,6 @@ static enum status load_newest(struct producers_load *load, int64_t offset) {
 
 /* --- replaying --- */
 
-/* As txn_marker_of_batch, of the batch at `position`. */
-static enum status read_marker(struct scan *scan, uint64_t position, const struct batch_view *view,
-                               struct txn_marker *ret_marker) {
-    const uint8_t *octets = NULL;
-    if (view->batch_bytes > SCAN_WINDOW_BYTES) return ST_CORRUPT;
-    enum status st = scan_octets(scan, position, view->batch_bytes, SCAN_WINDOW_BYTES, &octets);
-    struct batch_view whole;
-    if (st == ST_OK) st = batch_open((struct bytes){octets, view->batch_bytes}, &whole);
-    return st == ST_OK ? txn_marker_of_batch(&whole, ret_marker) : st;
-}
-
 enum status producers_note(struct producers_load *load, struct scan *scan, uint64_t position,
                            const struct batch_view *view, struct producer_change *ret_change) {
     struct log *log = load->log;
@@ -150,7 +139,7 @@ enum status producers_note(struct producers_load *load, struct scan *scan, uint6
     load->at = batch_next_offset(view);
     if (!batch_has_producer_id(view)) return ST_OK;
     if (batch_is_control(view)) {
-        enum status st = read_marker(scan, position, view, &marker);
+        enum status st = scan_marker(scan, position, view, &marker);
         if (st == ST_CORRUPT)
             LOG_WARN("log", "not a transaction marker: log=%s offset=%" PRId64, log->path,
                      view->base_offset);

@@ -72,3 +72,13 @@ enum status scan_checksum(struct scan *scan, uint64_t position, const struct bat
     }
     return crc == view->crc ? ST_OK : ST_CORRUPT;
 }
+
+enum status scan_marker(struct scan *scan, uint64_t position, const struct batch_view *view,
+                        struct txn_marker *ret_marker) {
+    const uint8_t *octets = NULL;
+    if (view->batch_bytes > SCAN_WINDOW_BYTES) return ST_CORRUPT;
+    enum status st = scan_octets(scan, position, view->batch_bytes, SCAN_WINDOW_BYTES, &octets);
+    struct batch_view whole;
+    if (st == ST_OK) st = batch_open((struct bytes){octets, view->batch_bytes}, &whole);
+    return st == ST_OK ? txn_marker_of_batch(&whole, ret_marker) : st;
+}

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/job.h"
 #include "protocol/batch.h"
+#include "protocol/txn_marker.h"
 
 #define SCAN_WINDOW_BYTES ((size_t)128 << 10)
 
@@ -36,3 +37,6 @@ MUST_CHECK enum status scan_header(struct scan *scan, uint64_t position, bool wh
 /** ST_CORRUPT when the checksum of the batch that scan_header found at `position` does not fit. */
 MUST_CHECK enum status scan_checksum(struct scan *scan, uint64_t position,
                                      const struct batch_view *view);
+/** As txn_marker_of_batch, of the whole batch that scan_header found at `position`. */
+MUST_CHECK enum status scan_marker(struct scan *scan, uint64_t position,
+                                   const struct batch_view *view, struct txn_marker *ret_marker);

@@ -3,6 +3,7 @@
 #include "log/holes.h"
 #include "log/scan.h"
 #include "log/scrub.h"
+#include "log/scrub_txns.h"
 #include "log/segment_job.h"
 
 /* What one pass over a segment found; told when it counts. */
@@ -26,6 +27,7 @@ struct pass {
     size_t offsets_bytes, times_bytes;
     uint32_t offset_count, next_offset; /* entries, and the first that is not checked yet */
     uint32_t time_count, next_time;
+    struct scrub_txns txns;
     int64_t expected;         /* the least offset of the next batch */
     int32_t epoch;            /* the largest so far */
     int64_t max_timestamp_ms; /* of the batches so far */
@@ -79,6 +81,10 @@ static uint32_t count_entries(struct pass *p, enum segment_part part, const uint
     return (uint32_t)count;
 }
 
+static void note_txns(struct pass *p, struct scrub_txns_wrong wrong) {
+    if (wrong.text != NULL) note(p, PART_TXN_INDEX, wrong.position, wrong.text);
+}
+
 #define INDEX_BYTES_MAX ((size_t)256 << 20)
 #define HOLES_BYTES_MAX ((size_t)1 << 20)
 
@@ -100,7 +106,11 @@ static enum status read_indexes(struct pass *p) {
             note(p, PART_TIME_INDEX, -1, "its entries do not rise");
             p->time_count = 0;
         }
+        p->txns.mem = job_mem(p->job);
+        p->txns.may_lack = p->is_last;
+        st = read_part(p, PART_TXN_INDEX, INDEX_BYTES_MAX, &p->txns.entries, &p->txns.bytes);
     }
+    if (st == ST_OK) note_txns(p, scrub_txns_begin(&p->txns, p->base_offset));
     return st;
 }
 
@@ -157,6 +167,7 @@ static void check_time_entries(struct pass *p, int64_t offset) {
 
 static void check_entries_left(struct pass *p) {
     check_time_entries(p, INT64_MAX);
+    if (p->dir != NULL) note_txns(p, scrub_txns_end(&p->txns));
     if (p->next_offset < p->offset_count) {
         note(p, PART_INDEX, (int64_t)p->next_offset * OFFSET_INDEX_ENTRY_BYTES,
              "an entry leads behind the last batch");
@@ -175,7 +186,7 @@ static void check_order(struct pass *p, uint64_t at, const struct batch_view *vi
         note(p, PART_LOG, (int64_t)at, "its leader epoch goes back");
 }
 
-static void take_batch(struct pass *p, uint64_t at, const struct batch_view *view) {
+static enum status take_batch(struct pass *p, uint64_t at, const struct batch_view *view) {
     check_order(p, at, view);
     check_offset_entries(p, at, view);
     check_time_entries(p, batch_last_offset(view));
@@ -183,6 +194,11 @@ static void take_batch(struct pass *p, uint64_t at, const struct batch_view *vie
     p->expected = MAX(p->expected, batch_next_offset(view));
     p->epoch = MAX(p->epoch, view->partition_leader_epoch);
     p->max_timestamp_ms = MAX(p->max_timestamp_ms, view->max_timestamp);
+    struct scrub_txns_wrong wrong;
+    if (p->dir == NULL) return ST_OK;
+    enum status st = scrub_txns_batch(&p->txns, &p->scan, at, view, &wrong);
+    if (st == ST_OK) note_txns(p, wrong);
+    return st;
 }
 
 static const struct hole *hole_at(const struct pass *p, uint64_t at) {
@@ -217,6 +233,7 @@ static enum status take_damage(struct pass *p, uint64_t at, enum status why, boo
     const struct hole *hole = hole_at(p, at);
     *ret_next = p->scan.size_bytes;
     if (hole != NULL) {
+        p->txns.is_blind = true;
         skip_offset_entries(p, hole->end_position);
         note(p, PART_LOG, (int64_t)at, "a hole, kept by an earlier recovery");
         *ret_next = hole->end_position;
@@ -229,6 +246,7 @@ static enum status take_damage(struct pass *p, uint64_t at, enum status why, boo
         if (st != ST_OK) return st;
     }
     if (reserved) return ST_OK;
+    p->txns.is_blind = true;
     if (has_header) {
         note(p, PART_LOG, (int64_t)at, "its checksum is wrong");
         *ret_next = at + view->batch_bytes;
@@ -252,7 +270,7 @@ static enum status walk(struct pass *p) {
         if (st == ST_OK) st = scan_checksum(&p->scan, at, &view);
         next = at + view.batch_bytes;
         if (st == ST_OK) {
-            take_batch(p, at, &view);
+            st = take_batch(p, at, &view);
         } else if (st == ST_CORRUPT || st == ST_SHORT || st == ST_UNSUPPORTED) {
             st = take_damage(p, at, st, has_header, &view, &next);
         }
@@ -291,6 +309,7 @@ static void release(struct pass *p) {
     struct mem *mem = job_mem(p->job);
     if (p->offsets != NULL) mem_free(mem, p->offsets, p->offsets_bytes + 1);
     if (p->times != NULL) mem_free(mem, p->times, p->times_bytes + 1);
+    if (p->dir != NULL) scrub_txns_release(&p->txns);
     mem_free(mem, p->holes, p->hole_count * sizeof *p->holes);
     scan_release(&p->scan);
 }

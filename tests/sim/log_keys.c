@@ -198,12 +198,18 @@ static void check_shown(struct log_keys *keys, size_t start, struct aborted_txns
 }
 
 /* What is in no key's history: of open transactions all is there, of aborted ones nothing that was
- * cleaned. */
-static void check_undecided(struct log_keys *keys, size_t start, int64_t clean_end) {
+ * cleaned; a marker goes no earlier than a tombstone would. */
+static void check_undecided(struct log_keys *keys, size_t start, int64_t clean_end,
+                            int64_t now_ms) {
+    keys->first_open = INT64_MAX;
     for (size_t i = start; i < keys->count; i++) {
         const struct log_key_entry *entry = &keys->entries[i];
+        bool is_lost = entry->id != 0 && !entry->is_there && (int64_t)i < keys->durable_end;
+        if (entry->kind != LOG_KEYS_DATA && is_lost && now_ms < entry->may_go_ms)
+            fail(keys, "the marker of offset %zu is gone early", i);
         if (!is_data(entry)) continue;
-        if (entry->fate == FATE_OPEN && !entry->is_there && (int64_t)i < keys->durable_end)
+        if (entry->fate == FATE_OPEN) keys->first_open = MIN(keys->first_open, (int64_t)i);
+        if (entry->fate == FATE_OPEN && is_lost)
             fail(keys, "a record of an open transaction is lost: offset %zu", i);
         if (entry->fate == FATE_ABORTED && entry->is_there && (int64_t)i < clean_end)
             fail(keys, "an aborted record was not cleaned: offset %zu", i);
@@ -256,7 +262,7 @@ void log_keys_read_end(struct log_keys *keys, int64_t log_start, int64_t clean_e
     settle_fates(keys);
     for (uint32_t key = 0; key < LOG_KEYS_COUNT; key++)
         check_key(keys, key, start, clean_end, now_ms);
-    check_undecided(keys, start, clean_end);
+    check_undecided(keys, start, clean_end, now_ms);
     check_shown(keys, start, aborted);
     count_dropped(keys);
 }

@@ -44,6 +44,7 @@ struct log_keys {
     size_t count, capacity;
     int64_t durable_end;
     bool is_started; /* a process opened the log; nothing was read to the end since */
+    int64_t first_open; /* record of an open transaction, as was read last; INT64_MAX: none */
     uint64_t checks, dropped; /* readings to the end; records found missing in them */
     uint64_t aborted_dropped, markers_dropped; /* of those */
     char failure[256];        /* the first one; empty: none */

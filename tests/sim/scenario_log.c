@@ -491,6 +491,10 @@ static bool check_keys(struct job *job, struct log_process *p) {
                       io_now(p->io).wall_ms, &aborted);
     aborted_txns_release(&aborted, p->mem);
     if (s->keys.failure[0] != '\0') world_fail(s->world, "%s", s->keys.failure);
+    int64_t end = log_end(p->log), stable = log_stable_offset(p->log, end);
+    if (has_transactions(s) && stable != MIN(s->keys.first_open, end))
+        world_fail(s->world, "stable offset %lld, open from %lld on", (long long)stable,
+                   (long long)s->keys.first_open);
     return true;
 }
 

@@ -163,6 +163,109 @@ Test(scrub, tells_what_is_wrong_where) {
     }
 }
 
+static void on_appended(struct log_append *append) { (void)append; }
+
+static void append_octets(struct fixture *fx, struct bytes batch) {
+    struct log_append append = {.batch = (uint8_t *)(uintptr_t)batch.ptr,
+                                .batch_bytes = (uint32_t)batch.len,
+                                .record_count = 1,
+                                .max_timestamp_ms = 1000,
+                                .done = on_appended};
+    cr_assert_eq(log_append(fx->log, &append), ST_OK);
+    plain_io_settle(&fx->plain);
+    cr_assert_eq(append.status, ST_OK);
+}
+
+/* A transaction of producer 1 with this ending, from `first` on. */
+static void append_txn(struct fixture *fx, int32_t *sequence, bool is_commit) {
+    struct batch_options options = BATCH_OPTIONS_DEFAULT;
+    struct txn_marker marker = {.is_commit = is_commit, .timestamp = 1000};
+    struct bytes batch;
+    uint8_t octets[TXN_MARKER_BATCH_BYTES];
+    options.transactional = true;
+    options.producer_id = 1;
+    options.producer_epoch = 0;
+    options.base_sequence = (*sequence)++;
+    cr_assert_eq(batch_builder_start(&fx->builder, &options), ST_OK);
+    cr_assert_eq(
+        batch_builder_add(&fx->builder, 1000, BYTES_NULL, (struct bytes){octets, 9}, NULL, 0),
+        ST_OK);
+    cr_assert_eq(batch_builder_finish(&fx->builder, &batch), ST_OK);
+    append_octets(fx, batch);
+    txn_marker_encode(octets, 1, 0, &marker);
+    append_octets(fx, (struct bytes){octets, sizeof octets});
+}
+
+/* Offsets 0-1 committed, 2-3 and 4-5 aborted, in a segment that is not the last one. */
+static void prepare_txns(struct fixture *fx) {
+    int32_t sequence = 0;
+    fixture_init(fx);
+    cr_assert_eq(fixture_open(fx), ST_OK);
+    append_txn(fx, &sequence, true);
+    append_txn(fx, &sequence, false);
+    append_txn(fx, &sequence, false);
+    fx->config.segment_bytes = (int64_t)log_size_bytes(fx->log);
+    fixture_fill(fx, 1);
+    cr_assert_eq(fixture_close(fx), ST_OK);
+    size_t bytes = 0;
+    free(file_read(fx, FIRST ".txnindex", &bytes));
+    cr_assert_eq(bytes, 2 * TXN_INDEX_ENTRY_BYTES);
+}
+
+static void keep_all(struct fixture *fx) { (void)fx; }
+static void lose_txns(struct fixture *fx) { file_remove(fx, FIRST ".txnindex"); }
+static void lose_last_txn(struct fixture *fx) {
+    file_cut(fx, FIRST ".txnindex", TXN_INDEX_ENTRY_BYTES);
+}
+static void cut_txns(struct fixture *fx) { file_cut(fx, FIRST ".txnindex", 40); }
+static void move_txn(struct fixture *fx) { put_at(fx, FIRST ".txnindex", 2 + 8 + 15, "\x4", 1); }
+static void move_last_txn(struct fixture *fx) {
+    put_at(fx, FIRST ".txnindex", TXN_INDEX_ENTRY_BYTES + 2 + 8 + 15, "\x9", 1);
+}
+static void turn_producer(struct fixture *fx) { put_at(fx, FIRST ".txnindex", 2 + 7, "\x2", 1); }
+static void spoil_version(struct fixture *fx) { put_at(fx, FIRST ".txnindex", 1, "\x7", 1); }
+static void lose_record(struct fixture *fx) { /* behind damage nothing is said of the index */
+    file_flip(fx, FIRST ".log", 65);
+    lose_txns(fx);
+}
+
+static const struct {
+    const char *name;
+    void (*damage)(struct fixture *fx);
+    const char *told;
+} txn_cases[] = {
+    {"none", keep_all, ""},
+    {"no transaction index", lose_txns,
+     FIRST ".txnindex@-1: it lacks an aborted transaction\n" FIRST
+           ".txnindex@-1: it lacks an aborted transaction\n"},
+    {"one that is cut", lose_last_txn, FIRST ".txnindex@-1: it lacks an aborted transaction\n"},
+    {"one of an odd length", cut_txns,
+     FIRST ".txnindex@-1: its length is no multiple of an entry's\n"},
+    {"an entry for a record", move_txn,
+     FIRST ".txnindex@-1: it lacks an aborted transaction\n" FIRST
+           ".txnindex@0: an entry tells of no ABORT marker\n"},
+    {"an entry behind the last batch", move_last_txn,
+     FIRST ".txnindex@-1: it lacks an aborted transaction\n" FIRST
+           ".txnindex@34: an entry tells of no ABORT marker\n"},
+    {"an entry of another producer", turn_producer,
+     FIRST ".txnindex@0: an entry tells of no ABORT marker\n"},
+    {"an entry of another version", spoil_version,
+     FIRST ".txnindex@-1: its entries are none of this segment's\n"},
+    {"damage before it", lose_record, FIRST ".log@0: its checksum is wrong\n"},
+};
+
+Test(scrub, holds_transaction_indexes_against_the_markers) {
+    for (size_t i = 0; i < COUNT(txn_cases); i++) {
+        struct fixture fx;
+        struct told told;
+        prepare_txns(&fx);
+        txn_cases[i].damage(&fx);
+        scrub(&fx, &told, false);
+        cr_expect_str_eq(told.text, txn_cases[i].told, "%s: got %s", txn_cases[i].name, told.text);
+        fixture_release(&fx);
+    }
+}
+
 Test(scrub, takes_reserved_room_for_what_it_is) {
     struct fixture fx;
     struct told told;
