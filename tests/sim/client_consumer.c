@@ -18,6 +18,7 @@ struct follow {
     int64_t watermark;   /* of the last answer; -1: none */
     int64_t log_start;
     uint32_t empty_answers; /* although the watermark is higher */
+    bool is_below;          /* the log's start, perhaps */
 };
 
 struct consumer {
@@ -79,6 +80,8 @@ static void records_read(struct consumer *c, struct follow *f, struct bytes octe
             return;
         }
         batch_read(c, f, octets, &view);
+        if (c->actor->clients->history->compacts) /* the last of its records may be gone */
+            f->reader.next_offset = MAX(f->reader.next_offset, batch_next_offset(&view));
         octets = (struct bytes){octets.ptr + view.batch_bytes, octets.len - view.batch_bytes};
     }
 }
@@ -88,7 +91,10 @@ static void partition_answered(struct consumer *c, struct follow *f,
     struct clients *clients = c->actor->clients;
     switch (data->error_code) {
     case KAFKA_NONE: break;
-    case KAFKA_OFFSET_OUT_OF_RANGE: history_out_of_range(clients->history, &f->reader); return;
+    case KAFKA_OFFSET_OUT_OF_RANGE:
+        history_out_of_range(clients->history, &f->reader);
+        f->is_below = clients->history->deletes;
+        return;
     case KAFKA_CORRUPT_MESSAGE: history_damaged(clients->history, &f->reader); return;
     case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:
     case KAFKA_UNKNOWN_TOPIC_ID:
@@ -240,6 +246,17 @@ static void consumer_free(struct consumer *c) {
     MEM_FREE(job_mem(c->actor->job), c);
 }
 
+/* What retention took from under a reader. */
+static void find_starts(struct consumer *c) {
+    for (uint32_t i = 0; i < c->follow_count; i++) {
+        struct follow *f = &c->follows[i];
+        int64_t start = f->is_below ? list_offset(c, f, EARLIEST) : -1;
+        if (start < 0) continue;
+        f->is_below = false;
+        f->reader.next_offset = MAX(f->reader.next_offset, start);
+    }
+}
+
 static void consumer_main(struct actor *actor) {
     struct consumer *c = consumer_new(actor, false);
     while (!actor->clients->is_ending) {
@@ -253,6 +270,7 @@ static void consumer_main(struct actor *actor) {
             continue;
         }
         if (actor_connect(actor) != ST_OK) continue;
+        find_starts(c);
         if (actor_chance(actor, 5)) {
             ask_offsets(c, &c->follows[0]);
         } else if (fetch(c) != ST_OK) {
@@ -288,6 +306,7 @@ static void partition_judge(struct consumer *c, struct client_topic *topic, uint
         while (f->reader.next_offset < end && !c->actor->clients->world->stopped) {
             arena_reset(&c->actor->arena);
             if (actor_connect(c->actor) != ST_OK) continue;
+            find_starts(c);
             int64_t before = f->reader.next_offset;
             enum status st = fetch(c);
             bool is_refused = f->watermark < 0 && f->reader.next_offset == before;

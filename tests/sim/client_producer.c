@@ -55,8 +55,10 @@ static void batch_make(struct producer *p, struct outgoing *out) {
         size_t len = history_value_bytes(id, actor->clients->value_max);
         uint8_t *value = arena_alloc(&actor->arena, len);
         history_value(id, value, len);
+        uint8_t cleaned_key = history_key(id);
         struct bytes key = {value, actor_chance(actor, 50) ? 8 : 0};
         if (key.len == 0) key.ptr = NULL;
+        if (actor->clients->history->compacts) key = (struct bytes){&cleaned_key, 1};
         st = batch_builder_add(&p->builder, io_now(job_io(actor->job)).wall_ms, key,
                                (struct bytes){value, len}, NULL, 0);
     }

@@ -56,6 +56,8 @@
     X(TOPIC_GROWN, "topic-grown")                                                                  \
     X(TOPIC_DELETED, "topic-deleted")                                                              \
     X(OFFSET_EXPIRED, "offset-expired")                                                            \
+    X(RECORDS_CLEANED, "records-cleaned") /* of clients' topics were compacted away */             \
+    X(SEGMENTS_RETAINED, "segments-retained") /* retention took some of clients' topics */         \
     X(OFFSETS_CLEANED, "offsets-cleaned") /* records of __consumer_offsets were compacted away */  \
     /* of `broker`, likewise */                                                                    \
     X(LAG_LOOKED_UP, "lag-looked-up") /* when the record was written that a reader reads next */

@@ -23,6 +23,8 @@ static const char *const names[ANOMALY_COUNT] = {
     [ANOMALY_SHORT_END] = "short-end",
 };
 
+enum { KEYS = 12 };
+
 const char *anomaly_name(enum anomaly anomaly) { return names[anomaly]; }
 
 struct history_record {
@@ -114,6 +116,8 @@ void history_value(uint64_t id, uint8_t *out, size_t len) {
         i += run;
     }
 }
+
+uint8_t history_key(uint64_t id) { return (uint8_t)(id_hash(id) % KEYS); }
 
 uint32_t history_partition_add(struct history *history, const char *name, bool flush) {
     if (history->partition_count == history->partition_capacity) {
@@ -261,7 +265,8 @@ void history_read(struct history *history, struct history_reader *reader, int64_
         found(history, ANOMALY_READ_BACK, partition, "%lld after %lld", (long long)offset,
               (long long)reader->next_offset - 1);
     } else if (offset > reader->next_offset) {
-        int64_t at = reader->next_offset;
+        bool may_skip = history->compacts || history->deletes; /* the end is judged */
+        int64_t at = may_skip ? offset : reader->next_offset;
         while (at < offset && may_be_gap(&history->partitions[partition], at)) at++;
         if (at < offset) {
             found(history, ANOMALY_READ_SKIP, partition, "%lld instead of %lld", (long long)offset,
@@ -300,7 +305,8 @@ void history_read(struct history *history, struct history_reader *reader, int64_
 }
 
 void history_damaged(struct history *history, struct history_reader *reader) {
-    if (!may_be_gap(&history->partitions[reader->partition], reader->next_offset)) {
+    bool is_cleaned = history->compacts || history->deletes; /* and nothing is left behind it */
+    if (!is_cleaned && !may_be_gap(&history->partitions[reader->partition], reader->next_offset)) {
         found(history, ANOMALY_DAMAGED, reader->partition, "offset %lld is said to be damaged",
               (long long)reader->next_offset);
     }
@@ -310,7 +316,7 @@ void history_damaged(struct history *history, struct history_reader *reader) {
 void history_out_of_range(struct history *history, struct history_reader *reader) {
     const struct history_partition *p = &history->partitions[reader->partition];
     bool may_have_shrunk = !p->flush && history->power_cuts > 0;
-    if (!p->is_deleted && !may_have_shrunk) {
+    if (!p->is_deleted && !may_have_shrunk && !history->deletes) {
         found(history, ANOMALY_SHORT_END, reader->partition, "%lld is out of range",
               (long long)reader->next_offset);
     }
@@ -375,10 +381,24 @@ static void order_check(struct history *history, uint32_t partition, int64_t log
     }
 }
 
+/* Where the last record of each key is that is there. */
+static void find_last(const struct history_partition *p, size_t last[KEYS]) {
+    memset(last, 0, KEYS * sizeof *last);
+    for (size_t i = 0; i < p->slot_count; i++) {
+        const struct history_slot *slot = &p->slots[i];
+        if (slot->is_there) last[history_key(slot->record->id)] = i;
+    }
+}
+
 void history_end(struct history *history, uint32_t partition, int64_t log_start, int64_t end) {
     struct history_partition *p = &history->partitions[partition];
+    size_t last[KEYS];
+    find_last(p, last);
     for (size_t i = (size_t)log_start; i < p->slot_count; i++) {
         const struct history_slot *slot = &p->slots[i];
+        bool is_superseded = history->compacts && (slot->record == NULL ||
+                                                   last[history_key(slot->record->id)] > i);
+        if ((int64_t)i < end && !slot->is_there && is_superseded) continue;
         if ((int64_t)i < end && !slot->is_there && may_be_gap(p, (int64_t)i)) {
             history->gaps_left++;
         } else if ((int64_t)i < end && !slot->is_there) {

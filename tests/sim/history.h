@@ -12,7 +12,11 @@
  *   read by a consumer (so below a high watermark) with flush: survives everything; else kill -9
  *   unacknowledged                                 appears at most as often as it was sent; once if
  * idempotent refused with a final error                     never appears Offsets are dense from
- * the log's start on (nothing here is compacted or transactional). */
+ * the log's start on (nothing here is transactional).
+ *
+ * Where the broker compacts, every record has a key (history_key), and one that is promised may be
+ * gone when a later one of its key is there. Where it deletes, what lies below the log's start is
+ * gone, and a reader may find itself there. When it happens is for tests/sim/scenario_log.c. */
 #pragma once
 #include "base/bytes.h"
 #include "base/map.h"
@@ -57,6 +61,7 @@ struct history {
     uint32_t partition_count, partition_capacity;
     uint64_t sent_count, acked_count, read_count; /* records */
     uint64_t anomalies[ANOMALY_COUNT];
+    bool compacts, deletes;           /* the broker's cleanup.policy */
     uint64_t power_cuts, gaps_left;   /* offsets in gaps that a power cut may leave */
     char first[HISTORY_DETAIL_BYTES]; /* the first anomaly in words; empty: none */
 };
@@ -68,6 +73,9 @@ uint64_t history_anomaly_count(const struct history *history);
 /** The octets of a record's value: HISTORY_VALUE_MIN .. value_max of them. */
 size_t history_value_bytes(uint64_t id, size_t value_max);
 void history_value(uint64_t id, uint8_t *out, size_t len);
+
+/** The key of a record where the broker compacts: one octet. */
+uint8_t history_key(uint64_t id);
 
 /** A partition of one topic that was created; the number for all calls below. */
 uint32_t history_partition_add(struct history *history, const char *name, bool flush);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/metadata/publisher.h"
+#include "broker/replication/partition.h"
 #include "broker/shard/shard.h"
 #include "controller/records.h"
 #include "tests/sim/client.h"
@@ -47,6 +48,8 @@ struct plan {
     uint64_t dir_dies_every_us; /* about so often one alone breaks; 0: never */
     const char *compression; /* compression.type */
     bool preallocate;
+    const char *policy; /* log.cleanup.policy */
+    int64_t retention_bytes, retention_ms;
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -100,15 +103,31 @@ static struct plan plan_draw(struct prng *prng) {
     bool packs = prng_chance(prng, 1, 3);
     plan.compression = packs ? compressions[prng_below(prng, COUNT(compressions))] : "producer";
     plan.preallocate = prng_chance(prng, 1, 4);
+    static const char *const policies[] = {"delete", "compact", "compact,delete"};
+    bool is_tended = prng_chance(prng, 1, 3);
+    plan.policy = is_tended ? policies[prng_below(prng, COUNT(policies))] : "delete";
+    bool by_bytes = prng_chance(prng, 1, 2);
+    int64_t kept = (int64_t)prng_below(prng, 1 << (10 + prng_below(prng, 8)));
+    bool deletes = is_tended && strstr(plan.policy, "delete") != NULL;
+    plan.retention_bytes = deletes && by_bytes ? kept : -1;
+    plan.retention_ms = deletes && !by_bytes ? kept % 3000 : -1;
+    if (is_tended && plan.index_bytes > 400) plan.index_bytes = 40; /* many segments */
     bool dies = plan.dirs > 1 && prng_chance(prng, 1, 3);
     plan.dir_dies_every_us = dies ? SECOND_US / 2 + prng_below(prng, 2 * SECOND_US) : 0;
     return plan;
+}
+
+static bool cleans(const struct plan *plan) { return strstr(plan->policy, "compact") != NULL; }
+static bool retains(const struct plan *plan) {
+    return plan->retention_bytes >= 0 || plan->retention_ms >= 0;
 }
 
 /* The same world for members of groups. What is acknowledged to them is on stable storage always.
  * */
 static void plan_groups(struct plan *plan, struct prng *prng) {
     plan->flush = true;
+    plan->policy = "delete";
+    plan->retention_bytes = plan->retention_ms = -1;
     plan->dir_dies_every_us = 0; /* the other scenario's subject */
     plan->chaos_us /= 2;
     plan->checkpoint_ms = 60000; /* the other scenario's subject, and many events */
@@ -204,14 +223,18 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@%s:9093\n"
         "listeners=PLAINTEXT://:%u,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n"
         "advertised.listeners=PLAINTEXT://%s:%u\n"
-        "log.dirs=%s\nlog.retention.ms=-1\nklamm.auto.format=true\n"
+        "log.dirs=%s\nlog.retention.ms=%lld\nlog.retention.bytes=%lld\nklamm.auto.format=true\n"
+        "log.cleanup.policy=%s\nlog.retention.check.interval.ms=100\n"
+        "log.segment.delete.delay.ms=200\n"
         "compression.type=%s\nlog.preallocate=%s\nlog.segment.bytes=1048576\n"
         "klamm.flush.before.ack=%s\nlog.index.size.max.bytes=%u\nlog.index.interval.bytes=%u\n"
         "message.max.bytes=1000000\nlog.flush.offset.checkpoint.interval.ms=%u\n"
         "replica.high.watermark.checkpoint.interval.ms=%u\n"
         "log.flush.start.offset.checkpoint.interval.ms=%u\nklamm.syncfs.from.logs=%u\n"
         "klamm.disk.free.reject=%s\n",
-        node->name, PORT, node->name, PORT, dirs[s->plan.dirs - 1], s->plan.compression,
+        node->name, PORT, node->name, PORT, dirs[s->plan.dirs - 1],
+        (long long)s->plan.retention_ms, (long long)s->plan.retention_bytes, s->plan.policy,
+        s->plan.compression,
         s->plan.preallocate ? "true" : "false", s->plan.flush ? "all" : "none", s->plan.index_bytes,
         s->plan.index_interval_bytes, s->plan.checkpoint_ms, s->plan.checkpoint_ms,
         s->plan.checkpoint_ms, s->plan.syncfs_from, s->plan.refuses ? "2%" : "0");
@@ -220,6 +243,12 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                             "%.*slog.flush.interval.messages=%u\nlog.flush.interval.ms=%u\n"
                             "log.flush.scheduler.interval.ms=100\n",
                             STR_ARG(text), s->plan.flush_messages, s->plan.flush_ms);
+    }
+    if (cleans(&s->plan)) {
+        text = arena_printf(s->arena,
+                            "%.*slog.cleaner.backoff.ms=20\nlog.cleaner.min.cleanable.ratio=0\n"
+                            "log.cleaner.dedupe.buffer.size=4096\n",
+                            STR_ARG(text));
     }
     if (s->plan.members > 0) {
         text = arena_printf(s->arena,
@@ -322,6 +351,10 @@ static void count_work(struct scenario *s) {
     uint64_t *fired = s->world->counts.fired;
     if (s->plan.long_batch_bytes != 0)
         fired[FAULT_LONG_BATCH] += metric_sum(s, METRIC_LONG_BATCHES);
+    if (cleans(&s->plan))
+        fired[FAULT_RECORDS_CLEANED] += metric_sum(s, METRIC_CLEANER_REMOVED_RECORDS);
+    if (retains(&s->plan))
+        fired[FAULT_SEGMENTS_RETAINED] += metric_sum(s, METRIC_RETENTION_SEGMENTS);
     if (s->plan.compacts)
         fired[FAULT_OFFSETS_CLEANED] += metric_sum(s, METRIC_CLEANER_REMOVED_RECORDS);
 }
@@ -364,9 +397,25 @@ static void again(struct scenario *s, struct event *event, uint64_t every_us) {
     if (every_us != 0) event_set(event, every_us / 2 + prng_below(&s->world->prng, every_us));
 }
 
+/* Whether a log is being compacted. */
+static bool is_cleaning(const struct scenario *s) {
+    for (uint32_t i = 0; i < s->broker->shard_count; i++) {
+        const struct shard *shard = s->broker->shards[i];
+        for (struct map_node *node = map_next(&shard->partitions, NULL); node != NULL;
+             node = map_next(&shard->partitions, node)) {
+            if (CONTAINER_OF(node, struct partition, node)->is_cleaned_now) return true;
+        }
+    }
+    return false;
+}
+
 static void crash_due(struct scenario *s, enum crash_kind kind) {
     struct world *world = s->world;
     if (!node_runs(s->node)) return;
+    if (s->phase == SERVING) {
+        count_work(s);
+        if (is_cleaning(s)) world_count(world, FAULT_CRASH_IN_CLEANING);
+    }
     if (prng_chance(&world->prng, world->faults.process.within_turn, 1000000)) {
         node_crash_within_turn(s->node, kind);
     } else if (kind == CRASH_KILL) {
@@ -628,6 +677,11 @@ static void mark_group_faults(struct scenario *s) {
     const struct plan *plan = &s->plan;
     bool is_mixed = plan->beaters > 0 && plan->beaters < plan->members;
     enabled[FAULT_COORDINATOR_LOST] = plan->lose_every_us > 0;
+    bool crashes = s->world->faults.process.kill_every_us > 0 ||
+                   s->world->faults.process.power_every_us > 0;
+    enabled[FAULT_RECORDS_CLEANED] = cleans(plan);
+    enabled[FAULT_SEGMENTS_RETAINED] = retains(plan);
+    enabled[FAULT_CRASH_IN_CLEANING] = cleans(plan) && crashes;
     enabled[FAULT_CLEAN_STOP] = plan->members > 0;
     enabled[FAULT_REPLAYED] = plan->members > 0;
     enabled[FAULT_GROUP_UPGRADED] = enabled[FAULT_GROUP_DOWNGRADED] = is_mixed;
@@ -665,6 +719,8 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->node->context = s;
     mark_group_faults(s);
     history_init(&s->history, &mem);
+    s->history.compacts = cleans(&s->plan);
+    s->history.deletes = retains(&s->plan);
     group_book_init(&s->book, s->world);
     s->book.may_expire = s->plan.retains;
     size_t value_max = 20 + (size_t)prng_below(&prng, 2000);
