@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "log/holes.h"
+#include "log/search.h"
 #include "log/segment_file.h"
 #include "log/segment_job.h"
 
@@ -41,6 +42,7 @@ struct read_state {
     enum read_phase phase;
     bool has_file; /* the segment's file is in use */
     bool by_entry; /* `at` came from an index entry and was not looked at yet */
+    bool is_jump;  /* the first batch begins above the end of the one before it */
     bool is_cut;   /* an index entry speaks of a batch behind the end of the file */
     bool jumped;   /* the index was asked for the upper bound */
     bool verified; /* by a job of this read; what it did not reach is damaged */
@@ -237,6 +239,7 @@ static enum step take_search(struct log_read *read) {
     if (is_gone(read)) return STEP_ON;
     if (s->job_status != ST_OK) return end(read, s->job_status);
     read->log->dir->corrupt_reads++;
+    s->verified = false;
     s->phase = PHASE_PLACE;
     return STEP_ON;
 }
@@ -265,6 +268,7 @@ static enum step look(struct log_read *read, struct batch_view *view, bool *ret_
             LOG_WARN("log", "offset index leads astray, searching without it: log=%s",
                      read->log->path);
             s->at = 0;
+            s->next_offset = s->segment->base_offset;
             return STEP_ON; /* not found: looks again */
         }
     }
@@ -303,6 +307,7 @@ static void skip_hole(struct read_state *s) {
     while ((hole = segment_hole_at(s->segment, s->at)) != NULL) {
         s->at = hole->end_position;
         s->next_offset = hole->end_offset;
+        s->by_entry = false; /* what it named is in the hole */
     }
 }
 
@@ -339,6 +344,7 @@ static enum step place(struct log_read *read) {
     s->by_entry = entry.position > 0 && !s->is_cut;
     if (s->is_cut) s->at = 0;
     s->next_offset = segment->base_offset;
+    s->is_jump = false;
     s->phase = PHASE_FIRST;
     return STEP_ON;
 }
@@ -359,7 +365,7 @@ static enum step find_first(struct log_read *read) {
         return STEP_ON;
     }
     struct batch_view view;
-    bool found = false;
+    bool found = false, by_entry = s->by_entry;
     enum step step = look(read, &view, &found);
     if (step != STEP_ON || !found) return step;
     if (batch_last_offset(&view) < s->wanted) {
@@ -367,6 +373,7 @@ static enum step find_first(struct log_read *read) {
         s->next_offset = batch_next_offset(&view);
         return STEP_ON;
     }
+    s->is_jump = !by_entry && view.base_offset > s->next_offset;
     s->found_at = s->at;
     s->found_base = view.base_offset;
     s->found_bytes = (uint32_t)view.batch_bytes;
@@ -395,6 +402,8 @@ static enum status verify(struct job *job, const struct log *log, struct segment
         if (st == ST_OK) st = scan_checksum(&scan, at, &view);
         bool fits = view.base_offset >= expected && batch_next_offset(&view) <= end;
         if (st == ST_OK && !fits) st = ST_CORRUPT;
+        if (st == ST_OK && view.base_offset > expected)
+            st = batch_check_jump(&scan, at, &view, expected);
         if (st != ST_OK) break;
         expected = batch_next_offset(&view);
         dir->verified_bytes += view.batch_bytes;
@@ -433,6 +442,10 @@ static enum step check_verified(struct log_read *read) {
         return s->waits ? STEP_WAIT : STEP_ON;
     }
     if (until < s->limit && s->job_status != ST_CORRUPT) return end(read, s->job_status);
+    if (until <= s->found_at && s->is_jump && s->searches < SEARCHES_MAX) {
+        s->at = s->found_at; /* its offsets may be wrong, and what is wanted lie behind it */
+        return search_behind(read);
+    }
     if (until <= s->found_at) return met_damage(read, s->found_at);
     read->bytes = (uint32_t)(MIN(s->limit, until) - s->found_at);
     return end(read, ST_OK);

@@ -13,6 +13,18 @@ bool batch_offsets_fit(const struct batch_view *view, int64_t expected, int64_t 
            view->base_offset - segment_base <= INT32_MAX - (int64_t)view->last_offset_delta;
 }
 
+enum status batch_check_jump(struct scan *scan, uint64_t position, const struct batch_view *view,
+                             int64_t expected) {
+    struct batch_view next;
+    uint64_t after = position + view->batch_bytes;
+    enum status st = scan_header(scan, after, true, &next);
+    if (st != ST_OK) return scan_is_damage(st) ? ST_OK : st;
+    if (next.base_offset < expected || next.base_offset >= batch_next_offset(view)) return ST_OK;
+    st = scan_checksum(scan, after, &next);
+    if (st == ST_OK) return ST_CORRUPT;
+    return scan_is_damage(st) ? ST_OK : st;
+}
+
 static enum status check_found(struct batch_search *search, uint64_t position,
                                struct batch_view *ret_view) {
     enum status st = scan_header(search->scan, position, true, ret_view);

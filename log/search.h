@@ -17,6 +17,10 @@ struct batch_search {
 
 /** Whether these offsets may stand in the segment, `expected` being the first that is free. */
 bool batch_offsets_fit(const struct batch_view *view, int64_t expected, int64_t segment_base);
+/** A base offset lies outside the checksum, so one that jumps ahead of `expected` may be damage:
+ * ST_CORRUPT when the batch behind it, itself whole, goes on below where it ends. */
+MUST_CHECK enum status batch_check_jump(struct scan *scan, uint64_t position,
+                                        const struct batch_view *view, int64_t expected);
 /** The first valid batch at or above `position`. ST_NOT_FOUND: none. */
 MUST_CHECK enum status batch_search_from(struct batch_search *search, uint64_t position,
                                          uint64_t *ret_position, struct batch_view *ret_view);

@@ -77,6 +77,48 @@ Test(damage, a_base_offset_that_was_hit_hides_no_batch_but_its_own) {
     }
 }
 
+/* The index entry below a batch's first offset is the one of the batch before it. */
+static void find_behind_a_wrong_base(uint32_t at, uint8_t flip, int64_t index_interval_bytes) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 1000;
+    fx.config.index_interval_bytes = index_interval_bytes;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    for (int i = 0; i < 20; i++) cr_assert_eq(fixture_append(&fx, 2, 60, 1000 + i), ST_OK);
+    cr_assert_geq(log_segment_count(fx.log), 3);
+    cr_assert_eq(fixture_close(&fx), ST_OK);
+    size_t len = 0;
+    uint8_t *file = file_read(&fx, SEGMENT_0 ".log", &len);
+    size_t third = 2 * (12 + (size_t)get_u32(file + 8));
+    file[third + at] ^= flip;
+    file_write(&fx, SEGMENT_0 ".log", file, len);
+    free(file);
+    fx.open.clean = true;
+    fx.open.recovery_point = 40;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    for (int round = 0; round < 2; round++) { /* the first one notes the hole */
+        for (int64_t offset = 6; offset < 40; offset++) {
+            enum status st;
+            cr_expect_eq(fixture_consume(&fx, offset, &st), 40, "offset %ld: %s", (long)offset,
+                         status_name(st));
+        }
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, 0, &st), 4, "%s", status_name(st));
+        cr_expect_eq(st, ST_CORRUPT);
+    }
+    fixture_release(&fx);
+}
+
+Test(damage, a_batch_behind_a_hole_is_found_though_its_index_entry_lies_in_the_hole) {
+    find_behind_a_wrong_base(6, 1, 1);
+    find_behind_a_wrong_base(6, 1, 4096);
+}
+
+Test(damage, a_base_offset_that_another_batch_has_is_not_believed) {
+    find_behind_a_wrong_base(7, 2, 1); /* 6 for 4 */
+    find_behind_a_wrong_base(7, 2, 4096);
+}
+
 Test(damage, a_batch_that_only_the_index_remembers_is_damage_and_no_gap) {
     struct fixture fx;
     make_log(&fx, 1);
