@@ -6,14 +6,16 @@
  * says which groups are listed by name. The second comes by the partitions: lag_ends_find fills in
  * where they end, and when the record was written that a listed group reads next, which is looked
  * up in the log by a job and remembered for as long as the group asks for the same offset.
+ * The answer waits for that job, but not long: /livez waits behind a scrape.
  *
  * Isolation: no member tells the coordinator whether it reads uncommitted records, so there are
  * both ends. What is next is judged by the high watermark.
  *
  * Bounds, of one shard and one asking: LAG_GROUPS_MAX groups and LAG_ROWS_MAX offsets are noted
  * (groups in the order of their ids, each whole or not at all; the rest is counted), look-ups begin
- * for LAG_LOOKUP_US. Noting sorts the groups' ids. Owner of the notes: between the messages the
- * shards, each row's ends the shard of its partition; afterwards whoever asked. */
+ * for LAG_LOOKUP_US, and are waited for as long. Noting sorts the groups' ids. Owner of the notes:
+ * between the messages the shards, each row's ends the shard of its partition; afterwards whoever
+ * asked. */
 #pragma once
 #include "base/arena.h"
 #include "base/limits.h"
@@ -71,16 +73,26 @@ struct lag_ends {
     struct lag_notes *const *notes;
     uint32_t notes_count;
     void (*done)(struct lag_ends *ends); /* on the shard, once */
-    uint64_t until_us;                   /* lag_ends_find's */
 };
-/** On the shard; `done` may have run when this returns. One at a time. */
+/** On the shard; `done` may have run when this returns, and runs within LAG_LOOKUP_US: a disk that
+ * hangs holds up nobody who asks. One at a time. */
 void lag_ends_find(struct lag_ends *ends);
 
-/* What a shard remembers of the last way: part of its group service. */
+struct lag_want;
+
+/* What a shard remembers of the last way, and the look-ups under way: part of its group service. */
 struct lag_cache {
     struct map entries;
     struct mem *mem;
     uint32_t round;
+    struct lag_ends *asking; /* waits for the job; NULL: nobody */
+    uint32_t asking_round, want_round; /* equal: the job works for whoever asks now */
+    struct io_timer patience;
+    struct lag_want *wants; /* the job's; NULL: none runs */
+    uint32_t want_count, want_capacity;
 };
 void lag_cache_init(struct lag_cache *cache, struct mem *mem);
+/** The shard stops: whoever waits is answered. */
+void lag_cache_stop(struct lag_cache *cache);
+/** No job runs any more. */
 void lag_cache_release(struct lag_cache *cache);

@@ -193,6 +193,7 @@ void group_service_leave(struct shard *shard, struct uuid topic_id) {
 void group_service_stop(struct shard *shard) {
     struct group_service *service = shard->groups;
     service->is_stopped = true;
+    lag_cache_stop(&service->lag);
     LIST_EACH(&service->hosts, node) leave(CONTAINER_OF(node, struct hosted, link));
 }
 

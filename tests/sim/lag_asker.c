@@ -3,10 +3,14 @@
 #include "base/assert.h"
 #include "broker/replication/partition.h"
 
+#define LATE_US 300000 /* a shard that stalls answers later */
+
 static void answered(struct lag_ends *ends) {
     struct lag_asker *asker = CONTAINER_OF(ends, struct lag_asker, ends);
     ASSERT(asker->is_away);
     asker->is_away = false;
+    if (asker->world->now_us - asker->asked_us > LAG_LOOKUP_US + LATE_US)
+        world_fail(asker->world, "lags were asked for, and a disk was waited for");
     for (uint32_t i = 0; i < asker->notes.row_count; i++) {
         const struct lag_row *row = &asker->rows[i];
         if (!row->has_ends) continue; /* its log has failed, or it stops */
@@ -33,7 +37,8 @@ static void add_row(struct lag_asker *asker, const struct topic_image *topic,
 
 void lag_asker_ask(struct lag_asker *asker, struct world *world, struct shard *shard) {
     ASSERT(!asker->is_away);
-    *asker = (struct lag_asker){.world = world, .is_away = true};
+    *asker = (struct lag_asker){
+        .world = world, .is_away = true, .asked_us = world->now_us};
     asker->list[0] = &asker->notes;
     asker->notes.groups = &asker->group;
     asker->notes.rows = asker->rows;

@@ -1,6 +1,7 @@
 /* tests/sim/lag_asker.h - somebody who asks a shard how far readers of its partitions are behind
  * (broker/group/lag.h), while logs grow, are cut, fail and close: at offsets that the seed draws.
- * Lives outside of the process; every asking comes back unless the process ends. */
+ * Lives outside of the process; every asking comes back, also while a disk hangs,
+ * unless the process ends. */
 #pragma once
 #include "broker/group/lag.h"
 #include "tests/sim/world.h"
@@ -14,7 +15,8 @@ struct lag_asker {
     struct lag_notes notes;
     struct lag_notes *list[1];
     struct lag_ends ends;
-    bool is_away; /* asked, and not answered */
+    bool is_away;      /* asked, and not answered */
+    uint64_t asked_us; /* of the world */
 };
 
 /** On the shard; not while an asking is away. */
