@@ -93,7 +93,9 @@ class Broker:
         until = time.monotonic() + 30
         while time.monotonic() < until:
             try:
-                return Client(self.address)
+                client = Client(self.address)
+                # Not another's broker, which took the port meanwhile.
+                return client if self.process.poll() is None else None
             except OSError:
                 if self.process.poll() is not None:
                     return None
