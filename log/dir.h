@@ -21,12 +21,25 @@
 /* Dirty logs that are worth a syncfs, unless the owner says otherwise. */
 #define LOG_DIR_FS_FROM 64
 
+/* What a start has before it in one directory: counted by all shards, read by any thread. */
+struct log_recovery {
+    uint64_t logs;            /* to be opened */
+    uint64_t segments, bytes; /* to be recovered, of the logs that are being opened */
+};
+static inline void log_recovery_add(uint64_t *counter, int64_t amount) {
+    (void)__atomic_add_fetch(counter, (uint64_t)amount, __ATOMIC_RELAXED);
+}
+static inline uint64_t log_recovery_get(const uint64_t *counter) {
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 struct log_dir {
     struct io *io;     /* borrowed */
     struct jobs *jobs; /* borrowed: for rolling, deletion and lookups that need one */
     struct str path;   /* borrowed, absolute or as configured; terminated */
     struct io_disk disk;
     struct now opened; /* when log_dir_init ran */
+    struct log_recovery *recovery; /* shared by the shards; NULL: nobody asks */
     bool offline;
     /** Said once, on this shard, after the first failed write or sync. */
     void (*on_failure)(struct log_dir *dir, enum status why);

@@ -205,6 +205,30 @@ static enum status ensure_active(struct job *job, struct log *log, const struct 
 
 /* --- recovery decides --- */
 
+/* Segments and octets that are still to be recovered. */
+struct todo {
+    int64_t segments, bytes;
+};
+
+static void change_todo(const struct log *log, struct todo *todo, int64_t segments,
+                        int64_t bytes) {
+    struct log_recovery *recovery = log->dir->recovery;
+    todo->segments += segments;
+    todo->bytes += bytes;
+    if (recovery == NULL) return;
+    log_recovery_add(&recovery->segments, segments);
+    log_recovery_add(&recovery->bytes, bytes);
+}
+
+/* At the point exactly is not enough: it may be from when the segment was the active one, and its
+ * indexes' tails were in memory. */
+static bool is_trusted(const struct log *log, uint32_t index, int64_t recovery_point, bool clean,
+                       bool trust_epochs) {
+    bool last = index + 1 == log->segment_count;
+    bool below = !last && log->segments[index + 1]->base_offset < recovery_point;
+    return log->segments[index]->indexes_durable && trust_epochs && (below || clean);
+}
+
 static enum status recover(struct job *job, struct log *log, const struct log_open *open,
                            const struct io_listing *listing, bool trust_epochs) {
     struct recovery recovery;
@@ -216,14 +240,17 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
         recovery_end(&recovery);
         return st;
     }
+    struct todo todo = {0};
+    for (uint32_t i = 0; i < log->segment_count; i++) {
+        if (!is_trusted(log, i, open->recovery_point, clean, trust_epochs))
+            change_todo(log, &todo, 1, (int64_t)log->segments[i]->size_bytes);
+    }
     for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
-        bool last = i + 1 == log->segment_count;
-        /* At the point exactly is not enough: it may be from when the segment was the active one,
-         * and its indexes' tails were in memory. */
-        bool below = !last && log->segments[i + 1]->base_offset < open->recovery_point;
-        if (segment->indexes_durable && trust_epochs && (below || clean)) {
-            if (!last) continue;
+        bool trusted = is_trusted(log, i, open->recovery_point, clean, trust_epochs);
+        int64_t bytes = (int64_t)segment->size_bytes;
+        if (trusted) {
+            if (i + 1 < log->segment_count) continue;
             st = segment_file_keep(job, log, segment);
             if (st != ST_OK) break;
             st = segment_walk_end(job, log, segment, &recovery.scan, &log->end);
@@ -231,7 +258,9 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
         }
         st = recovery_segment(&recovery, i);
         log->end = recovery.expected;
+        if (!trusted) change_todo(log, &todo, -1, -bytes);
     }
+    change_todo(log, &todo, -todo.segments, -todo.bytes); /* of segments that went */
     log->sealed_bytes = 0;
     for (uint32_t i = 0; i + 1 < log->segment_count; i++) {
         log->sealed_bytes += log->segments[i]->size_bytes;

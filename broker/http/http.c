@@ -1,6 +1,7 @@
 /* broker/http/http.c - the listener, the routes, and the waiting for shards. */
 #include "broker/http/http.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,8 +165,17 @@ static enum MHD_Result answer_ready(struct http *http, struct MHD_Connection *co
     if (!ask(http, false))
         return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "a shard does not answer\n");
     if (http->gather->is_ready) return answer(connection, MHD_HTTP_OK, "ready\n");
-    const char *why = http->served == NULL ? "starting\n" : "stopping\n";
-    return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+    if (http->served != NULL)
+        return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "stopping\n");
+    char text[128];
+    const struct log_recovery *left = &http->gather->left;
+    int len = snprintf(text, sizeof text,
+                       "starting logs_left=%" PRIu64 " recovering_segments=%" PRIu64
+                       " recovering_bytes=%" PRIu64 "\n",
+                       left->logs, left->segments, left->bytes);
+    return send_response(
+        connection, MHD_HTTP_SERVICE_UNAVAILABLE, TEXT_PLAIN,
+        mhd.create_response_from_buffer((size_t)len, text, MHD_RESPMEM_MUST_COPY));
 }
 
 static enum MHD_Result on_request(void *argument, struct MHD_Connection *connection,

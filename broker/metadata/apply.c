@@ -37,7 +37,7 @@ void image_change_copy(struct image_change *change, const struct image *image,
     };
 }
 
-static bool is_mine(const struct shard *shard, const struct topic_image *topic, int32_t index) {
+bool shard_has_replica(const struct shard *shard, const struct topic_image *topic, int32_t index) {
     if (shard_of_partition(shard->broker, topic->id, index) != shard->index) return false;
     const struct partition_image *partition = &topic->partitions[index];
     for (int32_t r = 0; r < partition->replica_count; r++) {
@@ -48,75 +48,19 @@ static bool is_mine(const struct shard *shard, const struct topic_image *topic, 
 
 static void open_one(struct job *job, struct shard *shard, const struct topic_image *topic,
                      int32_t index) {
-    if (!is_mine(shard, topic, index)) return;
+    if (!shard_has_replica(shard, topic, index)) return;
     struct partition *partition = shard_partition(shard, topic->id, index);
     uint32_t dir_index = 0;
     if (partition != NULL) {
         partition_begin_epoch(partition, topic->partitions[index].leader_epoch);
-    } else if (broker_dir_of(shard->broker, topic, index, !shard->has_opened, &dir_index)) {
-        partition_open(job, shard, topic, index, dir_index);
-    } else if (!shard->has_opened) {
-        LOG_ERROR("partition", "event=not-opened topic=%s partition=%d why=\"its log directory is "
-                               "not here, and it is not made anew elsewhere\"",
-                  LOG_TEXT(topic->name), index);
+    } else if (broker_dir_of(shard->broker, topic, index, false, &dir_index)) {
+        enum status st = partition_open(job, shard, topic, index, dir_index);
+        (void)st; /* it was logged */
     }
 }
 
 static void open_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
     for (int32_t i = 0; i < topic->partition_count; i++) open_one(job, shard, topic, i);
-}
-
-/* --- the start --- */
-
-/* Several jobs take partitions off one walk over the image. */
-struct opening {
-    struct shard *shard;
-    struct image_iter iter;
-    const struct topic_image *topic;
-    int32_t index;      /* the next one of `topic` */
-    uint32_t job_count; /* jobs under way besides the first */
-    struct job *first;  /* waits for them; NULL: not yet */
-};
-
-static void open_all(struct job *job, struct opening *opening) {
-    while (opening->topic != NULL) {
-        const struct topic_image *topic = opening->topic;
-        int32_t index = opening->index++;
-        if (index < topic->partition_count) {
-            open_one(job, opening->shard, topic, index);
-            continue;
-        }
-        opening->topic = image_next_topic(&opening->iter);
-        opening->index = 0;
-    }
-}
-
-static void run_opening(struct job *job, void *argument) {
-    struct opening *opening = argument;
-    open_all(job, opening);
-    if (--opening->job_count == 0 && opening->first != NULL) job_wake(opening->first);
-}
-
-/* num.recovery.threads.per.data.dir, shared by the shards. */
-static uint32_t jobs_at_once(const struct shard *shard) {
-    const struct broker *broker = shard->broker;
-    struct broker_settings settings =
-        broker_settings_of(broker->setup.config, shard->image, broker->node_id);
-    int64_t all = setting_number(&settings, STR("num.recovery.threads.per.data.dir")) *
-                  (int64_t)broker->dir_count;
-    int64_t own = (all + broker->shard_count - 1) / (int64_t)broker->shard_count;
-    return (uint32_t)MAX((int64_t)1, MIN(own, (int64_t)LIMIT_JOBS / 2));
-}
-
-void shard_open_partitions(struct job *job, struct shard *shard) {
-    struct opening opening = {.shard = shard, .job_count = jobs_at_once(shard) - 1};
-    image_iter_topics(shard->image, &opening.iter);
-    opening.topic = image_next_topic(&opening.iter);
-    for (uint32_t i = opening.job_count; i > 0; i--) job_start(&shard->jobs, run_opening, &opening);
-    open_all(job, &opening);
-    opening.first = job;
-    if (opening.job_count > 0) job_suspend(job);
-    shard->has_opened = true;
 }
 
 static void delete_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {

@@ -29,6 +29,5 @@ void image_change_copy(struct image_change *change, const struct image *image,
                        const struct image_delta *delta, struct arena *arena);
 /** On shard 0. */
 void image_deliver(struct io *io, uint32_t shard, struct image_delivery *delivery);
-/** Opens every partition of the image that this shard owns: at the start. Those that fail are
- * logged and left out. */
-void shard_open_partitions(struct job *job, struct shard *shard);
+/** Whether this shard owns this node's replica of it, if there is one. */
+bool shard_has_replica(const struct shard *shard, const struct topic_image *topic, int32_t index);

@@ -7,6 +7,7 @@
 #include "broker/metrics/group_samples.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/disk_watch.h"
+#include "broker/shard/opening.h"
 
 /* What one shard wrote down. */
 struct gather_slot {
@@ -229,6 +230,7 @@ void gather_start(struct gather *gather, struct broker *broker, bool with_lists)
     gather->broker = broker;
     gather->with_lists = with_lists;
     gather->is_ready = broker != NULL && broker_is_ready(broker);
+    gather->left = broker != NULL ? opening_left(broker) : (struct log_recovery){0};
     if (!gather->is_ready) {
         gather->done(gather);
         return;
@@ -419,6 +421,9 @@ void gather_counters(const struct broker *broker, struct metrics_sample *sample)
 bool gather_sample(const struct gather *gather, struct arena *arena,
                    struct metrics_sample *sample) {
     metrics_sample_set(sample, METRIC_READY, gather->is_ready);
+    metrics_sample_set(sample, METRIC_RECOVERY_BYTES, (double)gather->left.bytes);
+    metrics_sample_set(sample, METRIC_RECOVERY_LOGS, (double)gather->left.logs);
+    metrics_sample_set(sample, METRIC_RECOVERY_SEGMENTS, (double)gather->left.segments);
     metrics_sample_set(sample, METRIC_ACTIVE_CONTROLLERS, gather->is_ready);
     if (!gather->is_ready) return true;
     for (uint32_t i = 0; i < gather->slot_count; i++) {

@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "broker/group/lag.h"
 #include "broker/metrics/page.h"
+#include "log/dir.h"
 
 struct broker;
 struct gather_slot;
@@ -34,6 +35,7 @@ struct gather {
     bool with_lists; /* also what the slots hold; otherwise only whether the shards answer */
     bool is_second;  /* the message that asks for the ends of partitions is under way */
     bool is_ready;   /* result: the broker serves everything */
+    struct log_recovery left; /* result: what the start still has before it */
     int64_t wall_ms; /* result: when that was */
     int64_t cluster_topics, cluster_partitions, leaderless_partitions, under_replicated_partitions;
     int64_t led_partitions, listed_partitions, live_brokers;

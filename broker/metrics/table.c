@@ -221,6 +221,18 @@ const struct metric_row metric_table[METRIC_COUNT] = {
     [METRIC_BYTES_IN] = {"klamm_received_bytes_total", METRIC_COUNTER, FROM_SHARDS, 0, "bytes",
                          "Octets of requests received, their lengths included.",
                          "kafka.server:type=socket-server-metrics,attribute=incoming-byte-total"},
+    [METRIC_RECOVERY_BYTES] =
+        {"klamm_recovery_remaining_bytes", METRIC_GAUGE, FROM_GATHERED, 0, "bytes",
+         "Octets of segments that the start still recovers, of the logs that are being opened.",
+         NULL},
+    [METRIC_RECOVERY_LOGS] =
+        {"klamm_recovery_remaining_logs", METRIC_GAUGE, FROM_GATHERED, 0, "",
+         "Logs that the start has not opened yet, in all log directories.",
+         "kafka.log:type=LogManager,name=remainingLogsToRecover"},
+    [METRIC_RECOVERY_SEGMENTS] =
+        {"klamm_recovery_remaining_segments", METRIC_GAUGE, FROM_GATHERED, 0, "",
+         "Segments that the start still recovers, of the logs that are being opened.",
+         "kafka.log:type=LogManager,name=remainingSegmentsToRecover"},
     [METRIC_REQUEST_DURATION] = {"klamm_request_duration_seconds", METRIC_HISTOGRAM, FROM_LATENCY,
                                  0, "seconds",
                                  "From the turn in which a request was read to the turn in which "

@@ -121,7 +121,7 @@ void partition_settle(struct partition *p) {
     partition_update_watermark(p);
 }
 
-void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
+enum status partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
                     int32_t index, uint32_t dir_index) {
     struct partition *p = MEM_NEW(shard->mem, struct partition);
     char *name = mem_need(shard->mem, topic->name.len + 1);
@@ -146,7 +146,7 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
                   LOG_TEXT(p->topic), index, status_name(st));
         if (p->log != NULL) log_abandon(p->log);
         partition_free(p);
-        return;
+        return st;
     }
     if (!shard->has_opened) {
         const struct checkpoint *ends = &shard->broker->dirs[dir_index].clean_ends;
@@ -158,6 +158,7 @@ void partition_open(struct job *job, struct shard *shard, const struct topic_ima
     partition_update_watermark(p);
     map_insert(&shard->partitions, partition_hash(p->topic_id, p->index), &p->node);
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
+    return ST_OK;
 }
 
 void partition_begin_epoch(struct partition *p, int32_t leader_epoch) {

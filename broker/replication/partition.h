@@ -58,8 +58,9 @@ struct partition {
 };
 
 /** Opens (or creates) the log in the directory and puts the partition into the shard's map. What
- * fails is logged, and the partition is not there: it answers as one that has no leader here. */
-void partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
+ * fails is logged, and the partition is not there: it answers as one that has no leader here.
+ * ST_NOMEM: no memory or no descriptor was left, which may be better later. */
+enum status partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
                     int32_t index, uint32_t dir_index);
 /** Takes over the settings that the shard's image has for it by now. */
 void partition_settle(struct partition *partition);

@@ -19,6 +19,7 @@
 #include "broker/shard/live.h"
 #include "broker/shard/log_starts.h"
 #include "broker/shard/moves.h"
+#include "broker/shard/opening.h"
 #include "broker/shard/places.h"
 #include "broker/shard/housekeeping.h"
 #include "broker/shard/scrubbers.h"
@@ -40,6 +41,7 @@ struct lifecycle {
     struct step steps[LIMIT_SHARDS];
     uint32_t step_count; /* steps not back yet */
     struct job *job;
+    struct opening_report report;
     enum status stop_status;
     bool is_starting; /* a failure meanwhile makes the start fail: one job at a time uses steps */
     bool is_stopping;
@@ -470,7 +472,9 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     st = publisher_open(job, broker, ret_message);
     if (st == ST_OK) st = settle_places(job, broker, ret_message);
     if (st != ST_OK) return st;
+    opening_report_begin(&life->report, broker);
     st = all_shards(job, life, 0, step_open, ret_message);
+    opening_report_end(&life->report);
     if (st != ST_OK) return st;
     disk_watch_start(broker);
     /* Shard 0 binds first, so that a port 0 is one port for all. */

@@ -99,6 +99,7 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
         shard->dirs[i].on_full = disk_watch_full;
         shard->dirs[i].idle_file_limit = idle_file_limit(broker);
         shard->dirs[i].offline = broker->dirs[i].is_missing;
+        shard->dirs[i].recovery = &broker->dirs[i].recovery;
         shard->dir_failures[i] = (struct dir_failure){.broker = broker, .dir_index = i};
     }
     list_init(&shard->images);

@@ -40,6 +40,7 @@ struct broker_dir {
     struct log_starts *starts, *cleaner; /* shard 0's: broker/shard/log_starts.h */
     struct found_partition *found;
     uint32_t found_count;
+    struct log_recovery recovery; /* of the start: broker/shard/opening.h */
 };
 
 /* Shared by all shards; only shard 0 changes it, and only before the others are told. */

@@ -753,3 +753,28 @@ Test(recovery, zeros_of_a_preallocated_file_are_no_damage) {
         fixture_release(&fx);
     }
 }
+
+/* What is left of a recovery, seen by each operation of it. */
+static struct log_recovery left, most;
+static int note_left(struct plain_io *plain, const struct plain_call *call) {
+    most.segments = MAX(most.segments, left.segments);
+    most.bytes = MAX(most.bytes, left.bytes);
+    return 0;
+}
+
+Test(recovery, what_is_left_is_counted_down_to_nothing) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 1700; /* ten batches */
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 35);
+    fx.dir.recovery = &left;
+    fx.plain.fault = note_left;
+    cr_assert_eq(fixture_crash(&fx, 15), ST_OK);
+    fx.plain.fault = NULL;
+    cr_expect_eq(most.segments, 3);
+    cr_expect_gt(most.bytes, 3000);
+    cr_expect_eq(left.segments, 0);
+    cr_expect_eq(left.bytes, 0);
+    fixture_release(&fx);
+}

@@ -1,0 +1,198 @@
+/* broker/shard/opening.c - a queue of logs for each directory, and some jobs at each. */
+#include "broker/shard/opening.h"
+#include <inttypes.h>
+#include "base/limits.h"
+#include "base/logging.h"
+#include "broker/config/settings.h"
+#include "broker/metadata/apply.h"
+#include "broker/replication/partition.h"
+#include "broker/shard/places.h"
+
+#define REPORT_US UINT64_C(5000000)
+#define PAUSE_US UINT64_C(100000)      /* before the first try again; each pause is longer, ... */
+#define PAUSE_MAX_US UINT64_C(1000000) /* ... up to this */
+
+struct item {
+    const struct topic_image *topic;
+    int32_t index;
+};
+
+/* The logs of one directory. */
+struct queue {
+    struct opening *opening;
+    struct item *items;
+    uint32_t count, capacity, next;
+    uint32_t dir_index;
+};
+
+struct opening {
+    struct shard *shard;
+    struct queue *queues;   /* by directory */
+    uint32_t job_count;     /* under way */
+    struct job *waiter;     /* for them */
+    uint64_t patient_until_us; /* 0: nothing has been scarce yet */
+};
+
+/* --- what there is --- */
+
+/* Calls `each` for every partition of this shard that has a place. */
+static void walk(struct opening *opening,
+                 void (*each)(struct queue *queue, const struct topic_image *topic, int32_t index),
+                 bool complains) {
+    struct shard *shard = opening->shard;
+    struct image_iter iter;
+    image_iter_topics(shard->image, &iter);
+    for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
+        for (int32_t i = 0; i < topic->partition_count; i++) {
+            uint32_t dir_index = 0;
+            if (!shard_has_replica(shard, topic, i)) continue;
+            if (broker_dir_of(shard->broker, topic, i, true, &dir_index)) {
+                each(&opening->queues[dir_index], topic, i);
+            } else if (complains) {
+                LOG_ERROR("partition",
+                          "event=not-opened topic=%s partition=%d why=\"its log directory is "
+                          "not here, and it is not made anew elsewhere\"",
+                          LOG_TEXT(topic->name), i);
+            }
+        }
+    }
+}
+
+static void count(struct queue *queue, const struct topic_image *topic, int32_t index) {
+    (void)topic;
+    (void)index;
+    queue->capacity++;
+}
+
+static void put(struct queue *queue, const struct topic_image *topic, int32_t index) {
+    queue->items[queue->count++] = (struct item){topic, index};
+}
+
+static void fill(struct opening *opening) {
+    struct broker *broker = opening->shard->broker;
+    struct mem *mem = opening->shard->mem;
+    opening->queues = mem_need(mem, broker->dir_count * sizeof *opening->queues);
+    for (uint32_t d = 0; d < broker->dir_count; d++)
+        opening->queues[d] = (struct queue){.opening = opening, .dir_index = d};
+    walk(opening, count, true);
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        struct queue *queue = &opening->queues[d];
+        queue->items = mem_need(mem, queue->capacity * sizeof *queue->items);
+        log_recovery_add(&broker->dirs[d].recovery.logs, (int64_t)queue->capacity);
+    }
+    walk(opening, put, false);
+}
+
+static void empty(struct opening *opening) {
+    struct mem *mem = opening->shard->mem;
+    uint32_t dir_count = opening->shard->broker->dir_count;
+    for (uint32_t d = 0; d < dir_count; d++) {
+        struct queue *queue = &opening->queues[d];
+        mem_free(mem, queue->items, queue->capacity * sizeof *queue->items);
+    }
+    mem_free(mem, opening->queues, dir_count * sizeof *opening->queues);
+}
+
+/* --- opening --- */
+
+static void open_one(struct job *job, struct queue *queue, const struct item *item) {
+    struct opening *opening = queue->opening;
+    struct shard *shard = opening->shard;
+    uint64_t pause_us = PAUSE_US;
+    while (partition_open(job, shard, item->topic, item->index, queue->dir_index) == ST_NOMEM) {
+        uint64_t now_us = shard->io->now.mono_us;
+        if (opening->patient_until_us == 0)
+            opening->patient_until_us = now_us + OPENING_PATIENCE_US;
+        if (now_us >= opening->patient_until_us) return;
+        job_sleep_until(job, now_us + pause_us);
+        pause_us = MIN(pause_us * 2, PAUSE_MAX_US);
+    }
+}
+
+static void open_queue(struct job *job, void *argument) {
+    struct queue *queue = argument;
+    struct opening *opening = queue->opening;
+    struct broker_dir *dir = &opening->shard->broker->dirs[queue->dir_index];
+    while (queue->next < queue->count) {
+        open_one(job, queue, &queue->items[queue->next++]);
+        log_recovery_add(&dir->recovery.logs, -1);
+    }
+    if (--opening->job_count == 0 && opening->waiter != NULL) job_wake(opening->waiter);
+}
+
+/* Of each directory. */
+static uint32_t jobs_at_once(const struct shard *shard) {
+    const struct broker *broker = shard->broker;
+    struct broker_settings settings =
+        broker_settings_of(broker->setup.config, shard->image, broker->node_id);
+    int64_t all = setting_number(&settings, STR("num.recovery.threads.per.data.dir"));
+    int64_t own = (all + broker->shard_count - 1) / (int64_t)broker->shard_count;
+    int64_t most = (int64_t)LIMIT_JOBS / 2 / (int64_t)broker->dir_count;
+    return (uint32_t)MAX((int64_t)1, MIN(own, most));
+}
+
+void shard_open_partitions(struct job *job, struct shard *shard) {
+    struct opening opening = {.shard = shard};
+    uint32_t jobs = jobs_at_once(shard);
+    fill(&opening);
+    opening.job_count = 1; /* this one */
+    for (uint32_t d = 0; d < shard->broker->dir_count; d++) {
+        struct queue *queue = &opening.queues[d];
+        for (uint32_t i = 0; i < MIN(jobs, queue->count); i++) {
+            opening.job_count++;
+            job_start(&shard->jobs, open_queue, queue);
+        }
+    }
+    opening.waiter = job;
+    if (--opening.job_count > 0) job_suspend(job);
+    empty(&opening);
+    shard->has_opened = true;
+}
+
+/* --- how far it is --- */
+
+static struct log_recovery left_in(const struct broker_dir *dir) {
+    return (struct log_recovery){
+        .logs = log_recovery_get(&dir->recovery.logs),
+        .segments = log_recovery_get(&dir->recovery.segments),
+        .bytes = log_recovery_get(&dir->recovery.bytes),
+    };
+}
+
+struct log_recovery opening_left(const struct broker *broker) {
+    struct log_recovery sum = {0};
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        struct log_recovery left = left_in(&broker->dirs[d]);
+        sum.logs += left.logs;
+        sum.segments += left.segments;
+        sum.bytes += left.bytes;
+    }
+    return sum;
+}
+
+static void set_next(struct opening_report *report) {
+    struct io *io = report->broker->setup.ios[0];
+    io_timer_set(io, &report->timer, io->now.mono_us + REPORT_US);
+}
+
+static void report_due(struct io_timer *timer) {
+    struct opening_report *report = CONTAINER_OF(timer, struct opening_report, timer);
+    for (uint32_t d = 0; d < report->broker->dir_count; d++) {
+        struct log_recovery left = left_in(&report->broker->dirs[d]);
+        if (left.logs == 0) continue;
+        LOG_INFO("log",
+                 "event=opening dir=%s logs_left=%" PRIu64 " recovering_segments=%" PRIu64
+                 " recovering_bytes=%" PRIu64,
+                 LOG_TEXT(report->broker->dirs[d].path), left.logs, left.segments, left.bytes);
+    }
+    set_next(report);
+}
+
+void opening_report_begin(struct opening_report *report, const struct broker *broker) {
+    *report = (struct opening_report){.timer.fire = report_due, .broker = broker};
+    set_next(report);
+}
+
+void opening_report_end(struct opening_report *report) {
+    io_timer_clear(report->broker->setup.ios[0], &report->timer);
+}

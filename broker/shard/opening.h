@@ -1,0 +1,27 @@
+/* broker/shard/opening.h - the logs of a shard are opened at the start, and recovered where needed:
+ * num.recovery.threads.per.data.dir at once in each log directory, shared by the shards (at least
+ * one a shard), so that a slow directory holds up no other one. What recovery holds in memory is
+ * bounded by that number (log/recovery.h).
+ *
+ * A log that finds no memory or no descriptor is tried again, for OPENING_PATIENCE_US of the whole
+ * start: closed, it would stay so until the next one. */
+#pragma once
+#include "broker/shard/shard.h"
+
+#define OPENING_PATIENCE_US UINT64_C(30000000)
+
+/** Opens every partition of the image that this shard owns. Those that fail are logged and left
+ * out. */
+void shard_open_partitions(struct job *job, struct shard *shard);
+
+/* What all directories still have before them; on any thread. */
+struct log_recovery opening_left(const struct broker *broker);
+
+/* A line for each directory every few seconds, as long as there is something left. */
+struct opening_report {
+    struct io_timer timer;
+    const struct broker *broker;
+};
+/** On shard 0, from before any shard opens its logs until after all have. */
+void opening_report_begin(struct opening_report *report, const struct broker *broker);
+void opening_report_end(struct opening_report *report);
