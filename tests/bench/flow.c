@@ -39,6 +39,10 @@ struct loop {
 union flow_response {
     struct produce_response produce;
     struct fetch_response fetch;
+    struct offset_commit_response offset_commit;
+    struct consumer_group_heartbeat_response heartbeat;
+    struct join_group_response join;
+    struct sync_group_response sync;
 };
 
 static void loop_open(struct loop *loop) {

@@ -247,6 +247,10 @@ static void work(struct beater *b) {
             take_error(b, "OffsetCommit", seat_commit(seat, p, 9));
         }
     }
+    for (uint32_t t = 1; t < seat->book->topic_count && seat->generation > 0; t++) {
+        if (seat_owns(seat, t, 0) && actor_chance(seat->actor, 30))
+            take_error(b, "OffsetCommit", seat_commit_passing(seat, t, 0));
+    }
 }
 
 static void leave(struct beater *b, int32_t epoch) {

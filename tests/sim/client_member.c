@@ -37,6 +37,7 @@ static void take_error(struct member *m, const char *what, int16_t error) {
         return;
     case KAFKA_UNKNOWN_MEMBER_ID:
     case KAFKA_ILLEGAL_GENERATION:
+    case KAFKA_GROUP_ID_NOT_FOUND: /* an empty group expired */
     case KAFKA_FENCED_INSTANCE_ID: forget_id(m); return;
     case KAFKA_UNKNOWN_TOPIC_OR_PARTITION: seat_make_topic(&m->seat); return;
     default:

@@ -107,12 +107,13 @@ void seat_make_topic(struct seat *seat) {
 
 /* --- offsets --- */
 
-int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version) {
+/* KAFKA_NONE: it was acknowledged. */
+static int16_t ask_commit(struct seat *seat, int16_t version, uint32_t name, uint32_t partition,
+                          int64_t offset) {
     struct offset_commit_request request;
     struct offset_commit_response response;
     struct offset_commit_request_topic topic;
     struct offset_commit_request_partition one;
-    int64_t offset = seat->offsets[partition] + 1 + (int64_t)actor_draw(seat->actor, 10);
     offset_commit_request_defaults(&request);
     offset_commit_request_topic_defaults(&topic);
     offset_commit_request_partition_defaults(&one);
@@ -120,7 +121,7 @@ int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version) {
     request.generation_id_or_member_epoch = seat->generation;
     request.member_id = str_of(seat->id);
     if (seat->is_static) request.group_instance_id = str_of(seat->instance_id);
-    topic.name = str_of(book_names[0]);
+    topic.name = str_of(book_names[name]);
     topic.partitions = &one;
     topic.partitions_count = 1;
     one.partition_index = (int32_t)partition;
@@ -128,15 +129,26 @@ int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version) {
     one.committed_metadata = STR("");
     request.topics = &topic;
     request.topics_count = 1;
-    int32_t generation = seat->generation, latest = seat->book->latest[seat->group];
     bool was_overtaken = seat_is_overtaken(seat);
-    group_book_committing(seat->book, seat->group, partition, offset);
-    seat->is_known[partition] = false; /* until the answer is there */
     if (seat_call(seat, API_OFFSET_COMMIT, version, &request, &response) != ST_OK)
         return KAFKA_NETWORK_EXCEPTION;
     int16_t error = response.topics[0].partitions[0].error_code;
+    if (error == KAFKA_NONE && was_overtaken)
+        group_book_overtaken(seat->book, seat->group, seat->number, "a commit");
+    return error;
+}
+
+int16_t seat_commit_passing(struct seat *seat, uint32_t topic, uint32_t index) {
+    return ask_commit(seat, 9, seat->book->topics[topic].name, index, 1);
+}
+
+int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version) {
+    int64_t offset = seat->offsets[partition] + 1 + (int64_t)actor_draw(seat->actor, 10);
+    int32_t generation = seat->generation, latest = seat->book->latest[seat->group];
+    group_book_committing(seat->book, seat->group, partition, offset);
+    seat->is_known[partition] = false; /* until the answer is there */
+    int16_t error = ask_commit(seat, version, 0, partition, offset);
     if (error != KAFKA_NONE) return error;
-    if (was_overtaken) group_book_overtaken(seat->book, seat->group, seat->number, "a commit");
     group_book_committed(seat->book, seat->group, partition, offset, generation, latest);
     seat->offsets[partition] = offset;
     seat->is_known[partition] = true;

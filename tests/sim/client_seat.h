@@ -38,6 +38,8 @@ enum status seat_call(struct seat *seat, int16_t key, int16_t version,
  * KAFKA_NETWORK_EXCEPTION without an answer. */
 int16_t seat_fetch(struct seat *seat, uint32_t partition);
 int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version);
+/** Commits for a topic that comes and goes, which takes its offsets along. */
+int16_t seat_commit_passing(struct seat *seat, uint32_t topic, uint32_t index);
 /** Waits, where the coordinator asks for it by its error; false: it is another kind of error. */
 bool seat_waits(struct seat *seat, int16_t error);
 /** Asks for `events` and the coordinator, which makes both when they are not there. */
