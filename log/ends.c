@@ -24,7 +24,7 @@ enum status segments_remove(struct job *job, struct log *log, uint32_t first, ui
     bool upwards = first == 0 && count < log->segment_count;
     for (uint32_t i = 0; st == ST_OK && i < count; i++) {
         uint32_t index = upwards ? first + i : first + count - 1 - i;
-        st = segment_rename(job, log, log->segments[index]->base_offset, "", SUFFIX_DELETED, true);
+        st = segment_set_aside(job, log, log->segments[index]->base_offset, true);
     }
     if (st == ST_OK) st = job_dir_sync(job, log->path);
     if (st != ST_OK) return st;

@@ -18,6 +18,19 @@ enum status segment_rename(struct job *job, const struct log *log, int64_t base_
     return ST_OK;
 }
 
+enum status segment_set_aside(struct job *job, const struct log *log, int64_t base_offset,
+                              bool with_snapshot) {
+    enum status st = segment_rename(job, log, base_offset, "", SUFFIX_DELETED, with_snapshot);
+    for (int part = 0; st == ST_NO_SPACE && part < PART_COUNT; part++) {
+        if (part == PART_SNAPSHOT && !with_snapshot) continue;
+        struct log_path path;
+        log_path_of_part(&path, log->path, base_offset, (enum segment_part)part, "");
+        enum status unlinked = job_unlink(job, path.text);
+        if (unlinked != ST_OK && unlinked != ST_NOT_FOUND) return unlinked;
+    }
+    return st == ST_NO_SPACE ? ST_OK : st;
+}
+
 /* Whether they are still there, one behind the other, and none of them is the active one. */
 static bool are_there(const struct log *log, const int64_t *bases, uint32_t count,
                       uint32_t *ret_first) {
@@ -47,7 +60,7 @@ static enum status settle_names(struct job *job, struct log *log, const int64_t 
                                 uint32_t count) {
     enum status st = ST_OK;
     for (uint32_t i = 0; i < count && st == ST_OK; i++)
-        st = segment_rename(job, log, bases[i], "", SUFFIX_DELETED, i > 0);
+        st = segment_set_aside(job, log, bases[i], i > 0);
     if (st == ST_OK) st = job_dir_sync(job, log->path);
     if (st == ST_OK) st = segment_rename(job, log, bases[0], SUFFIX_SWAP, "", false);
     if (st == ST_OK) st = job_dir_sync(job, log->path);

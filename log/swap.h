@@ -4,6 +4,7 @@
  *   <base>.log.cleaned ..  whole and on stable storage; a start removes them
  *   <base>.log.swap ..     all parts renamed, durably: from here on a start finishes the work
  *   the old ones           renamed to .deleted, durably; removed after file.delete.delay.ms
+ *                          (at once where a full disk has no room for the name)
  *   <base>.log ..          renamed, durably
  *
  * Who holds an old segment keeps it and its file. Until the names are settled the new one's indexes
@@ -16,6 +17,11 @@
  * producer snapshot goes along only when with_snapshot. Not yet durable. */
 MUST_CHECK enum status segment_rename(struct job *job, const struct log *log, int64_t base_offset,
                                       const char *from, const char *to, bool with_snapshot);
+/** Takes a segment's names away before its files are removed: renamed to .deleted, the producer
+ * snapshot with them only when with_snapshot. A full disk may have no room for longer names: there
+ * the files are removed at once, which makes room. Not yet durable. */
+MUST_CHECK enum status segment_set_aside(struct job *job, const struct log *log,
+                                         int64_t base_offset, bool with_snapshot);
 /** Puts `cleaned` (taken, also on failure) in the place of `count` segments that begin with the one
  * of its base offset; `bases` are theirs. Its .cleaned files are durable, its index entries all in
  * memory. ST_STALE: those segments are not the log's any more, or is_wanted says no; nothing

@@ -1,6 +1,7 @@
 /* tests/unit/log/cleaner.c - compaction of whole logs: against a naive model, through crashes,
  * beside readers, retention and settings that change. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,6 +426,25 @@ Test(cleaner, a_log_that_loses_nothing_is_not_written_again) {
     cr_assert_eq(clean(&b), ST_OK);
     cr_expect_eq(b.fx.plain.counts[PLAIN_RENAME], renames);
     cr_expect_not(file_exists(&b.fx, SEGMENT_0 ".log.cleaned"));
+    fixture_release(&b.fx);
+}
+
+static int no_longer_names(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    bool is_longer = call->kind == PLAIN_RENAME && strlen(call->path2) > strlen(call->path);
+    return is_longer ? -ENOSPC : 0;
+}
+
+Test(cleaner, a_disk_without_room_for_a_longer_name_is_compacted) {
+    struct bench b;
+    bench_init(&b, 5);
+    fill(&b, 100);
+    b.fx.plain.fault = no_longer_names;
+    cr_assert_eq(clean(&b), ST_OK);
+    cr_expect_not(log_is_offline(b.fx.log));
+    cr_expect_not(file_exists(&b.fx, SEGMENT_0 ".log.deleted"));
+    check(&b, true, "without room");
+    b.fx.plain.fault = NULL;
     fixture_release(&b.fx);
 }
 

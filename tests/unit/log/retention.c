@@ -1,5 +1,6 @@
 /* tests/unit/log/retention.c - which segments go (a table), and that they go. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -287,6 +288,24 @@ Test(retention, what_was_there_before_without_timestamps_goes_by_its_files_time)
     set_file_time(&fx, "00000000000000000010.log", NOW);
     cr_expect_eq(retain(&fx, 15).segments, 1);
     cr_expect_eq(log_start_offset(fx.log), 10);
+    fixture_release(&fx);
+}
+
+static int no_renames(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    return call->kind == PLAIN_RENAME ? -ENOSPC : 0;
+}
+
+Test(retention, a_disk_without_room_for_a_longer_name_gets_it_by_removal) {
+    struct fixture fx;
+    make_log(&fx, 35, NOW - 2 * WEEK);
+    fx.plain.fault = no_renames;
+    cr_expect_eq(retain(&fx, 35).segments, 4);
+    fx.plain.fault = NULL;
+    cr_expect_not(log_is_offline(fx.log));
+    cr_expect_eq(log_start_offset(fx.log), 35);
+    cr_expect_not(file_exists(&fx, SEGMENT_0 ".log"));
+    cr_expect_not(file_exists(&fx, SEGMENT_0 ".log.deleted"));
     fixture_release(&fx);
 }
 
