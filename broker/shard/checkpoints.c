@@ -424,7 +424,12 @@ enum status checkpoints_write(struct job *job, struct broker *broker) {
     uint32_t total = 0;
     enum status st = ST_OK;
     for (uint32_t s = 0; s < broker->shard_count; s++) total += broker->shards[s]->closed_count;
-    for (uint32_t d = 0; d < broker->dir_count && st == ST_OK; d++)
-        if (!broker->dirs[d].failed) st = write_closed(job, broker, d, total);
+    for (uint32_t d = 0; d < broker->dir_count && st == ST_OK; d++) {
+        if (broker->dirs[d].failed) continue;
+        st = write_closed(job, broker, d, total);
+        if (st != ST_IO || d == broker->metadata_dir) continue;
+        broker->dirs[d].failed = true; /* it alone was not left in order */
+        st = ST_OK;
+    }
     return st;
 }

@@ -28,5 +28,6 @@ void checkpoints_stop(struct job *job, struct broker *broker);
 /** The partition has left its shard's map: recovery-point-offset-checkpoint is written without it.
  * ST_OK: on stable storage. On the partition's shard. */
 MUST_CHECK enum status checkpoints_forget(struct job *job, struct shard *shard, uint32_t dir_index);
-/** At a clean stop, when no shard has a partition open any more: all files, of what was closed. */
+/** At a clean stop, when no shard has a partition open any more: all files, of what was closed. A
+ * directory that cannot be written has failed; the result is that of the others. */
 MUST_CHECK enum status checkpoints_write(struct job *job, struct broker *broker);

@@ -540,6 +540,8 @@ static enum status stop(struct job *job, struct lifecycle *life) {
             if (broker->shards[s]->dirs[i].is_unclean) st = ST_NO_SPACE;
         if (st != ST_OK) break;
         st = log_dir_write_clean_marker(job, broker->dirs[i].path, broker_epoch);
+        /* It alone was not left in order, and is recovered by the next start. */
+        if (st == ST_IO && i != broker->metadata_dir) st = ST_OK;
     }
     (void)all_shards(job, life, 0, step_release_dirs, &message); /* cannot fail */
     unlock_dirs(job, broker);
