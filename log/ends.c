@@ -19,6 +19,7 @@
 
 enum status segments_remove(struct job *job, struct log *log, uint32_t first, uint32_t count) {
     enum status st = ST_OK;
+    if (first == 0 && count < log->segment_count) st = producers_secure(job, log, count);
     /* Inwards from whichever end of the log they are at, so that a crash in between leaves no gap.
      */
     bool upwards = first == 0 && count < log->segment_count;

@@ -306,6 +306,17 @@ enum status producers_save(struct job *job, struct log *log, const struct produc
     return remove_file(job, log, previous);
 }
 
+enum status producers_secure(struct job *job, const struct log *log, uint32_t index) {
+    struct log_path path;
+    int fd = -1;
+    log_path_of_part(&path, log->path, log->segments[index]->base_offset, PART_SNAPSHOT, "");
+    enum status st = job_open(job, path.text, IO_READ, 0, &fd);
+    if (st != ST_OK) return st == ST_NOT_FOUND ? ST_OK : st;
+    st = job_sync(job, fd, IO_ALL);
+    job_close(job, fd);
+    return st == ST_OK ? job_dir_sync(job, log->path) : st;
+}
+
 /* --- for the log's owner --- */
 
 enum producer_verdict log_check_producer(const struct log *log, const struct batch_view *batch,

@@ -5,9 +5,11 @@
  * producers_note each batch) and makes transaction indexes from it.
  *
  * Into them: a snapshot when a segment begins and at a clean stop. Snapshots are hints with a
- * checksum, so they are not synced, and a lost or broken one only makes the replay longer; but
- * their removal is, for one that came back after other batches took the place of those it tells of
- * would be believed. Kept are those that a segment begins with, and the newest.
+ * checksum, so they are not synced, and a lost or broken one only makes the replay longer, with one
+ * exception: that of the first segment stands for what was deleted in front of it, and is made
+ * durable before that goes. Their removal is synced, for one that came back after other batches
+ * took the place of those it tells of would be believed. Kept are those that a segment begins with,
+ * and the newest.
  * Source: ProducerStateManager.{truncateAndReload,takeSnapshot,removeStraySnapshots},
  * UnifiedLog.rebuildProducerState. */
 #pragma once
@@ -46,6 +48,11 @@ MUST_CHECK enum status producers_enter(struct producers_load *load, uint32_t ind
 MUST_CHECK enum status producers_finish(struct producers_load *load, struct scan *scan);
 /** All of these at once, for a log that was truncated. */
 MUST_CHECK enum status producers_reload(struct job *job, struct log *log);
+
+/** Makes the snapshot durable that segment `index` begins with, before the segments in front of it
+ * go: no replay can tell any more what their producers sent. Where a full disk had no room for one,
+ * there is none. */
+MUST_CHECK enum status producers_secure(struct job *job, const struct log *log, uint32_t index);
 
 /* A snapshot on its way into its file. */
 struct producers_image {

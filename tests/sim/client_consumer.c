@@ -288,6 +288,17 @@ void client_start_consumer(struct clients *clients) {
 
 /* --- the judge --- */
 
+/* Asks until it is told; all is healed. 0 once the world has stopped. */
+static int64_t start_now(struct consumer *c, const struct follow *f) {
+    while (!c->actor->clients->world->stopped) {
+        arena_reset(&c->actor->arena);
+        int64_t start = actor_connect(c->actor) == ST_OK ? list_offset(c, f, EARLIEST) : -1;
+        if (start >= 0) return start;
+        actor_sleep(c->actor, 20000);
+    }
+    return 0;
+}
+
 static void partition_judge(struct consumer *c, struct client_topic *topic, uint32_t index) {
     struct history *history = c->actor->clients->history;
     c->follow_count = 0;
@@ -312,7 +323,8 @@ static void partition_judge(struct consumer *c, struct client_topic *topic, uint
             bool is_refused = f->watermark < 0 && f->reader.next_offset == before;
             if (st != ST_OK || is_refused) actor_sleep(c->actor, 20000);
         }
-        /* What was on its way may have come meanwhile. */
+        /* What was on its way may have come meanwhile, and retention may have taken some. */
+        start = start_now(c, f);
         history_end(history, f->reader.partition, start, MAX(end, f->reader.next_offset));
         return;
     }

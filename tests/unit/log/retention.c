@@ -309,6 +309,32 @@ Test(retention, a_disk_without_room_for_a_longer_name_gets_it_by_removal) {
     fixture_release(&fx);
 }
 
+/* What must be durable before the first segment loses its name, in this order. */
+static const char *secured;
+static int note_secured(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    bool is_snapshot = call->kind == PLAIN_OPEN && strstr(call->path, "30.snapshot") != NULL;
+    if (is_snapshot) secured = "opened";
+    if (call->kind == PLAIN_SYNC && strcmp(secured, "opened") == 0) secured = "synced";
+    if (call->kind == PLAIN_DIR_SYNC && strcmp(secured, "synced") == 0) secured = "named";
+    if (call->kind == PLAIN_RENAME && strstr(call->path2, ".log.deleted") != NULL &&
+        strcmp(secured, "named") != 0)
+        secured = "too late";
+    return 0;
+}
+
+Test(retention, what_is_known_of_producers_is_durable_before_their_batches_go) {
+    struct fixture fx;
+    make_log(&fx, 35, NOW - DAY);
+    fx.config.retention_bytes = 1;
+    secured = "";
+    fx.plain.fault = note_secured;
+    cr_expect_eq(retain(&fx, 35).segments, 3);
+    fx.plain.fault = NULL;
+    cr_expect_str_eq(secured, "named");
+    fixture_release(&fx);
+}
+
 Test(retention, settings_that_change_act_at_the_next_check) {
     struct fixture fx;
     make_log(&fx, 35, NOW - DAY);
