@@ -205,15 +205,12 @@ enum status log_delete(struct job *job, struct log *log) {
     ASSERT(list_is_empty(&log->queued));
     log_job_quiet(job, log);
     rounds_forget(log);
-    struct log_path path;
-    log_dir_unique_path(log->dir->io, log->dir->path, log->topic, log->partition, "-delete", &path);
-    enum status st = log_is_offline(log) ? ST_IO : job_rename(job, log->path, path.text);
-    if (st == ST_OK) st = job_dir_sync(job, log->dir->path.ptr);
-    if (st == ST_OK) {
-        removal_of_directory(log->dir, path.text, log->config->file_delete_delay_ms);
-    } else {
-        log_fail(log, st);
+    enum status st = ST_IO;
+    if (!log_is_offline(log)) {
+        st = removal_of_partition(job, log->dir, log->path, log->topic, log->partition,
+                                  log->config->file_delete_delay_ms);
     }
+    if (st != ST_OK) log_fail(log, st);
     log_job_end(log);
     log_abandon(log);
     log_let_go(log);

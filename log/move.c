@@ -334,12 +334,8 @@ static void switch_over(struct mover *m, int file) {
 /* Of the log's two directories the one that it is not in goes. */
 static enum status put_away(struct job *job, struct log *log, struct log_dir *dir,
                             const char *path) {
-    struct log_path deleted;
-    log_dir_unique_path(dir->io, dir->path, log->topic, log->partition, "-delete", &deleted);
-    enum status st = job_rename(job, path, deleted.text);
-    if (st == ST_OK) st = job_dir_sync(job, dir->path.ptr);
-    if (st == ST_OK)
-        removal_of_directory(dir, deleted.text, log->config->file_delete_delay_ms);
+    enum status st = removal_of_partition(job, dir, path, log->topic, log->partition,
+                                          log->config->file_delete_delay_ms);
     return judge_dir(dir, path, st);
 }
 

@@ -1,5 +1,6 @@
 /* log/removal.c - timers that start jobs that unlink. */
 #include "log/removal.h"
+#include <string.h>
 #include "base/assert.h"
 #include "base/logging.h"
 
@@ -14,18 +15,25 @@ struct removal {
     char path[];
 };
 
-enum status remove_directory(struct job *job, const char *path) {
+/* All but one, which may be "". */
+static enum status remove_files(struct job *job, const char *path, const char *but) {
     struct io_listing listing = {0};
     enum status st = job_list(job, path, &listing);
-    if (st != ST_OK) return st == ST_NOT_FOUND ? ST_OK : st;
     for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
         struct log_path file;
+        if (strcmp(listing.entries[i].name, but) == 0) continue;
         log_path_of_name(&file, path, listing.entries[i].name, "");
         st = job_unlink(job, file.text);
         if (st == ST_NOT_FOUND) st = ST_OK;
     }
     io_listing_free(job_mem(job), &listing);
-    return st == ST_OK ? job_rmdir(job, path) : st;
+    return st;
+}
+
+enum status remove_directory(struct job *job, const char *path) {
+    enum status st = remove_files(job, path, "");
+    if (st == ST_OK) st = job_rmdir(job, path);
+    return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
 static enum status remove_parts(struct job *job, const struct removal *removal) {
@@ -81,8 +89,26 @@ void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offs
     schedule(dir, path, base_offset, delay_ms);
 }
 
-void removal_of_directory(struct log_dir *dir, const char *path, int64_t delay_ms) {
-    schedule(dir, path, WHOLE_DIRECTORY, delay_ms);
+/* What tells whose the files are goes last: a start may find the rest. */
+static enum status remove_in_place(struct job *job, const char *path) {
+    struct log_path metadata;
+    log_path_of_name(&metadata, path, PARTITION_METADATA_FILE, "");
+    enum status st = remove_files(job, path, PARTITION_METADATA_FILE);
+    if (st == ST_OK) st = job_dir_sync(job, path);
+    if (st == ST_OK) st = job_unlink(job, metadata.text);
+    return st == ST_OK || st == ST_NOT_FOUND ? job_rmdir(job, path) : st;
+}
+
+enum status removal_of_partition(struct job *job, struct log_dir *dir, const char *path,
+                                 struct str topic, int32_t partition, int64_t delay_ms) {
+    struct log_path deleted;
+    log_dir_unique_path(dir->io, dir->path, topic, partition, "-delete", &deleted);
+    enum status st = job_rename(job, path, deleted.text);
+    bool is_renamed = st == ST_OK;
+    if (st == ST_NO_SPACE) st = remove_in_place(job, path);
+    if (st == ST_OK) st = job_dir_sync(job, dir->path.ptr);
+    if (st == ST_OK && is_renamed) schedule(dir, deleted.text, WHOLE_DIRECTORY, delay_ms);
+    return st;
 }
 
 void removals_end(struct job *job, struct log_dir *dir) {

@@ -1,5 +1,6 @@
 /* tests/unit/log/ends.c - truncation, a raised start, deletion, leader epochs. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <dirent.h>
 #include <stdlib.h>
 #include "tests/unit/log/fixture.h"
@@ -141,6 +142,32 @@ Test(ends, deletion_renames_at_once_and_removes_after_the_delay) {
     cr_expect_not(directory_has(fx.path, "-delete"));
     cr_expect(directory_has(fx.path, "t-0"));
     log_read_release(&read); /* the sender had it all the time */
+    fixture_release(&fx);
+}
+
+/* In the order in which they went. */
+static char removed[2048];
+static int no_longer_names(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    if (call->kind == PLAIN_UNLINK) {
+        strncat(removed, strrchr(call->path, '/'), sizeof removed - strlen(removed) - 1);
+    }
+    return call->kind == PLAIN_RENAME ? -ENOSPC : 0;
+}
+
+Test(ends, a_disk_without_room_for_another_name_loses_the_directory_at_once) {
+    struct fixture fx;
+    make_log(&fx);
+    removed[0] = 0;
+    fx.plain.fault = no_longer_names;
+    cr_assert_eq(fixture_delete(&fx), ST_OK);
+    fx.plain.fault = NULL;
+    cr_expect_not(fx.dir.offline);
+    cr_expect_not(directory_has(fx.path, "t-0"));
+    cr_expect_not(directory_has(fx.path, "-delete"));
+    const char *owner = strstr(removed, "/partition.metadata");
+    cr_assert_not_null(owner);
+    cr_expect_str_eq(owner, "/partition.metadata", "it tells a start whose the rest was");
     fixture_release(&fx);
 }
 
