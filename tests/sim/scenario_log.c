@@ -703,6 +703,7 @@ static void reap_due(struct event *event) {
         MEM_FREE(p->mem, b);
     }
     MEM_FREE(p->mem, p);
+    s->process = NULL; /* nobody is left to be told to stop */
     uint64_t leaked = node_exit(s->node);
     if (leaked > 0)
         world_fail(s->world, "%llu blocks of memory were not given back",
