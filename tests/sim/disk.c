@@ -394,6 +394,7 @@ static void sync_page_good(struct disk *disk, struct sync_page *at) {
  * contents. */
 static void sync_page_bad(struct disk *disk, struct sync_page *at) {
     struct page *page = at->page;
+    at->inode->lost_count++;
     if (page->sequence != at->sequence || prng_chance(&disk->world->prng, 1, 2)) return;
     page_clean(page);
     if (prng_chance(&disk->world->prng, 1, 4)) page_set(disk, &page->current, page->stable);
@@ -410,6 +411,12 @@ static void sync_inode_good(struct disk *disk, struct sync_inode *at) {
         inode->stable_size_sequence = at->sequence;
     }
     if (inode->is_directory) changes_apply(disk, inode, at->sequence);
+}
+
+bool disk_lost(struct disk_file *file) {
+    bool is_new = file->lost_count != file->inode->lost_count;
+    file->lost_count = file->inode->lost_count;
+    return is_new;
 }
 
 void disk_sync_end(struct disk *disk, struct disk_sync *sync, bool good) {

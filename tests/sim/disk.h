@@ -45,6 +45,7 @@ struct disk_file {
     unsigned flags;      /* enum io_open_flags */
     uint32_t process;    /* who opened it, for locks */
     uint32_t busy_count; /* operations under way on it; the caller's */
+    uint32_t lost_count; /* of the inode, when a sync of this file last told of it */
     uint64_t volume;     /* the caller's: disk_volume of its path */
 };
 /** Names the top directory that a path is in, as if each were a device of its own; never 0. */
@@ -90,6 +91,9 @@ struct disk_sync *disk_sync_begin_path(struct disk *disk, const char *path, int6
  * being on the device, so that the next sync succeeds without it (and some even reads as before):
  * never try again. */
 void disk_sync_end(struct disk *disk, struct disk_sync *sync, bool good);
+/** Whether any sync has failed to store the file's pages since it was opened or this was last asked:
+ * the next sync of the open file tells of it, whoever's sync it was (Linux's errseq_t). */
+bool disk_lost(struct disk_file *file);
 /** Gives it up: nothing changes. */
 void disk_sync_drop(struct disk *disk, struct disk_sync *sync);
 

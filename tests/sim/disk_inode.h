@@ -61,6 +61,7 @@ struct inode {
     uint64_t stable_size_sequence; /* of the disk when the sync that made it stable began */
     struct list shrinks;           /* struct shrink, oldest first */
     uint64_t reserved_bytes;       /* allocated up to here */
+    uint32_t lost_count;           /* syncs that lost pages of it */
     /* a directory */
     struct list names;        /* struct name, as they are now */
     struct list stable_names; /* as they are on the device */

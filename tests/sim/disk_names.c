@@ -169,7 +169,8 @@ int64_t disk_open(struct disk *disk, const char *path, unsigned flags, unsigned 
     if (inode->is_directory && (flags & IO_WRITE) != 0) return -EISDIR;
     if (!inode->is_directory && (flags & IO_DIRECTORY) != 0) return -ENOTDIR;
     struct disk_file *file = MEM_NEW(disk->mem, struct disk_file);
-    *file = (struct disk_file){.inode = inode, .flags = flags, .process = process};
+    *file = (struct disk_file){
+        .inode = inode, .flags = flags, .process = process, .lost_count = inode->lost_count};
     inode->refs++;
     disk->open_count++;
     if ((flags & IO_TRUNCATE) != 0 && (flags & IO_WRITE) != 0)

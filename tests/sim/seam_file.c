@@ -260,7 +260,8 @@ static int64_t sync_execute(struct sim_op *op) {
     bool good = !fault(op, FAULT_DISK_SYNC_ERROR, faults_of(op)->sync_error);
     disk_sync_end(disk_of(op), op->sync, good);
     op->sync = NULL;
-    return good ? 0 : -EIO;
+    bool was_lost = op->kind == OP_SYNC && disk_lost(op->file);
+    return good && !was_lost ? 0 : -EIO;
 }
 
 static bool sync_start(struct sim_op *op, struct disk_sync *sync) {

@@ -226,6 +226,24 @@ Test(disk, after_a_failed_sync_the_next_one_succeeds_without_the_octets) {
     cr_expect_gt(lost, SEEDS / 4);
 }
 
+Test(disk, a_failed_sync_is_told_once_to_everybody_who_has_the_file_open) {
+    setup(1);
+    struct disk_file *file = create("/f"), *other = NULL, *later = NULL;
+    cr_assert_eq(disk_open(disk, "/f", IO_WRITE, 0, 1, &other), 0);
+    disk_write(disk, file, ones, BIG, 0);
+    cr_expect_not(disk_lost(file));
+    disk_sync_end(disk, disk_sync_begin_all(disk), false);
+    cr_assert_eq(disk_open(disk, "/f", IO_WRITE, 0, 1, &later), 0);
+    cr_expect(disk_lost(file));
+    cr_expect_not(disk_lost(file));
+    cr_expect(disk_lost(other));
+    cr_expect_not(disk_lost(later));
+    disk_close(disk, file);
+    disk_close(disk, other);
+    disk_close(disk, later);
+    teardown();
+}
+
 Test(disk, refuses_as_a_file_system_does) {
     setup(1);
     disk_mkdir(disk, "/d", 0700);
