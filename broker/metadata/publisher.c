@@ -127,7 +127,7 @@ static void on_committed(struct metadata_append *append) {
     struct decision *d = CONTAINER_OF(append, struct decision, append);
     struct publisher *publisher = d->publisher;
     publisher->current = NULL;
-    if (append->status == ST_OK) {
+    if (append->status == ST_OK && !d->is_done_at_commit) {
         d->applied_at = append->last_offset;
         list_push_back(&publisher->committed, &d->link);
         finish_applied(publisher);
@@ -390,6 +390,7 @@ void publisher_assign_directory(struct publisher *publisher,
                                 struct directory_assignment *assignment) {
     struct decision *d = decision_new(publisher);
     d->decide = decide_assignment;
+    d->is_done_at_commit = true;
     d->done = assignment_decided;
     d->owner = assignment;
     publisher_submit(publisher, d);

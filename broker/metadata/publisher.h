@@ -20,10 +20,11 @@ struct decision {
     struct io_message release; /* from the shard that read the answer */
     int64_t applied_at;        /* offset that every shard must have applied */
     enum status status;
+    bool is_done_at_commit; /* whoever waits may hold up the applying of images before this one's */
     /** What to append: reads the context's image, fills `records` (none: nothing to do). */
     void (*decide)(struct decision *decision, const struct controller_context *ctx);
-    /** Committed and applied everywhere (ST_OK), or not appended at all. The decision is the
-     * callee's now. */
+    /** Committed, and applied everywhere unless is_done_at_commit (ST_OK), or not appended at all.
+     * The decision is the callee's now. */
     void (*done)(struct decision *decision, enum status st);
     void *owner;
 };
@@ -44,7 +45,8 @@ struct directory_assignment {
     int32_t index;
     uint32_t dir_index;
     enum status status; /* ST_OK also when the partition has gone */
-    /** On shard 0, when every shard knows it. */
+    /** On shard 0, when it is committed: a topic whose deletion the shards wait for may wait for
+     * requests that wait for this move. */
     void (*done)(struct directory_assignment *assignment);
 };
 void publisher_assign_directory(struct publisher *publisher,

@@ -150,7 +150,6 @@ static void assign(struct io_message *message, struct io *at) {
     publisher_assign_directory(errand->home->broker->publisher, &errand->assignment);
 }
 
-/* A topic that is being deleted waits for its partitions' users, and decisions wait for it. */
 static enum status decide(struct job *job, struct log_move *log_move) {
     const struct move *move = move_of(log_move);
     struct partition *p = move->partition;
