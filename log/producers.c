@@ -38,7 +38,8 @@ static bool has_offset(const struct producers_load *load, int64_t offset) {
 
 enum status producers_begin(struct producers_load *load, struct job *job, struct log *log,
                             const struct io_listing *listing, bool clean) {
-    *load = (struct producers_load){.job = job, .log = log, .at = NOTHING_YET, .clean = clean};
+    *load = (struct producers_load){
+        .job = job, .log = log, .at = NOTHING_YET, .good = NOTHING_YET, .clean = clean};
     enum status st = ST_OK;
     log->snapshot_offset = NOTHING_YET;
     producer_states_clear(&log->producers);
@@ -106,7 +107,7 @@ static enum status read_snapshot(struct producers_load *load, int64_t offset) {
         st = producer_states_restore(&log->producers, &list, io_now(log->dir->io).wall_ms);
     }
     producer_list_release(&list, mem);
-    if (st == ST_OK) load->at = offset;
+    if (st == ST_OK) load->at = load->good = offset;
     bool is_bad = st == ST_CORRUPT || st == ST_SHORT || st == ST_TOO_LARGE;
     if (is_bad) LOG_WARN("log", "producer snapshot is damaged, replaying: file=%s", path.text);
     return is_bad ? ST_CORRUPT : st;
@@ -180,13 +181,15 @@ static enum status replay_segment(struct producers_load *load, struct scan *scan
 
 enum status producers_enter(struct producers_load *load, uint32_t index) {
     int64_t base_offset = load->log->segments[index]->base_offset;
-    if (index == 0 || load->at != base_offset || has_offset(load, base_offset)) return ST_OK;
+    bool is_there = has_offset(load, base_offset);
+    bool is_whole = is_there && (load->clean || load->good == base_offset);
+    if (index == 0 || load->at != base_offset || is_whole) return ST_OK;
     struct producers_image image = {0};
     enum status st = producers_freeze(load->log, &image);
     image.offset = base_offset;
     if (st == ST_OK) st = producers_save(load->job, load->log, &image);
     producers_image_release(&image, job_mem(load->job));
-    return st == ST_OK ? add_offset(load, base_offset) : st;
+    return st == ST_OK && !is_there ? add_offset(load, base_offset) : st;
 }
 
 enum status producers_reach(struct producers_load *load, struct scan *scan, int64_t offset) {

@@ -21,7 +21,8 @@ struct producers_load {
     struct log *log;
     int64_t *snapshots; /* offsets of the files that are there, ascending */
     uint32_t count, capacity;
-    int64_t at; /* log->producers is what the batches below it amount to; -1: nothing yet */
+    int64_t at;   /* log->producers is what the batches below it amount to; -1: nothing yet */
+    int64_t good; /* the snapshot that was read and found whole; -1: none */
     bool clean;
     bool has_removed; /* a name is gone, not durably yet */
 };
@@ -41,7 +42,8 @@ MUST_CHECK enum status producers_reach(struct producers_load *load, struct scan 
 MUST_CHECK enum status producers_note(struct producers_load *load, struct scan *scan,
                                       uint64_t position, const struct batch_view *view,
                                       struct producer_change *ret_change);
-/** The state stands at the start of segment `index`: writes its snapshot if it is missing. */
+/** The state stands at the start of segment `index`: writes its snapshot if it is missing or, after
+ * an unclean stop, may be torn. */
 MUST_CHECK enum status producers_enter(struct producers_load *load, uint32_t index);
 /** The log is as it stays: the state becomes that of its end, and snapshots that say nothing of it
  * are removed (KAFKA-12520: those of later segments stay while an earlier one is recovered). */

@@ -91,8 +91,8 @@ struct disk_sync *disk_sync_begin_path(struct disk *disk, const char *path, int6
  * being on the device, so that the next sync succeeds without it (and some even reads as before):
  * never try again. */
 void disk_sync_end(struct disk *disk, struct disk_sync *sync, bool good);
-/** Whether any sync has failed to store the file's pages since it was opened or this was last asked:
- * the next sync of the open file tells of it, whoever's sync it was (Linux's errseq_t). */
+/** Whether any sync has failed to store the file's pages since it was opened or this was last
+ * asked: the next sync of the open file tells of it, whoever's it was (Linux's errseq_t). */
 bool disk_lost(struct disk_file *file);
 /** Gives it up: nothing changes. */
 void disk_sync_drop(struct disk *disk, struct disk_sync *sync);

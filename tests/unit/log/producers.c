@@ -1,6 +1,7 @@
 /* tests/unit/log/producers.c - producer state through the life of a log: closed, killed, rolled,
  * truncated, with and without its snapshots. Live state == replay, always. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include "fixture.h"
 #include "protocol/crc32c.h"
 
@@ -118,6 +119,25 @@ Test(producers, a_snapshot_stands_at_the_start_of_each_segment) {
     cr_expect(file_exists(&fx, "00000000000000000003.snapshot"));
     cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
     check_state(&fx, 6, 1, "from a segment's snapshot and the batches behind it");
+    fixture_release(&fx);
+}
+
+Test(producers, a_torn_snapshot_is_written_again_as_its_segment_is_recovered) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 600; /* three batches */
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 6);
+    cr_assert_geq(log_segment_count(fx.log), 3);
+    size_t bytes = 0, now_bytes = 0;
+    uint8_t *whole = file_read(&fx, "00000000000000000003.snapshot", &bytes);
+    file_flip(&fx, "00000000000000000003.snapshot", 30);
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    uint8_t *now = file_read(&fx, "00000000000000000003.snapshot", &now_bytes);
+    cr_expect_arr_eq(now, whole, bytes, "it will stand for what retention deletes in front of it");
+    cr_expect_eq(now_bytes, bytes);
+    free(whole);
+    free(now);
     fixture_release(&fx);
 }
 
