@@ -9,7 +9,7 @@
 /* Where the correlation id stands in a request's frame: behind length, key and version. */
 #define CLIENT_CORRELATION_AT 8
 #define CLIENT_FRAME_BYTES_MAX (64 << 20) /* no answer asked for here comes near */
-#define CLIENT_TIMEOUT_S 30               /* for any answer */
+#define CLIENT_TIMEOUT_S 120              /* for any answer */
 
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** Nanoseconds of the monotonic clock. */

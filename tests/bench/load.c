@@ -3,13 +3,17 @@
  *     bench-load --bootstrap HOST:PORT [--pid PID] [OPTION...] SCENARIO...
  *
  * A line per scenario: "name key=value ...", with --json an object. Topics are created for the run
- * and deleted after it. Every answer is decoded and checked (errors, offsets, at the end the number
+ * and deleted after it (unless --keep). Every answer is decoded and checked (errors, offsets, at the end the number
  * of records that can be read; of fetched batches order and content): the first wrong one ends the
  * program with status 1. What each figure means: docs/performance.md. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/prng.h"
@@ -27,25 +31,41 @@
 #define MEMORY_COUNT 1000 /* connections, partitions */
 #define CONNECTIONS_MAX 1000
 #define DEPTH_MAX 4096
+#define MANY_TOPICS 2 /* Kafka's controller makes no 10,000 partitions for one request */
+#define MANY_PARTITIONS 5000
 
-enum kind { PRODUCE, FETCH, IDLE, MEMORY };
+enum kind { PRODUCE, FETCH, DRAIN, IDLE, MEMORY, MANY };
 
 static const struct scenario {
     const char *name;
     enum kind kind;
     int value_bytes;  /* of a record */
     int record_count; /* in a batch */
-    int depth;
+    int connections;
+    int depth; /* requests under way on each */
+    int partitions;
     int rate; /* requests a second; 0: as fast as they are answered */
     const char *what;
 } scenarios[] = {
-    {"idle", IDLE, 0, 0, 0, 0, "3 s without a request"},
-    {"memory", MEMORY, 0, 0, 0, 0, "1,000 idle connections, then 1,000 idle partitions"},
-    {"produce64k", PRODUCE, 1000, 64, 8, 0, "batches of 64 records of 1 KB"},
-    {"small64", PRODUCE, 950, 1, 64, 0, "batches of one record of 1 KB, 64 requests under way"},
-    {"small1", PRODUCE, 950, 1, 1, 0, "the same, one request under way"},
-    {"paced", PRODUCE, 4000, 1, 1024, 500, "batches of one record of 4 KB, 500 a second"},
-    {"fetch", FETCH, 1000, 64, 1, 0, "what produce64k wrote, again and again from its beginning"},
+    {"idle", IDLE, .what = "3 s without a request"},
+    {"memory", MEMORY, .what = "1,000 idle connections, then 1,000 idle partitions"},
+    {"many", MANY, .what = "10,000 partitions are created, two topics of 5,000"},
+    {"produce64k", PRODUCE, 1000, 64, 1, 8, 1, 0, "batches of 64 records of 1 KB"},
+    {"produce64k-16", PRODUCE, 1000, 64, 1, 16, 16, 0, "the same to 16 partitions, 16 under way"},
+    {"fill", PRODUCE, 1000, 64, 1, 8, MANY_PARTITIONS, 0, "the same to 5,000 partitions in turn"},
+    {"small64", PRODUCE, 950, 1, 1, 64, 1, 0,
+     "batches of one record of 1 KB, 64 requests under way"},
+    {"small1", PRODUCE, 950, 1, 1, 1, 1, 0, "the same, one request under way"},
+    {"spread1", PRODUCE, 950, 1, 16, 64, 1, 0,
+     "the same, 1,024 requests under way on 16 connections"},
+    {"spread16", PRODUCE, 950, 1, 16, 64, 16, 0, "spread1 to 16 partitions"},
+    {"spread256", PRODUCE, 950, 1, 16, 64, 256, 0, "spread1 to 256 partitions"},
+    {"spread1000", PRODUCE, 950, 1, 16, 64, 1000, 0, "spread1 to 1,000 partitions"},
+    {"paced", PRODUCE, 4000, 1, 1, 1024, 1, 500, "batches of one record of 4 KB, 500 a second"},
+    {"fetch", FETCH, 1000, 64, 1, 1, 1, 0,
+     "what produce64k wrote, again and again from its beginning"},
+    {"drain", DRAIN, 4000, 1, 1, 1024, 1, 500,
+     "paced alone, then while another client reads a cold topic"},
 };
 
 static struct options {
@@ -54,14 +74,31 @@ static struct options {
     double seconds, warmup_s;
     const char
         *pages; /* a directory on the broker's disk, for page_cache_write_s_per_gb; NULL: no */
-    double megabytes; /* of a produce scenario at most, and of its warm-up; 0: by time only */
+    const char *data;      /* the broker's log directory, for drain; NULL: not known */
+    double megabytes;      /* of a produce scenario at most, and of its warm-up; 0: by time only */
+    double cold_megabytes; /* of the topic that drain reads */
     int acks;
-    int connections, depth, partitions, rate; /* depth, rate 0: the scenario's own */
-} options = {.seconds = 5, .warmup_s = 2, .acks = 1, .connections = 1, .partitions = 1};
+    int connections, depth, partitions, rate; /* 0: the scenario's own */
+    bool keep;                                /* topics are not deleted */
+} options = {.seconds = 5, .warmup_s = 2, .acks = 1, .cold_megabytes = 1000};
 
 static struct mem mem;
 static struct client client;
 static struct report report;
+static struct flow run; /* the one under way; its latencies are too large for a stack */
+
+static const struct scenario *find_scenario(const char *name) {
+    for (size_t i = 0; i < COUNT(scenarios); i++) {
+        if (strcmp(scenarios[i].name, name) == 0) return &scenarios[i];
+    }
+    die("no scenario '%s'; bench-load --help names them", name);
+}
+
+static void topic_end(const struct topic *topic) {
+    if (!options.keep) topic_delete(&client, topic);
+}
+
+static int own_or(int option, int own) { return option != 0 ? option : own; }
 
 /* ---- figures ---- */
 
@@ -76,12 +113,10 @@ static struct before measure_begin(void) {
     return before;
 }
 
-/* bytes: of record batches, headers included. page_write: CPU s/GB of writing to the page cache; 0:
- * not measured. */
-static void tell(const char *name, const struct before *before, const struct flow *flow,
-                 double bytes, double page_write) {
-    double seconds = (double)flow->elapsed_ns / (double)NS_PER_S;
-    double requests = (double)flow->answered;
+/* Begins a scenario's line with what `run` measured. bytes: of record batches, headers included. */
+static void tell(const char *name, const struct before *before, double bytes) {
+    double seconds = (double)run.elapsed_ns / (double)NS_PER_S;
+    double requests = (double)run.answered;
     report_begin(&report, name);
     report_add(&report, "mb_per_s", bytes / 1e6 / seconds);
     report_add(&report, "requests_per_s", requests / seconds);
@@ -93,13 +128,11 @@ static void tell(const char *name, const struct before *before, const struct flo
         report_add(&report, "rss_mb", after.rss_mb);
         report_add(&report, "peak_rss_mb", after.peak_rss_mb);
     }
-    report_add(&report, "p50_ms", latencies_ms(&flow->latencies, 0.5));
-    report_add(&report, "p99_ms", latencies_ms(&flow->latencies, 0.99));
-    report_add(&report, "p999_ms", latencies_ms(&flow->latencies, 0.999));
-    report_add(&report, "max_ms", (double)flow->latencies.max_ns / 1e6);
-    if (page_write > 0) report_add(&report, "page_write_s_per_gb", page_write);
+    report_add(&report, "p50_ms", latencies_ms(&run.latencies, 0.5));
+    report_add(&report, "p99_ms", latencies_ms(&run.latencies, 0.99));
+    report_add(&report, "p999_ms", latencies_ms(&run.latencies, 0.999));
+    report_add(&report, "max_ms", (double)run.latencies.max_ns / 1e6);
     report_add(&report, "load_cpu_s_per_s", (usage_own_cpu_s() - before->own_cpu_s) / seconds);
-    report_end(&report);
 }
 
 /* ---- a batch to send ---- */
@@ -134,12 +167,11 @@ static void make_batch(const struct scenario *s) {
 
 struct producer {
     struct topic *topic;
-    int64_t *last_offset; /* by slot; -1: none yet */
+    int32_t *partitions;  /* by slot: where its request under way goes */
+    uint64_t filled;      /* requests; they take the partitions in turn */
+    int64_t *last_offset; /* by slot, when each keeps its partition, else by partition; -1: none */
+    pid_t beside;         /* the load ends with this process, which then has ended well; 0: none */
 };
-
-static int32_t partition_of(const struct producer *p, int slot) {
-    return slot % p->topic->partitions;
-}
 
 static struct bytes produce_frame(struct arena *arena, const struct topic *topic,
                                   int32_t partition) {
@@ -166,13 +198,23 @@ static void produce_fill(struct flow *flow, int slot, uint8_t *frame) {
     struct producer *p = flow->context;
     struct arena arena;
     arena_init(&arena, &mem, flow->request_bytes + 4096, 0);
-    struct bytes made = produce_frame(&arena, p->topic, partition_of(p, slot));
+    p->partitions[slot] = (int32_t)(p->filled++ % (uint64_t)p->topic->partitions);
+    struct bytes made = produce_frame(&arena, p->topic, p->partitions[slot]);
     if (made.len != flow->request_bytes) die("requests differ in size");
     memcpy(frame, made.ptr, made.len);
     arena_release(&arena);
 }
 
-/* Offsets of a slot only rise: its partition is always the same, its requests leave in order. */
+/* Whether a process that was started here has; dies when it failed. */
+static bool has_ended(pid_t pid) {
+    int status;
+    if (waitpid(pid, &status, WNOHANG) != pid) return false;
+    if (status != 0) die("the client beside this one failed");
+    return true;
+}
+
+/* Offsets of a slot only rise: its partition is always the same, its requests leave in order. Where
+ * there are more partitions than slots, a partition has one request under way. */
 static void produce_answer(struct flow *flow, int slot, const void *decoded) {
     struct producer *p = flow->context;
     const struct produce_response *response = decoded;
@@ -181,55 +223,65 @@ static void produce_answer(struct flow *flow, int slot, const void *decoded) {
     const struct produce_response_partition *told = &response->responses[0].partition_responses[0];
     if (told->error_code != 0)
         die("Produce: error %d: %.*s", told->error_code, STR_ARG(told->error_message));
-    if (told->index != partition_of(p, slot)) die("Produce: another partition");
-    if (told->base_offset <= p->last_offset[slot] || told->base_offset % batch_records != 0)
+    if (told->index != p->partitions[slot]) die("Produce: another partition");
+    int64_t *last_offset = &p->last_offset[flow->refill ? told->index : slot];
+    if (told->base_offset <= *last_offset || told->base_offset % batch_records != 0)
         die("Produce: base offset %lld after %lld", (long long)told->base_offset,
-            (long long)p->last_offset[slot]);
-    p->last_offset[slot] = told->base_offset;
+            (long long)*last_offset);
+    *last_offset = told->base_offset;
     p->topic->records += (uint64_t)batch_records;
+    if (p->beside != 0 && has_ended(p->beside)) flow->stop = true;
 }
 
-static void produce(const struct scenario *s, struct topic *topic, bool warming) {
-    int depth = options.depth != 0 ? options.depth : s->depth;
-    int rate = options.rate != 0 ? options.rate : s->rate;
-    size_t slot_count = (size_t)options.connections * (size_t)depth;
-    struct producer producer = {.topic = topic};
-    producer.last_offset = mem_need(&mem, slot_count * sizeof *producer.last_offset);
-    for (size_t i = 0; i < slot_count; i++) producer.last_offset[i] = -1;
+/* Sends the batch that make_batch() has made, until the first of the limits (0: none) or the end of
+ * the process beside it. */
+static void produce(const struct scenario *s, struct topic *topic, double seconds, double megabytes,
+                    pid_t beside) {
+    int connections = own_or(options.connections, s->connections);
+    int depth = own_or(options.depth, s->depth);
+    int rate = own_or(options.rate, s->rate);
+    int slot_count = connections * depth;
+    int lane_count = MAX(slot_count, topic->partitions);
+    struct producer producer = {.topic = topic, .beside = beside};
+    producer.partitions = mem_need(&mem, (size_t)slot_count * sizeof *producer.partitions);
+    producer.last_offset = mem_need(&mem, (size_t)lane_count * sizeof *producer.last_offset);
+    for (int i = 0; i < lane_count; i++) producer.last_offset[i] = -1;
     struct arena arena;
     arena_init(&arena, &mem, 4096, 0);
-    static struct flow flow; /* its latencies are too large for a stack */
-    flow = (struct flow){
+    run = (struct flow){
         .address = options.bootstrap,
         .api_key = API_PRODUCE,
         .version = client.versions[API_PRODUCE],
-        .connection_count = options.connections,
+        .connection_count = connections,
         .depth = depth,
         .request_bytes = produce_frame(&arena, topic, 0).len,
         .interval_ns = rate > 0 ? NS_PER_S / rate : 0,
-        .duration_ns = (int64_t)((warming ? options.warmup_s : options.seconds) * 1e9),
+        .duration_ns = (int64_t)(seconds * 1e9),
         .context = &producer,
         .fill = produce_fill,
+        .refill = topic->partitions > slot_count,
         .answer = produce_answer,
     };
     arena_release(&arena);
-    if (options.megabytes > 0)
-        flow.request_limit = (uint64_t)(options.megabytes * 1e6 / (double)batch.len) + 1;
-    double page_write = 0;
-    if (options.pages != NULL && !warming && rate == 0)
-        page_write = page_cache_write_s_per_gb(options.pages, options.megabytes);
-    struct before before = measure_begin();
-    flow_run(&flow, &mem);
-    if (!warming)
-        tell(s->name, &before, &flow, (double)flow.answered * (double)batch.len, page_write);
-    mem_free(&mem, producer.last_offset, slot_count * sizeof *producer.last_offset);
+    if (megabytes > 0) run.request_limit = (uint64_t)(megabytes * 1e6 / (double)batch.len) + 1;
+    flow_run(&run, &mem);
+    mem_free(&mem, producer.partitions, (size_t)slot_count * sizeof *producer.partitions);
+    mem_free(&mem, producer.last_offset, (size_t)lane_count * sizeof *producer.last_offset);
 }
 
 static void run_produce(const struct scenario *s, struct topic *topic) {
     make_batch(s);
-    topic_create(&client, s->name, options.partitions, topic);
-    if (options.warmup_s > 0) produce(s, topic, true);
-    produce(s, topic, false);
+    topic_create(&client, s->name, own_or(options.partitions, s->partitions), topic);
+    if (options.warmup_s > 0) produce(s, topic, options.warmup_s, options.megabytes, 0);
+    double page_write = 0;
+    if (options.pages != NULL && own_or(options.rate, s->rate) == 0)
+        page_write = page_cache_write_s_per_gb(options.pages, options.megabytes);
+    struct before before = measure_begin();
+    produce(s, topic, options.seconds, options.megabytes, 0);
+    tell(s->name, &before, (double)run.answered * (double)batch.len);
+    if (page_write > 0) report_add(&report, "page_write_s_per_gb", page_write);
+    report_add(&report, "records", (double)topic->records);
+    report_end(&report);
     topic_await_records(&client, topic);
 }
 
@@ -327,14 +379,14 @@ static void fetch_answer(struct flow *flow, int slot, const void *decoded) {
     for (int32_t i = 0; i < c->topic->partitions; i++) c->next_offset[i] = 0;
 }
 
-static void fetch(const struct scenario *s, const struct topic *topic, bool warming) {
+/* Reads the whole topic, again and again until the pass under way after so many seconds has ended;
+ * returns the octets of batches. */
+static double fetch(const struct topic *topic, double seconds) {
     struct consumer consumer = {.topic = topic};
     size_t next_bytes = (size_t)topic->partitions * sizeof *consumer.next_offset;
     consumer.next_offset = mem_need(&mem, next_bytes);
-    double seconds = warming ? options.warmup_s : options.seconds;
     consumer.end_ns = clock_ns() + (int64_t)(seconds * 1e9);
-    static struct flow flow;
-    flow = (struct flow){
+    run = (struct flow){
         .address = options.bootstrap,
         .api_key = API_FETCH,
         .version = client.versions[API_FETCH],
@@ -345,11 +397,89 @@ static void fetch(const struct scenario *s, const struct topic *topic, bool warm
         .refill = true,
         .answer = fetch_answer,
     };
-    fetch_fill(&flow, 0, NULL);
-    struct before before = measure_begin();
-    flow_run(&flow, &mem);
-    if (!warming) tell(s->name, &before, &flow, (double)consumer.bytes, 0);
+    fetch_fill(&run, 0, NULL);
+    flow_run(&run, &mem);
     mem_free(&mem, consumer.next_offset, next_bytes);
+    return (double)consumer.bytes;
+}
+
+static void run_fetch(const struct scenario *s, const struct topic *topic) {
+    make_batch(find_scenario("produce64k"));
+    if (options.warmup_s > 0) (void)fetch(topic, options.warmup_s);
+    struct before before = measure_begin();
+    double bytes = fetch(topic, options.seconds);
+    tell(s->name, &before, bytes);
+    report_end(&report);
+}
+
+/* ---- drain ---- */
+
+/* Takes the topic's log files out of the page cache. */
+static void make_cold(const struct topic *topic) {
+    sync(); /* what is dirty stays */
+    for (int32_t i = 0; i < topic->partitions; i++) {
+        char folder[4096], path[4096];
+        snprintf(folder, sizeof folder, "%s/%s-%d", options.data, topic->name, i);
+        DIR *dir = opendir(folder);
+        if (dir == NULL)
+            die("drain: %s: %s (--data names the log directory)", folder, strerror(errno));
+        for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
+            const char *dot = strrchr(entry->d_name, '.');
+            if (dot == NULL || strcmp(dot, ".log") != 0) continue;
+            if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
+                die("%s: too long", folder);
+            int fd = open(path, O_RDONLY | O_CLOEXEC);
+            if (fd < 0) die("%s: %s", path, strerror(errno));
+            int error = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+            if (error != 0) die("%s: %s", path, strerror(error));
+            close(fd);
+        }
+        closedir(dir);
+    }
+}
+
+/* A process of its own that reads the topic once, as fast as it is served, and ends. */
+static pid_t start_drain(const struct topic *topic) {
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid < 0) die("fork: %s", strerror(errno));
+    if (pid > 0) return pid;
+    make_batch(find_scenario("produce64k"));
+    (void)fetch(topic, 0);
+    _exit(0);
+}
+
+static void run_drain(const struct scenario *s) {
+    const struct scenario *cold_load = find_scenario("produce64k");
+    struct topic cold, paced;
+    if (options.data == NULL || options.pid == 0) die("drain: needs --pid and --data");
+    make_batch(cold_load);
+    topic_create(&client, "cold", own_or(options.partitions, 1), &cold);
+    produce(cold_load, &cold, 0, options.cold_megabytes, 0);
+    topic_await_records(&client, &cold);
+    double cold_bytes = (double)run.answered * (double)batch.len;
+
+    make_batch(s);
+    topic_create(&client, s->name, 1, &paced);
+    if (options.warmup_s > 0) produce(s, &paced, options.warmup_s, 0, 0);
+    produce(s, &paced, options.seconds, 0, 0);
+    double alone_ms = latencies_ms(&run.latencies, 0.99);
+    make_cold(&cold);
+    double disk_before = usage_disk_read_mb(options.pid);
+    struct before before = measure_begin();
+    produce(s, &paced, 0, 0, start_drain(&cold));
+    double disk_mb = usage_disk_read_mb(options.pid) - disk_before;
+
+    tell(s->name, &before, (double)run.answered * (double)batch.len);
+    report_add(&report, "p99_alone_ms", alone_ms);
+    report_add(&report, "p99_ratio", latencies_ms(&run.latencies, 0.99) / alone_ms);
+    report_add(&report, "drain_mb_per_s",
+               cold_bytes / 1e6 / ((double)run.elapsed_ns / (double)NS_PER_S));
+    report_add(&report, "from_disk", disk_mb / (cold_bytes / 1e6));
+    report_end(&report);
+    topic_await_records(&client, &paced);
+    topic_end(&paced);
+    topic_end(&cold);
 }
 
 /* ---- idle ---- */
@@ -390,11 +520,31 @@ static void run_memory(const struct scenario *s) {
     topic_create(&client, s->name, MEMORY_COUNT, &topic);
     double created_kb = resident_kb();
     for (int i = 0; i < MEMORY_COUNT; i++) client_close(&clients[i]); /* not before: its memory */
-    topic_delete(&client, &topic);
+    topic_end(&topic);
     report_begin(&report, s->name);
     report_add(&report, "kb_per_connection", (connected_kb - before_kb) / MEMORY_COUNT);
     report_add(&report, "kb_per_partition", (created_kb - connected_kb) / MEMORY_COUNT);
     report_end(&report);
+}
+
+/* ---- many ---- */
+
+static void run_many(const struct scenario *s) {
+    struct topic topics[MANY_TOPICS];
+    if (options.pid == 0) die("many: needs --pid");
+    int partitions = own_or(options.partitions, MANY_PARTITIONS);
+    double before_kb = resident_kb();
+    struct before before = measure_begin();
+    int64_t begin_ns = clock_ns();
+    for (int i = 0; i < MANY_TOPICS; i++) topic_create(&client, s->name, partitions, &topics[i]);
+    double took_s = (double)(clock_ns() - begin_ns) / (double)NS_PER_S;
+    double cpu_s = usage_of(options.pid).cpu_s - before.usage.cpu_s;
+    report_begin(&report, s->name);
+    report_add(&report, "create_s", took_s);
+    report_add(&report, "create_cpu_s", cpu_s);
+    report_add(&report, "kb_per_partition", (resident_kb() - before_kb) / partitions / MANY_TOPICS);
+    report_end(&report);
+    for (int i = 0; i < MANY_TOPICS; i++) topic_end(&topics[i]);
 }
 
 /* ---- the command line ---- */
@@ -406,17 +556,21 @@ static void usage(FILE *out) {
         "  --pid PID          the broker's process: its CPU time and memory are told too\n"
         "  --seconds N        how long each scenario is measured (%g)\n"
         "  --megabytes N      no more than this is written per load, whichever ends first\n"
+        "  --cold-megabytes N written for drain before (%g)\n"
         "  --warmup N         seconds of the same load before, not measured (%g)\n"
         "  --acks 1|all       (1)\n"
-        "  --connections N    of produce scenarios (1)\n"
+        "  --connections N    of produce scenarios (the scenario's own)\n"
         "  --depth N          requests under way per connection (the scenario's own)\n"
         "  --rate N           requests a second over all connections (the scenario's own)\n"
-        "  --partitions N     of each topic (1)\n"
+        "  --partitions N     of each topic (the scenario's own)\n"
+        "  --keep             topics are not deleted\n"
+        "  --data DIRECTORY   the broker's log directory: drain takes its files out of the page "
+        "cache\n"
         "  --pages DIRECTORY  measure before each fast load what writing to the page cache costs\n"
         "  --json             an object per scenario\n\n",
-        options.seconds, options.warmup_s);
+        options.seconds, options.cold_megabytes, options.warmup_s);
     for (size_t i = 0; i < COUNT(scenarios); i++)
-        fprintf(out, "  %-12s %s\n", scenarios[i].name, scenarios[i].what);
+        fprintf(out, "  %-14s %s\n", scenarios[i].name, scenarios[i].what);
 }
 
 static double number(const char *name, const char *text, double min, double max) {
@@ -429,11 +583,12 @@ static double number(const char *name, const char *text, double min, double max)
 
 static void read_options(int argc, char **argv) {
     static const struct option names[] = {
-        {"bootstrap", 1, NULL, 'b'},   {"pid", 1, NULL, 'p'},    {"seconds", 1, NULL, 's'},
-        {"megabytes", 1, NULL, 'm'},   {"warmup", 1, NULL, 'w'}, {"acks", 1, NULL, 'a'},
-        {"connections", 1, NULL, 'c'}, {"depth", 1, NULL, 'd'},  {"rate", 1, NULL, 'r'},
-        {"partitions", 1, NULL, 'n'},  {"pages", 1, NULL, 'g'},  {"json", 0, NULL, 'j'},
-        {"help", 0, NULL, 'h'},        {NULL, 0, NULL, 0},
+        {"bootstrap", 1, NULL, 'b'},      {"pid", 1, NULL, 'p'},    {"seconds", 1, NULL, 's'},
+        {"megabytes", 1, NULL, 'm'},      {"warmup", 1, NULL, 'w'}, {"acks", 1, NULL, 'a'},
+        {"connections", 1, NULL, 'c'},    {"depth", 1, NULL, 'd'},  {"rate", 1, NULL, 'r'},
+        {"partitions", 1, NULL, 'n'},     {"pages", 1, NULL, 'g'},  {"json", 0, NULL, 'j'},
+        {"cold-megabytes", 1, NULL, 'o'}, {"data", 1, NULL, 'D'},   {"keep", 0, NULL, 'k'},
+        {"help", 0, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     int index = 0;
     for (;;) {
@@ -451,6 +606,9 @@ static void read_options(int argc, char **argv) {
         case 'r': options.rate = (int)number(name, optarg, 1, 1e6); break;
         case 'n': options.partitions = (int)number(name, optarg, 1, 10000); break;
         case 'g': options.pages = optarg; break;
+        case 'o': options.cold_megabytes = number(name, optarg, 1, 1e6); break;
+        case 'D': options.data = optarg; break;
+        case 'k': options.keep = true; break;
         case 'j': report.json = true; break;
         case 'h': usage(stdout); exit(0);
         case 'a':
@@ -461,13 +619,6 @@ static void read_options(int argc, char **argv) {
         default: usage(stderr); exit(2);
         }
     }
-}
-
-static const struct scenario *find_scenario(const char *name) {
-    for (size_t i = 0; i < COUNT(scenarios); i++) {
-        if (strcmp(scenarios[i].name, name) == 0) return &scenarios[i];
-    }
-    die("no scenario '%s'; bench-load --help names them", name);
 }
 
 int main(int argc, char **argv) {
@@ -488,24 +639,24 @@ int main(int argc, char **argv) {
         switch (s->kind) {
         case IDLE: run_idle(s); break;
         case MEMORY: run_memory(s); break;
+        case MANY: run_many(s); break;
+        case DRAIN: run_drain(s); break;
         case PRODUCE:
             run_produce(s, &topic);
             if (s != find_scenario("produce64k")) {
-                topic_delete(&client, &topic);
+                topic_end(&topic);
                 break;
             }
-            if (written.partitions != 0) topic_delete(&client, &written);
+            if (written.partitions != 0) topic_end(&written);
             written = topic;
             break;
         case FETCH:
             if (written.partitions == 0) die("fetch: name produce64k before it");
-            make_batch(find_scenario("produce64k"));
-            if (options.warmup_s > 0) fetch(s, &written, true);
-            fetch(s, &written, false);
+            run_fetch(s, &written);
             break;
         }
     }
-    if (written.partitions != 0) topic_delete(&client, &written);
+    if (written.partitions != 0) topic_end(&written);
     batch_builder_release(&builder);
     client_close(&client);
     return 0;

@@ -15,7 +15,7 @@ static FILE *open_proc(pid_t pid, const char *name) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     FILE *file = fopen(path, "r");
-    if (file == NULL) die("%s: no such process", path);
+    if (file == NULL) die("%s: %s", path, strerror(errno));
     return file;
 }
 
@@ -44,6 +44,15 @@ struct usage usage_of(pid_t pid) {
     }
     fclose(file);
     return usage;
+}
+
+double usage_disk_read_mb(pid_t pid) {
+    char line[256];
+    unsigned long bytes = 0;
+    FILE *file = open_proc(pid, "io");
+    while (fgets(line, sizeof line, file) != NULL) (void)sscanf(line, "read_bytes: %lu", &bytes);
+    fclose(file);
+    return (double)bytes / MB;
 }
 
 double usage_own_cpu_s(void) {
@@ -112,7 +121,9 @@ void report_begin(struct report *report, const char *scenario) {
 }
 
 void report_add(struct report *report, const char *name, double value) {
-    printf(report->json ? ",\"%s\":%.6g" : " %s=%.6g", name, value);
+    printf(report->json ? ",\"%s\":" : " %s=", name);
+    bool is_whole = value > -1e15 && value < 1e15 && value == (double)(int64_t)value;
+    printf(is_whole ? "%.0f" : "%.6g", value);
 }
 
 void report_end(struct report *report) {

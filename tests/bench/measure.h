@@ -14,6 +14,8 @@ struct usage {
 };
 /** Dies when there is no such process. */
 struct usage usage_of(pid_t pid);
+/** What it has fetched from disks so far. Dies when that may not be known: it is another user's. */
+double usage_disk_read_mb(pid_t pid);
 /** CPU seconds of this program. */
 double usage_own_cpu_s(void);
 
@@ -34,7 +36,7 @@ void latencies_add(struct latencies *l, int64_t ns);
 /** In milliseconds: what `fraction` of them did not exceed; 0 when there are none. */
 double latencies_ms(const struct latencies *l, double fraction);
 
-/* One line per scenario: "name key=value key=value" or a JSON object. */
+/* Whole numbers are told to the last digit, others to six. One line per scenario: "name key=value key=value" or a JSON object. */
 struct report {
     bool json;
 };

@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "protocol/errors.h"
 
-#define TRIES 500
+#define TRIES 3000
 #define PAUSE_MS 20
 #define LATEST (-1) /* the timestamp that asks ListOffsets for the end */
 
@@ -14,7 +14,7 @@ static void pause_a_little(void) {
 }
 
 /* Whether Metadata shows every partition with a leader; fills in the topic's id. A broker may tell
- * so a moment before the leader knows: readable() is what proves it. */
+ * so a moment before the leader knows: topic_readable() is what proves it. */
 static bool is_known(struct client *client, struct topic *topic) {
     struct metadata_request_topic wanted;
     metadata_request_topic_defaults(&wanted);
@@ -39,8 +39,7 @@ static bool is_known(struct client *client, struct topic *topic) {
     return true;
 }
 
-/* How many records consumers may read, summed over the partitions; -1 while one is not served. */
-static int64_t readable(struct client *client, const struct topic *topic) {
+int64_t topic_readable(struct client *client, const struct topic *topic) {
     struct arena arena;
     arena_init(&arena, client->mem, 4096, 0);
     struct list_offsets_request_topic wanted;
@@ -67,7 +66,9 @@ static int64_t readable(struct client *client, const struct topic *topic) {
     int64_t records = 0;
     for (int32_t i = 0; i < topic->partitions; i++) {
         const struct list_offsets_response_partition *told = &response.topics[0].partitions[i];
-        if (told->error_code == KAFKA_NOT_LEADER_OR_FOLLOWER) return -1;
+        if (told->error_code == KAFKA_NOT_LEADER_OR_FOLLOWER ||
+            told->error_code == KAFKA_UNKNOWN_TOPIC_OR_PARTITION)
+            return -1;
         if (told->error_code != 0 || told->offset < 0)
             die("ListOffsets: partition %d: error %d, offset %lld", told->partition_index,
                 told->error_code, (long long)told->offset);
@@ -79,8 +80,8 @@ static int64_t readable(struct client *client, const struct topic *topic) {
 void topic_create(struct client *client, const char *prefix, int32_t partitions,
                   struct topic *topic) {
     *topic = (struct topic){.partitions = partitions};
-    snprintf(topic->name, sizeof topic->name, "bench-%.16s-%d-%lld", prefix, (int)getpid(),
-             (long long)clock_ns());
+    snprintf(topic->name, sizeof topic->name, TOPIC_NAME_PREFIX "%.16s-%d-%lld", prefix,
+             (int)getpid(), (long long)clock_ns());
     struct create_topics_request_creatable_topic wanted;
     create_topics_request_creatable_topic_defaults(&wanted);
     wanted.name = str_of(topic->name);
@@ -99,7 +100,7 @@ void topic_create(struct client *client, const char *prefix, int32_t partitions,
     if (result->error_code != 0)
         die("CreateTopics: error %d: %.*s", result->error_code, STR_ARG(result->error_message));
     for (int i = 0; i < TRIES; i++) {
-        if (is_known(client, topic) && readable(client, topic) >= 0) return;
+        if (is_known(client, topic) && topic_readable(client, topic) >= 0) return;
         pause_a_little();
     }
     die("topic %s is not served %d ms after it was created", topic->name, TRIES * PAUSE_MS);
@@ -130,7 +131,7 @@ void topic_delete(struct client *client, const struct topic *topic) {
 void topic_await_records(struct client *client, const struct topic *topic) {
     int64_t records = 0;
     for (int i = 0; i < TRIES; i++) {
-        records = readable(client, topic);
+        records = topic_readable(client, topic);
         if (records >= (int64_t)topic->records) break;
         pause_a_little();
     }
