@@ -28,6 +28,11 @@ const struct config_setting *config_setting_find(const struct config_set *set, s
     return NULL;
 }
 
+struct str config_place(const struct config_set *set, struct str name) {
+    const struct config_setting *setting = config_setting_find(set, name);
+    return setting != NULL ? setting->place : str_of(set->file_name);
+}
+
 struct loader {
     struct arena *arena;
     const char *file_name;
@@ -105,7 +110,7 @@ static enum status set(struct loader *l, struct str name, struct str value,
     struct config_setting *setting = ARENA_NEW(l->arena, struct config_setting);
     if (setting == NULL) return fail(l, STR("no memory for the configuration"));
     *setting = (struct config_setting){
-        .key = key, .value = value, .source = place->source, .line = place->line};
+        .key = key, .value = value, .source = place->source, .line = place->line, .place = where};
     l->by_key[key - config_keys] = setting;
     return ST_OK;
 }
@@ -224,9 +229,10 @@ static enum status join_ids(struct loader *l) {
     struct config_setting **broker = &l->by_key[keys[1] - config_keys];
     if (*node != NULL && *broker != NULL && !str_eq((*node)->value, (*broker)->value)) {
         return fail(
-            l, arena_printf(l->arena,
-                            "%s: broker.id=%.*s and node.id=%.*s: they are one key, give one value",
-                            l->file_name, STR_ARG((*broker)->value), STR_ARG((*node)->value)));
+            l,
+            arena_printf(
+                l->arena, "%.*s: broker.id=%.*s and node.id=%.*s: they are one key, give one value",
+                STR_ARG((*broker)->place), STR_ARG((*broker)->value), STR_ARG((*node)->value)));
     }
     for (size_t i = 0; i < COUNT(keys); i++) {
         struct config_setting **this = i == 0 ? node : broker, *other = i == 0 ? *broker : *node;
@@ -237,6 +243,27 @@ static enum status join_ids(struct loader *l) {
         (*this)->key = keys[i];
     }
     return ST_OK;
+}
+
+/* What contradicts itself among good values, told with the settings that do and their places. */
+static enum status refuse_contradiction(struct loader *l, const struct config_set *set) {
+    struct broker_settings settings = {.set = set};
+    struct settings_problem problem = broker_settings_problem(&settings, l->arena);
+    struct str first = str_of(l->file_name), told = STR("");
+    if (problem.text.ptr == NULL) return ST_OK;
+    for (size_t i = 0; i < COUNT(problem.keys) && problem.keys[i] != NULL; i++) {
+        struct str name = str_of(problem.keys[i]->name);
+        const struct config_setting *setting = config_setting_find(set, name);
+        if (setting == NULL) continue;
+        bool is_first = told.len == 0;
+        struct str place =
+            is_first ? STR("") : arena_printf(l->arena, " at %.*s", STR_ARG(setting->place));
+        if (is_first) first = setting->place;
+        told = arena_printf(l->arena, "%.*s%s%.*s=%.*s%.*s", STR_ARG(told), is_first ? " (" : ", ",
+                            STR_ARG(name), STR_ARG(setting->value), STR_ARG(place));
+    }
+    return fail(l, arena_printf(l->arena, "%.*s: %.*s%.*s%s", STR_ARG(first), STR_ARG(problem.text),
+                                STR_ARG(told), told.len > 0 ? ")" : ""));
 }
 
 enum status config_load(const struct config_input *input, struct arena *arena,
@@ -269,14 +296,14 @@ enum status config_load(const struct config_input *input, struct arena *arena,
         store(key, text_or_null, setting != NULL ? setting->value : str_of(key->default_text),
               &found.values, arena);
     }
-    struct str problem = broker_settings_problem(&(struct broker_settings){.set = &found}, arena);
-    if (problem.ptr != NULL)
-        return fail(&l, arena_printf(arena, "%s: %.*s", l.file_name, STR_ARG(problem)));
-    const struct str_list *dirs = config_setting_find(&found, STR("log.dirs")) != NULL
-                                      ? &found.values.log_dirs
-                                      : &found.values.log_dir;
-    if (dirs->count == 0)
-        return fail(&l, arena_printf(arena, "%s: log.dirs names no directory", l.file_name));
+    if (refuse_contradiction(&l, &found) != ST_OK) return ST_INVALID;
+    bool has_dirs = config_setting_find(&found, STR("log.dirs")) != NULL;
+    const struct str_list *dirs = has_dirs ? &found.values.log_dirs : &found.values.log_dir;
+    if (dirs->count == 0) {
+        struct str name = has_dirs ? STR("log.dirs") : STR("log.dir");
+        return fail(&l, arena_printf(arena, "%.*s: %.*s names no directory",
+                                     STR_ARG(config_place(&found, name)), STR_ARG(name)));
+    }
     *ret_set = found;
     return ST_OK;
 }

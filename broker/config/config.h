@@ -60,7 +60,8 @@ struct config_setting {
     const struct config_key *key;
     struct str value;
     enum config_source source;
-    uint32_t line; /* in the file */
+    uint32_t line;    /* in the file */
+    struct str place; /* FILE:LINE, the variable's name, or --override */
 };
 
 struct config_set {
@@ -91,6 +92,8 @@ MUST_CHECK enum status config_load(const struct config_input *input, struct aren
 bool config_is_variable(const char *variable);
 /** The setting of a key, NULL when it has its default. */
 const struct config_setting *config_setting_find(const struct config_set *set, struct str name);
+/** Where the key is set, for messages; the file's name when it has its default. Borrowed. */
+struct str config_place(const struct config_set *set, struct str name);
 /** Checks one value against a key's type and bounds; null when it is good, else what Kafka says of
  * it, with key and value (arena). */
 struct str config_value_problem(const struct config_key *key, struct str value,

@@ -8,9 +8,7 @@ struct endpoint {
 };
 
 static struct str where(const struct config_set *set, struct str key, struct arena *arena) {
-    const struct config_setting *setting = config_setting_find(set, key);
-    if (setting == NULL || setting->source != SOURCE_FILE) return arena_str(arena, key);
-    return arena_printf(arena, "%s:%u: %.*s", set->file_name, setting->line, STR_ARG(key));
+    return arena_printf(arena, "%.*s: %.*s", STR_ARG(config_place(set, key)), STR_ARG(key));
 }
 
 static bool parse_host_port(struct str text, struct endpoint *endpoint) {
@@ -60,8 +58,8 @@ static enum status check_protocol(const struct config_set *set, struct str name,
             struct str protocol = {entry.ptr + name.len + 1, entry.len - name.len - 1};
             if (str_eq(protocol, STR("PLAINTEXT"))) return ST_OK;
             *ret_error = arena_printf(
-                arena, "listener %.*s: protocol %.*s is not served yet, only PLAINTEXT",
-                STR_ARG(name), STR_ARG(protocol));
+                arena, "%.*s: %.*s has the protocol %.*s, only PLAINTEXT is served yet",
+                STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(name), STR_ARG(protocol));
             return ST_INVALID;
         }
         map.ptr += MIN(len + 1, map.len);
@@ -69,9 +67,16 @@ static enum status check_protocol(const struct config_set *set, struct str name,
     }
     if (list_has(&set->values.controller_listener_names, name))
         return ST_OK; /* Kafka's default: PLAINTEXT */
-    *ret_error = arena_printf(
-        arena, "listener %.*s has no protocol in listener.security.protocol.map", STR_ARG(name));
+    *ret_error = arena_printf(arena, "%.*s: %.*s has no protocol in listener.security.protocol.map",
+                              STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(name));
     return ST_INVALID;
+}
+
+static const struct listener *find_listener(const struct listeners *listeners, struct str name) {
+    for (uint32_t i = 0; i < listeners->count; i++) {
+        if (str_eq(listeners->items[i].name, name)) return &listeners->items[i];
+    }
+    return NULL;
 }
 
 static enum status find_advertised(const struct config_set *set, struct str host_name,
@@ -121,9 +126,40 @@ static enum status check_roles(const struct config_set *set, struct arena *arena
                          STR_ARG(where(set, STR("process.roles"), arena)));
         return ST_INVALID;
     }
-    if (set->values.controller_quorum_voters.count > 1) {
-        *ret_error = arena_printf(arena, "%.*s: more than one voter is not served yet",
-                                  STR_ARG(where(set, STR("controller.quorum.voters"), arena)));
+    const struct str_list *voters = &set->values.controller_quorum_voters;
+    if (voters->count == 0) return ST_OK;
+    struct str place = where(set, STR("controller.quorum.voters"), arena);
+    if (voters->count > 1) {
+        *ret_error =
+            arena_printf(arena, "%.*s: more than one voter is not served yet", STR_ARG(place));
+        return ST_INVALID;
+    }
+    struct str voter = voters->items[0];
+    const char *at = memchr(voter.ptr, '@', voter.len);
+    size_t id_len = at != NULL ? (size_t)(at - voter.ptr) : 0;
+    int64_t id;
+    struct endpoint endpoint;
+    if (at != NULL && str_to_int64((struct str){voter.ptr, id_len}, &id) &&
+        id == set->values.node_id &&
+        parse_host_port((struct str){at + 1, voter.len - id_len - 1}, &endpoint))
+        return ST_OK;
+    *ret_error = arena_printf(arena, "%.*s: '%.*s' is not this node, %lld@HOST:PORT",
+                              STR_ARG(place), STR_ARG(voter), (long long)set->values.node_id);
+    return ST_INVALID;
+}
+
+/* Kafka refuses them too: a client would be told an address that nobody listens on. */
+static enum status check_advertised(const struct config_set *set, const struct listeners *found,
+                                    struct arena *arena, struct str *ret_error) {
+    const struct str_list *advertised = &set->values.advertised_listeners;
+    for (uint32_t i = 0; i < advertised->count; i++) {
+        struct endpoint endpoint;
+        bool is_endpoint = parse_endpoint(advertised->items[i], &endpoint);
+        if (is_endpoint && find_listener(found, endpoint.name) != NULL) continue;
+        *ret_error = arena_printf(arena, "%.*s: '%.*s' is %s",
+                                  STR_ARG(where(set, STR("advertised.listeners"), arena)),
+                                  STR_ARG(advertised->items[i]),
+                                  is_endpoint ? "none of listeners" : "not NAME://HOST:PORT");
         return ST_INVALID;
     }
     return ST_OK;
@@ -148,6 +184,12 @@ enum status listeners_read(const struct config_set *set, struct str host_name, s
             }
             bool is_controller = list_has(&set->values.controller_listener_names, endpoint.name);
             if (is_controller != (controllers == 1)) continue;
+            if (find_listener(&found, endpoint.name) != NULL) {
+                *ret_error = arena_printf(
+                    arena, "%.*s: %.*s stands there twice, each listener needs a name of its own",
+                    STR_ARG(where(set, STR("listeners"), arena)), STR_ARG(endpoint.name));
+                return ST_INVALID;
+            }
             struct listener *listener = &found.items[found.count++];
             *listener = (struct listener){.name = endpoint.name,
                                           .host = endpoint.host,
@@ -164,6 +206,8 @@ enum status listeners_read(const struct config_set *set, struct str host_name, s
                                   STR_ARG(where(set, STR("listeners"), arena)));
         return ST_INVALID;
     }
+    st = check_advertised(set, &found, arena, ret_error);
+    if (st != ST_OK) return st;
     *ret_listeners = found;
     return ST_OK;
 }

@@ -121,33 +121,57 @@ uint32_t setting_synonyms(const struct broker_settings *settings, const struct c
     return count;
 }
 
-static struct str connections_problem(const struct broker_settings *settings, struct arena *arena) {
-    struct str name = STR("max.connections.per.ip.overrides"), bad = STR("");
-    struct ip_limit *limits;
-    uint32_t count = 0;
-    enum status st = ip_limits_read(setting_get(settings, config_key_find(name)).value, arena,
-                                    &limits, &count, &bad);
-    if (st != ST_OK) {
-        return arena_printf(arena,
-                            "Error parsing configuration property '%.*s': '%.*s' is not "
-                            "ADDRESS:COUNT (names are not resolved)",
-                            STR_ARG(name), STR_ARG(bad));
-    }
-    if (count > 0 || setting_number(settings, STR("max.connections.per.ip")) > 0) return STR_NULL;
-    return STR("requirement failed: max.connections.per.ip can be set to zero only if "
-               "max.connections.per.ip.overrides property is set.");
+static const struct settings_problem NO_PROBLEM;
+
+/* The key that gives the named one its value: itself, or what stands in for it. */
+static const struct config_key *origin(const struct broker_settings *settings, const char *name) {
+    const struct config_key *key = config_key_find(str_of(name)), *at = key;
+    while (at != NULL && setting_get(settings, at).value.ptr == NULL) at = otherwise(at);
+    return at != NULL ? at : key;
 }
 
-static struct str order_problem(const struct broker_settings *settings, const char *greater,
-                                const char *less, struct arena *arena) {
+/* less: NULL when the key contradicts no other one. */
+static struct settings_problem problem_of(const struct broker_settings *settings, struct str text,
+                                          const char *name, const char *less) {
+    return (struct settings_problem){
+        text, {origin(settings, name), less != NULL ? origin(settings, less) : NULL}};
+}
+
+static struct settings_problem connections_problem(const struct broker_settings *settings,
+                                                   struct arena *arena) {
+    static const char overrides[] = "max.connections.per.ip.overrides";
+    static const char limit[] = "max.connections.per.ip";
+    struct str bad = STR("");
+    struct ip_limit *limits;
+    uint32_t count = 0;
+    enum status st = ip_limits_read(setting_get(settings, config_key_find(STR(overrides))).value,
+                                    arena, &limits, &count, &bad);
+    if (st != ST_OK) {
+        struct str text = arena_printf(arena,
+                                       "Error parsing configuration property '%s': '%.*s' is not "
+                                       "ADDRESS:COUNT (names are not resolved)",
+                                       overrides, STR_ARG(bad));
+        return problem_of(settings, text, overrides, NULL);
+    }
+    if (count > 0 || setting_number(settings, STR(limit)) > 0) return NO_PROBLEM;
+    return problem_of(settings,
+                      STR("requirement failed: max.connections.per.ip can be set to zero only if "
+                          "max.connections.per.ip.overrides property is set."),
+                      limit, NULL);
+}
+
+static struct settings_problem order_problem(const struct broker_settings *settings,
+                                             const char *greater, const char *less,
+                                             struct arena *arena) {
     if (setting_number(settings, str_of(greater)) >= setting_number(settings, str_of(less)))
-        return STR_NULL;
-    return arena_printf(arena, "%s must be greater than or equal to %s", greater, less);
+        return NO_PROBLEM;
+    struct str text = arena_printf(arena, "%s must be greater than or equal to %s", greater, less);
+    return problem_of(settings, text, greater, less);
 }
 
 /* Kafka names the smaller one first where the upper bound is broken. */
-static struct str group_bounds_problem(const struct broker_settings *settings,
-                                       struct arena *arena) {
+static struct settings_problem group_bounds_problem(const struct broker_settings *settings,
+                                                    struct arena *arena) {
     static const struct {
         const char *key, *min, *max;
     } rules[] = {
@@ -158,25 +182,28 @@ static struct str group_bounds_problem(const struct broker_settings *settings,
         {"group.consumer.assignment.interval.ms", "group.consumer.min.assignment.interval.ms",
          "group.consumer.max.assignment.interval.ms"},
     };
-    struct str problem = STR_NULL;
-    for (size_t i = 0; i < COUNT(rules) && problem.ptr == NULL; i++) {
-        problem = order_problem(settings, rules[i].max, rules[i].min, arena);
-        if (problem.ptr == NULL)
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        struct settings_problem problem =
+            order_problem(settings, rules[i].max, rules[i].min, arena);
+        if (problem.text.ptr == NULL)
             problem = order_problem(settings, rules[i].key, rules[i].min, arena);
-        if (problem.ptr != NULL) break;
+        if (problem.text.ptr != NULL) return problem;
         if (setting_number(settings, str_of(rules[i].key)) <=
             setting_number(settings, str_of(rules[i].max)))
             continue;
-        problem = arena_printf(arena, "%s must be less than or equal to %s", rules[i].key,
-                               rules[i].max);
+        struct str text =
+            arena_printf(arena, "%s must be less than or equal to %s", rules[i].key, rules[i].max);
+        return problem_of(settings, text, rules[i].key, rules[i].max);
     }
-    if (problem.ptr != NULL || setting_number(settings, str_of(rules[0].key)) <
-                                   setting_number(settings, str_of(rules[1].key)))
-        return problem;
-    return arena_printf(arena, "%s must be less than %s", rules[0].key, rules[1].key);
+    if (setting_number(settings, str_of(rules[0].key)) <
+        setting_number(settings, str_of(rules[1].key)))
+        return NO_PROBLEM;
+    struct str text = arena_printf(arena, "%s must be less than %s", rules[0].key, rules[1].key);
+    return problem_of(settings, text, rules[0].key, rules[1].key);
 }
 
-struct str broker_settings_problem(const struct broker_settings *settings, struct arena *arena) {
+struct settings_problem broker_settings_problem(const struct broker_settings *settings,
+                                                struct arena *arena) {
     static const struct {
         const char *key, *rule;
         int64_t min;
@@ -189,8 +216,10 @@ struct str broker_settings_problem(const struct broker_settings *settings, struc
     for (size_t i = 0; i < COUNT(rules); i++) {
         int64_t value = setting_number(settings, str_of(rules[i].key));
         if (value >= rules[i].min || (rules[i].may_be_unlimited && value == -1)) continue;
-        return arena_printf(arena, "requirement failed: %s %s", rules[i].key, rules[i].rule);
+        struct str text =
+            arena_printf(arena, "requirement failed: %s %s", rules[i].key, rules[i].rule);
+        return problem_of(settings, text, rules[i].key, NULL);
     }
-    struct str problem = group_bounds_problem(settings, arena);
-    return problem.ptr != NULL ? problem : connections_problem(settings, arena);
+    struct settings_problem problem = group_bounds_problem(settings, arena);
+    return problem.text.ptr != NULL ? problem : connections_problem(settings, arena);
 }

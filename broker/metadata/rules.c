@@ -177,7 +177,7 @@ static struct refusal broker_problem(void *context, struct str name,
     } else {
         settings.of_cluster = &next;
     }
-    struct str problem = broker_settings_problem(&settings, arena);
+    struct str problem = broker_settings_problem(&settings, arena).text;
     return problem.ptr != NULL ? invalid_request(problem) : (struct refusal){0};
 }
 

@@ -3,9 +3,9 @@
  *     bench-load --bootstrap HOST:PORT [--pid PID] [OPTION...] SCENARIO...
  *
  * A line per scenario: "name key=value ...", with --json an object. Topics are created for the run
- * and deleted after it (unless --keep). Every answer is decoded and checked (errors, offsets, at the end the number
- * of records that can be read; of fetched batches order and content): the first wrong one ends the
- * program with status 1. What each figure means: docs/performance.md. */
+ * and, unless --keep, deleted after it. Every answer is decoded and checked (errors, offsets, at
+ * the end the number of records that can be read; of fetched batches order and content): the first
+ * wrong one ends the program with status 1. What each figure means: docs/performance.md. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -36,7 +36,8 @@ void latencies_add(struct latencies *l, int64_t ns);
 /** In milliseconds: what `fraction` of them did not exceed; 0 when there are none. */
 double latencies_ms(const struct latencies *l, double fraction);
 
-/* Whole numbers are told to the last digit, others to six. One line per scenario: "name key=value key=value" or a JSON object. */
+/* One line per scenario: "name key=value key=value" or a JSON object. Whole numbers are told to the
+ * last digit, others to six. */
 struct report {
     bool json;
 };

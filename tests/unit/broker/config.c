@@ -141,19 +141,34 @@ static const struct {
      "server.properties:4: authorizer.class.name=org.example.A: this key is not served yet, and "
      "leaving it out would weaken safety or security: remove it"},
     {"what contradicts itself", BASE "log.retention.ms=0\n", NULL,
-     "server.properties: requirement failed: log.retention.ms must be unlimited (-1) or, greater "
-     "than or equal to 1"},
+     "server.properties:4: requirement failed: log.retention.ms must be unlimited (-1) or, greater "
+     "than or equal to 1 (log.retention.ms=0)"},
+    {"the same by the key that stands in", BASE "\nlog.retention.hours=0\n", NULL,
+     "server.properties:5: requirement failed: log.retention.ms must be unlimited (-1) or, greater "
+     "than or equal to 1 (log.retention.hours=0)"},
+    {"the same by an override", BASE, "log.retention.ms=0",
+     "--override: requirement failed: log.retention.ms must be unlimited (-1) or, greater "
+     "than or equal to 1 (log.retention.ms=0)"},
     {"a session beyond its bound", BASE "group.consumer.session.timeout.ms=70000\n", NULL,
-     "server.properties: group.consumer.session.timeout.ms must be less than or equal to "
-     "group.consumer.max.session.timeout.ms"},
+     "server.properties:4: group.consumer.session.timeout.ms must be less than or equal to "
+     "group.consumer.max.session.timeout.ms (group.consumer.session.timeout.ms=70000)"},
     {"a session below its bound", BASE "group.consumer.session.timeout.ms=30000\n", NULL,
-     "server.properties: group.consumer.session.timeout.ms must be greater than or equal to "
-     "group.consumer.min.session.timeout.ms"},
+     "server.properties:4: group.consumer.session.timeout.ms must be greater than or equal to "
+     "group.consumer.min.session.timeout.ms (group.consumer.session.timeout.ms=30000)"},
+    {"two that contradict each other",
+     BASE "group.consumer.max.session.timeout.ms=50000\ngroup.consumer.session.timeout.ms=50001\n",
+     NULL,
+     "server.properties:5: group.consumer.session.timeout.ms must be less than or equal to "
+     "group.consumer.max.session.timeout.ms (group.consumer.session.timeout.ms=50001, "
+     "group.consumer.max.session.timeout.ms=50000 at server.properties:4)"},
+    {"a bound beyond the default", BASE "group.consumer.min.session.timeout.ms=46000\n", NULL,
+     "server.properties:4: group.consumer.session.timeout.ms must be greater than or equal to "
+     "group.consumer.min.session.timeout.ms (group.consumer.min.session.timeout.ms=46000)"},
     {"two ids", BASE "broker.id=2\n", NULL,
-     "server.properties: broker.id=2 and node.id=1: they are one key, give one value"},
-    {"no directory", BASE "log.dirs=\n", NULL, "server.properties: log.dirs names no directory"},
+     "server.properties:4: broker.id=2 and node.id=1: they are one key, give one value"},
+    {"no directory", BASE "log.dirs=\n", NULL, "server.properties:4: log.dirs names no directory"},
     {"no directory, by the other key", BASE "log.dir=,\n", NULL,
-     "server.properties: log.dirs names no directory"},
+     "server.properties:4: log.dir names no directory"},
     {"bad escape", BASE "log.dirs=\\u00zz\n", NULL, "server.properties:4: malformed \\u escape"},
 };
 
@@ -193,8 +208,8 @@ Test(config, the_table_is_sorted_and_its_defaults_are_valid) {
 
 /* Another value than the default, good for the key's type; null: the key has just one. */
 static struct str other_value(const struct config_key *key, struct arena *arena) {
-    static const char *const tries[] = {"1",   "2",   "true", "false",     "SSL", "9",
-                                        "1.0", "0.5", "12345", "127.0.0.1"};
+    static const char *const tries[] = {"1", "2",   "true", "false", "SSL",
+                                        "9", "1.0", "0.5",  "12345", "127.0.0.1"};
     for (size_t i = 0; i < COUNT(tries); i++) {
         if (key->default_text != NULL && strcmp(key->default_text, tries[i]) == 0) continue;
         if (config_value_problem(key, str_of(tries[i]), arena).ptr == NULL) return str_of(tries[i]);
@@ -267,14 +282,26 @@ static const struct {
      "server.properties:4: listeners: '9092' is not NAME://HOST:PORT"},
     {"a port too large", BASE "listeners=PLAINTEXT://h:65536\n",
      "server.properties:4: listeners: 'PLAINTEXT://h:65536' is not NAME://HOST:PORT"},
+    {"one name twice", BASE "listeners=PLAINTEXT://h:9092,PLAINTEXT://h:9094\n",
+     "server.properties:4: listeners: PLAINTEXT stands there twice, each listener needs a name of "
+     "its own"},
+    {"what does not listen, advertised",
+     BASE "listeners=PLAINTEXT://h:9092\nadvertised.listeners=OUTSIDE://h:9092\n",
+     "server.properties:5: advertised.listeners: 'OUTSIDE://h:9092' is none of listeners"},
+    {"no endpoint behind a good one, advertised",
+     BASE "listeners=PLAINTEXT://h:9092\nadvertised.listeners=PLAINTEXT://h:9092,h:9094\n",
+     "server.properties:5: advertised.listeners: 'h:9094' is not NAME://HOST:PORT"},
     {"TLS", BASE "listeners=SSL://127.0.0.1:9092\n",
-     "listener SSL: protocol SSL is not served yet, only PLAINTEXT"},
+     "server.properties:4: listeners: SSL has the protocol SSL, only PLAINTEXT is served yet"},
     {"a name without protocol", BASE "listeners=INSIDE://127.0.0.1:9092\n",
-     "listener INSIDE has no protocol in listener.security.protocol.map"},
+     "server.properties:4: listeners: INSIDE has no protocol in listener.security.protocol.map"},
     {"only a controller", BASE "listeners=CONTROLLER://127.0.0.1:9093\n",
      "server.properties:4: listeners: a listener for clients is missing"},
     {"a role alone", "process.roles=broker\nnode.id=1\ncontroller.listener.names=C\n",
      "server.properties:1: process.roles: only broker,controller in one process is served yet"},
+    {"another node as the voter", BASE "controller.quorum.voters=2@a:1\n",
+     "server.properties:4: controller.quorum.voters: '2@a:1' is not this node, 1@HOST:PORT"},
+    {"itself as the voter", BASE "controller.quorum.voters=1@a:1\n", NULL},
     {"two voters", BASE "controller.quorum.voters=1@a:1,2@b:1\n",
      "server.properties:4: controller.quorum.voters: more than one voter is not served yet"},
 };
