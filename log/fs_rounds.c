@@ -11,11 +11,15 @@ static void come_home(struct io_message *message, struct io *at) {
     question->done(question);
 }
 
-static void answer(struct fs_rounds *rounds) {
+static void end(struct fs_rounds *rounds) {
     rounds->count++;
+    rounds->failure = MIN(rounds->op.result, INT64_C(0));
+}
+
+static void answer(struct fs_rounds *rounds) {
     for (struct list *node; (node = list_pop_front(&rounds->covered)) != NULL;) {
         struct fs_question *question = CONTAINER_OF(node, struct fs_question, link);
-        question->result = rounds->op.result;
+        question->result = rounds->failure;
         question->message.deliver = come_home;
         io_post(rounds->io, question->home->shard, &question->message);
     }
@@ -26,13 +30,17 @@ static void start(struct fs_rounds *rounds) {
         for (struct list *node; (node = list_pop_front(&rounds->waiting)) != NULL;)
             list_push_back(&rounds->covered, node);
         rounds->op.done = sync_done;
-        if (!io_sync_fs(rounds->io, &rounds->op, rounds->fd)) return;
+        if (rounds->failure == 0) {
+            if (!io_sync_fs(rounds->io, &rounds->op, rounds->fd)) return;
+            end(rounds);
+        }
         answer(rounds);
     }
 }
 
 static void sync_done(struct io_op *op) {
     struct fs_rounds *rounds = CONTAINER_OF(op, struct fs_rounds, op);
+    end(rounds);
     answer(rounds);
     start(rounds);
 }

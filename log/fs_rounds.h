@@ -7,7 +7,9 @@
  * Errors. syncfs tells of every file of the file system whose writing failed since `fd` was opened
  * (Linux 5.8), once; of failures before that it says nothing. So fd is opened before anything is
  * written into the directory, and stays open. That the failed file may be somebody else's does not
- * matter: a device that lost their data has no business with ours.
+ * matter: a device that lost their data has no business with ours. Once, but for good: the kernel
+ * drops what it could not write, so the next syncfs would succeed without it. After one that failed
+ * every answer is its error, and no other is made.
  *
  * Owner: the shard of `io`; questions come by message. */
 #pragma once
@@ -19,6 +21,7 @@ struct fs_rounds {
     struct io_op op;
     struct list waiting, covered; /* struct fs_question: for the next syncfs, of the running one */
     uint64_t count;               /* of syncfs calls that ended */
+    int64_t failure;              /* a negative errno once one has failed */
 };
 
 struct fs_question {

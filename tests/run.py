@@ -45,6 +45,7 @@ BUILDS = {
                                   "-Db_sanitize=address,undefined"]),
 }
 BOTH = tuple(BUILDS)
+LONGEST_COUNT = 12  # programs whose time is told at the end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Tally:
     skipped: int = 0
     failures: list = dataclasses.field(default_factory=list)  # text
     reasons: list = dataclasses.field(default_factory=list)  # of what was skipped
+    times: list = dataclasses.field(default_factory=list)  # (seconds, program)
 
     def add(self, other):
         self.passed += other.passed
@@ -113,6 +115,7 @@ class Tally:
         self.skipped += other.skipped
         self.failures += other.failures
         self.reasons += other.reasons
+        self.times += other.times
 
     def fail(self, text):
         self.failed += 1
@@ -181,6 +184,7 @@ def run_program(stage, program, deadline, env):
     tap = log.with_suffix(".tap")
     log.parent.mkdir(parents=True, exist_ok=True)
     tap.unlink(missing_ok=True)
+    began = time.monotonic()
     with (tempfile.TemporaryDirectory(prefix="klamm-", ignore_cleanup_errors=True) as temporary,
           open(log, "wb") as out):
         env = {**os.environ, **env, **program.env, "CRITERION_OUTPUTS": f"tap:{tap}",
@@ -197,6 +201,7 @@ def run_program(stage, program, deadline, env):
     output = log.read_text(errors="replace")
     told = tap.read_text(errors="replace") if tap.exists() else None
     tally = judge(program.name, status, told, output)
+    tally.times.append((time.monotonic() - began, f"{stage.name}/{program.name}"))
     if tally.failed:
         tail = "\n".join("    | " + line for line in output.splitlines()[-40:])
         tally.failures[-1] += f"\n{tail}\n    log: {log.relative_to(TOP)}"
@@ -379,6 +384,8 @@ def main():
             print(f"  FAILED {failure}")
         sys.stdout.flush()
         total.add(tally)
+    longest = sorted(total.times, reverse=True)[:LONGEST_COUNT]
+    print("longest: " + ", ".join(f"{name} {seconds:.0f} s" for seconds, name in longest))
     print(f"{time.monotonic() - began:.0f} s in all")
     skipped = f", {total.skipped} skipped" if total.skipped else ""
     print(f"{total.passed} passed, {total.failed} failed{skipped}")

@@ -302,3 +302,36 @@ Test(rounds, an_error_that_syncfs_tells_takes_every_log_offline) {
     cr_expect_eq(fx.failure_calls, 1);
     many_close(&fx, &fs, logs);
 }
+
+static int sync_fs_calls;
+static int fail_first_sync_fs(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    return call->kind == PLAIN_SYNC_FS && ++sync_fs_calls == 1 ? -EIO : 0;
+}
+
+static int answered;
+static void count_answer(struct fs_question *question) {
+    (void)question;
+    answered++;
+}
+
+Test(rounds, no_syncfs_succeeds_after_one_that_lost_octets) {
+    struct fixture fx;
+    struct fs_rounds fs;
+    fixture_init(&fx);
+    fs_rounds_init(&fs, &fx.plain.io, open("/tmp", O_RDONLY | O_DIRECTORY));
+    fx.plain.deferred = true;
+    fx.plain.fault = fail_first_sync_fs;
+    sync_fs_calls = answered = 0;
+    struct fs_question asked[3] = {0};
+    for (int i = 0; i < 3; i++) {
+        asked[i] = (struct fs_question){.rounds = &fs, .home = &fx.plain.io, .done = count_answer};
+        fs_question_ask(&asked[i]);
+        if (i == 0) cr_assert(plain_io_turn(&fx.plain)); /* the others wait for the next */
+    }
+    plain_io_settle(&fx.plain);
+    cr_expect_eq(answered, 3);
+    for (int i = 0; i < 3; i++) cr_expect_eq(asked[i].result, -EIO, "question %d", i);
+    close(fs.fd);
+    fixture_release(&fx);
+}
