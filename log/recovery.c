@@ -11,8 +11,8 @@
 #define TAIL_WRITE_COUNT 4096u /* index entries that are held before they go into the file */
 
 enum status recovery_begin(struct recovery *recovery, struct job *job, struct log *log,
-                           const struct io_listing *listing,
-                           int64_t recovery_point, int64_t verify_from) {
+                           const struct io_listing *listing, int64_t recovery_point,
+                           int64_t verify_from) {
     *recovery = (struct recovery){
         .job = job,
         .log = log,
@@ -83,7 +83,10 @@ static enum status check_next(struct recovery *r, uint64_t position, int64_t seg
                               struct batch_view *ret_view) {
     bool verify = r->verify_from != INT64_MAX;
     enum status st = scan_header(&r->scan, position, verify, ret_view);
-    if (st == ST_UNSUPPORTED && position == 0 && ret_view->base_offset == segment_base) return st;
+    if (st == ST_UNSUPPORTED && position == 0 && ret_view->base_offset == segment_base) {
+        st = scan_checksum(&r->scan, position, ret_view); /* a torn header may look like one */
+        if (st == ST_OK) return ST_UNSUPPORTED;
+    }
     if (st != ST_OK) return scan_is_damage(st) ? ST_CORRUPT : st;
     if (!batch_offsets_fit(ret_view, r->expected, segment_base)) return ST_CORRUPT;
     if (must_verify(r, position, ret_view) || is_odd(r, ret_view)) {

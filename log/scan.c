@@ -59,7 +59,9 @@ enum status scan_header(struct scan *scan, uint64_t position, bool whole,
 }
 
 enum status scan_checksum(struct scan *scan, uint64_t position, const struct batch_view *view) {
-    uint64_t at = position + BATCH_AT_ATTRIBUTES, end = position + view->batch_bytes;
+    bool is_legacy = view->magic < BATCH_MAGIC;
+    uint64_t at = position + (is_legacy ? BATCH_AT_MAGIC : BATCH_AT_ATTRIBUTES);
+    uint64_t end = position + view->batch_bytes;
     uint32_t crc = 0;
     while (at < end) {
         const uint8_t *octets = NULL;
@@ -67,7 +69,7 @@ enum status scan_checksum(struct scan *scan, uint64_t position, const struct bat
         if (st != ST_OK) return st;
         uint64_t in_window = scan->window_at + scan->window_len - at;
         size_t len = (size_t)MIN(in_window, end - at);
-        crc = crc32c(crc, octets, len);
+        crc = is_legacy ? crc32_legacy(crc, octets, len) : crc32c(crc, octets, len);
         at += len;
     }
     return crc == view->crc ? ST_OK : ST_CORRUPT;

@@ -34,7 +34,8 @@ MUST_CHECK enum status scan_octets(struct scan *scan, uint64_t position, size_t 
  * batch. Otherwise as batch_peek. `whole`: the body will be looked at, too. */
 MUST_CHECK enum status scan_header(struct scan *scan, uint64_t position, bool whole,
                                    struct batch_view *ret_view);
-/** ST_CORRUPT when the checksum of the batch that scan_header found at `position` does not fit. */
+/** ST_CORRUPT when the checksum of the batch that scan_header found at `position` does not fit.
+ * Messages before version 2 (ST_UNSUPPORTED there) have one, too. */
 MUST_CHECK enum status scan_checksum(struct scan *scan, uint64_t position,
                                      const struct batch_view *view);
 /** As txn_marker_of_batch, of the whole batch that scan_header found at `position`. */

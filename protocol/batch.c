@@ -15,6 +15,7 @@ enum status batch_peek(struct bytes in, struct batch_view *ret_view) {
         return ST_CORRUPT;
     v.batch_bytes = (size_t)v.batch_length + BATCH_OVERHEAD_BYTES;
     if (v.magic < BATCH_MAGIC) {
+        v.crc = get_u32(p + BATCH_LEGACY_AT_CRC);
         *ret_view = v;
         return ST_UNSUPPORTED;
     }

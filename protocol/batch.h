@@ -40,6 +40,7 @@ enum {
     BATCH_MAGIC_END = 17,      /* octets needed to know length and magic */
     BATCH_LEGACY_LENGTH_MIN =
         14, /* of a magic 0 message, the smallest thing that ever stood in a log */
+    BATCH_LEGACY_AT_CRC = 12, /* of the octets from the magic on */
 };
 _Static_assert(BATCH_AT_RECORD_COUNT + 4 == BATCH_HEADER_BYTES, "the record count ends the header");
 _Static_assert(BATCH_AT_MAGIC + 1 == BATCH_MAGIC_END,

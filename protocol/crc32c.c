@@ -17,3 +17,7 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t len) {
     }
     return ~crc;
 }
+
+uint32_t crc32_legacy(uint32_t crc, const void *data, size_t len) {
+    return crc32_gzip_refl(crc, data, len);
+}

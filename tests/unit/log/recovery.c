@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "protocol/crc32c.h"
 #include "tests/unit/log/fixture.h"
 
 enum { BATCHES = 10 };
@@ -752,6 +753,32 @@ Test(recovery, zeros_of_a_preallocated_file_are_no_damage) {
         cr_expect_eq(fixture_consume(&fx, 0, &st), end + 1);
         fixture_release(&fx);
     }
+}
+
+/* Offset 0, length 50, and what a magic 1 message of that length holds, or nothing. */
+static enum status open_legacy(bool is_whole, int64_t *ret_end) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_kill(&fx);
+    uint8_t message[BATCH_OVERHEAD_BYTES + 50] = {0};
+    put_u32(message + BATCH_AT_LENGTH, 50);
+    if (is_whole) {
+        message[BATCH_AT_MAGIC] = 1;
+        put_u32(message + BATCH_LEGACY_AT_CRC, crc32_legacy(0, message + BATCH_AT_MAGIC, 46));
+    }
+    file_write(&fx, SEGMENT_0 ".log", message, sizeof message);
+    enum status st = fixture_crash(&fx, 0);
+    *ret_end = st == ST_OK ? log_end(fx.log) : -1;
+    fixture_release(&fx);
+    return st;
+}
+
+Test(recovery, a_torn_header_is_no_message_before_version_2) {
+    int64_t end = -1;
+    cr_expect_eq(open_legacy(true, &end), ST_UNSUPPORTED, "nothing of it may be cut");
+    cr_expect_eq(open_legacy(false, &end), ST_OK, "written into zeros as far as its length");
+    cr_expect_eq(end, 0);
 }
 
 /* What is left of a recovery, seen by each operation of it. */

@@ -4,6 +4,11 @@
 #include <criterion/criterion.h>
 #include "base/bytes.h"
 
+Test(crc32c, legacy_is_the_checksum_of_ieee) {
+    cr_expect_eq(crc32_legacy(0, "123456789", 9), 0xcbf43926);
+    cr_expect_eq(crc32_legacy(crc32_legacy(0, "1234", 4), "56789", 5), 0xcbf43926);
+}
+
 Test(crc32c, gives_the_values_of_rfc_3720) {
     static uint8_t zeros[32], ones[32], up[32], down[32];
     memset(ones, 0xff, sizeof ones);
