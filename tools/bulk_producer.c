@@ -34,14 +34,16 @@ static void default_idempotence(struct settings *settings) {
         settings_set(settings, STR("max.in.flight.requests.per.connection"), STR("5"));
 }
 
-static void learn_topic(struct bulk_producer *p, int64_t patience_ms) {
+static void learn_topic(struct bulk_producer *p, const struct settings *settings,
+                        int64_t patience_ms) {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(p->rk, p->topic, NULL);
     if (topic == NULL) cli_exit("Topic %s: %s", p->topic, rd_kafka_err2str(rd_kafka_last_error()));
     rd_kafka_resp_err_t err =
         rd_kafka_metadata(p->rk, 0, topic, &metadata, (int)MIN(patience_ms, INT32_MAX));
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        cli_exit("No broker answered within %" PRId64 " ms: %s", patience_ms,
+        cli_exit("No broker of %s answered within %" PRId64 " ms: %s",
+                 settings_get(settings, "bootstrap.servers").ptr, patience_ms,
                  rd_kafka_err2str(err));
     rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(topic);
@@ -61,7 +63,7 @@ void bulk_start(struct bulk_producer *p, struct settings *settings, bulk_heard *
     rd_kafka_conf_set_opaque(conf, opaque);
     rd_kafka_conf_set_dr_msg_cb(conf, heard);
     p->rk = rdkafka_start(RD_KAFKA_PRODUCER, conf);
-    learn_topic(p, patience_ms);
+    learn_topic(p, settings, patience_ms);
     p->sent_count = 0;
     p->started_us = clock_us();
 }

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "base/assert.h"
+#include "controller/controller.h"
 #include "tools/admin.h"
+#include "tools/groups.h"
 #include "tools/topics.h"
 
 enum option {
@@ -108,7 +110,7 @@ static const struct entity {
     {"groups", "group", OPT_GROUP, 32, 8},
     {"client-metrics", "client-metric", OPT_CLIENT_METRICS, 16, 7},
 };
-enum { ENTITY_TOPIC, ENTITY_BROKER };
+enum { ENTITY_TOPIC, ENTITY_BROKER, ENTITY_GROUP };
 
 #define SOURCE_DEFAULT_BROKER 3
 #define OPERATION_SET 0
@@ -155,8 +157,7 @@ static void choose_by_type(struct command *cmd) {
                  "brokers, ips, client-metrics, groups, broker-loggers with a --bootstrap-server "
                  "or --bootstrap-controller argument",
                  type);
-    if (cli_count(&cmd->cli, OPT_ENTITY_TYPE) > 1 || cli_count(&cmd->cli, OPT_ENTITY_NAME) > 1)
-        cli_exit("--entity-type and --entity-name: one of each");
+    if (cli_count(&cmd->cli, OPT_ENTITY_NAME) > 1) cli_exit("--entity-name: one is enough");
     if (cli_has(&cmd->cli, OPT_ENTITY_NAME))
         cmd->name = str_of(cli_nth(&cmd->cli, OPT_ENTITY_NAME, 0));
     if (cli_has(&cmd->cli, OPT_ENTITY_DEFAULT)) cmd->name = STR("");
@@ -172,7 +173,8 @@ static void choose_entity(struct command *cmd) {
         count++;
     }
     if (count == 0) cli_exit("At least one entity type must be specified");
-    if (count > 1) cli_exit("Only one entity type may be specified");
+    if (count > 1 || cli_count(cli, OPT_ENTITY_TYPE) > 1)
+        cli_exit("Only 'users' and 'clients' entity types may be specified together");
     if (cli_has(cli, OPT_BROKER_DEFAULTS)) {
         cmd->entity = &entities[ENTITY_BROKER];
         cmd->name = STR("");
@@ -185,7 +187,8 @@ static void choose_entity(struct command *cmd) {
         cli_exit("The entity name for brokers must be a valid integer broker id, but it is: %.*s",
                  STR_ARG(cmd->name));
     if (!is_broker && cmd->name.ptr != NULL && cmd->name.len == 0)
-        cli_exit("%s have no default that could be configured", cmd->entity->type);
+        cli_exit("--entity-default must not be specified with --%s of %s",
+                 cli_has(cli, OPT_ALTER) ? "alter" : "describe", cmd->entity->type);
 }
 
 static void check_options(struct command *cmd) {
@@ -329,14 +332,56 @@ static const struct metadata_response *find_brokers(struct command *cmd) {
     return cluster;
 }
 
+static int by_text(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+struct names {
+    struct str *at; /* sorted, each once */
+    uint32_t count;
+};
+
+/* Of what has settings of the command's type and, of groups, of what there is else. */
+static struct names find_others(struct command *cmd) {
+    struct list_config_resources_request request;
+    struct list_config_resources_response response;
+    struct listed_groups groups = {.count = 0};
+    struct names names = {.count = 0};
+    int8_t type = cmd->entity->resource;
+    codec_defaults(&list_config_resources_request_schema, &request);
+    request.resource_types = &type;
+    request.resource_types_count = 1;
+    check(cmd, client_call(&cmd->admin.client, CLIENT_ANY, API_LIST_CONFIG_RESOURCES, &request,
+                           &response));
+    if (response.error_code != KAFKA_NONE) fail(cmd, error_text(STR_NULL, response.error_code));
+    if (cmd->entity == &entities[ENTITY_GROUP])
+        check(cmd, groups_list(&cmd->admin.client, false, NULL, 0, NULL, 0, &groups));
+    uint32_t configured = (uint32_t)response.config_resources_count;
+    uint32_t count = configured + groups.count;
+    names.at = arena_array(&cmd->admin.arena, count, sizeof *names.at);
+    ASSERT(names.at != NULL);
+    for (uint32_t i = 0; i < configured; i++)
+        names.at[i] = response.config_resources[i].resource_name;
+    for (uint32_t i = 0; i < groups.count; i++) names.at[configured + i] = groups.at[i].id;
+    if (count > 0) qsort(names.at, count, sizeof *names.at, by_text);
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_new = names.count == 0 || !str_eq(names.at[names.count - 1], names.at[i]);
+        if (is_new) names.at[names.count++] = names.at[i];
+    }
+    return names;
+}
+
 static void describe_all(struct command *cmd) {
     if (cmd->entity == &entities[ENTITY_TOPIC]) {
         struct topic_list topics = find_topics(cmd);
         for (uint32_t i = 0; i < topics.count; i++) describe_one(cmd, topics.topics[i].name);
         return;
     }
-    if (cmd->entity != &entities[ENTITY_BROKER])
-        cli_exit("Without --entity-name, --describe knows topics and brokers only");
+    if (cmd->entity != &entities[ENTITY_BROKER]) {
+        struct names names = find_others(cmd);
+        for (uint32_t i = 0; i < names.count; i++) describe_one(cmd, names.at[i]);
+        return;
+    }
     const struct metadata_response *cluster = find_brokers(cmd);
     for (int32_t i = 0; i < cluster->brokers_count; i++)
         describe_one(cmd, arena_printf(&cmd->admin.arena, "%" PRId32, cluster->brokers[i].node_id));
@@ -346,12 +391,19 @@ static void describe_all(struct command *cmd) {
 static bool is_there(struct command *cmd) {
     bool found = cmd->name.len == 0;
     if (cmd->entity == &entities[ENTITY_TOPIC]) {
+        struct str problem = topic_name_problem(cmd->name, &cmd->admin.arena);
+        if (problem.ptr != NULL) cli_exit("%.*s", STR_ARG(problem));
         struct topic_list topics = find_topics(cmd);
         for (uint32_t i = 0; i < topics.count; i++)
             found |= str_eq(topics.topics[i].name, cmd->name);
         return found;
     }
-    if (cmd->entity != &entities[ENTITY_BROKER] || found) return true;
+    if (found) return true;
+    if (cmd->entity != &entities[ENTITY_BROKER]) {
+        struct names names = find_others(cmd);
+        for (uint32_t i = 0; i < names.count; i++) found |= str_eq(names.at[i], cmd->name);
+        return found;
+    }
     const struct metadata_response *cluster = find_brokers(cmd);
     int32_t id = target_of(cmd, cmd->name);
     for (int32_t i = 0; i < cluster->brokers_count; i++) found |= cluster->brokers[i].node_id == id;
@@ -361,7 +413,7 @@ static bool is_there(struct command *cmd) {
 static void describe(struct command *cmd) {
     if (cmd->name.ptr == NULL)
         describe_all(cmd);
-    else if (is_there(cmd))
+    else if (cli_has(&cmd->cli, OPT_ALL) || is_there(cmd)) /* what has none has its defaults */
         describe_one(cmd, cmd->name);
     else
         printf("The %s '%.*s' doesn't exist and doesn't have dynamic config.\n",

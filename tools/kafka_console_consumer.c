@@ -13,6 +13,7 @@
 #include "tools/interrupt.h"
 
 #define DEFAULT_FORMATTER "org.apache.kafka.tools.consumer.DefaultMessageFormatter"
+#define LOGGING_FORMATTER "org.apache.kafka.tools.consumer.LoggingMessageFormatter"
 #define NO_OP_FORMATTER "org.apache.kafka.tools.consumer.NoOpMessageFormatter"
 #define WAIT_MS 100
 #define HEADERS_MAX 4096 /* of one record; the rest is not shown, and that is said */
@@ -92,8 +93,9 @@ static const struct cli_option options[OPT_COUNT] = {
                        .kind = CLI_TEXT,
                        .label = "class",
                        .fallback = DEFAULT_FORMATTER,
-                       .help =
-                           "How records are written; the only other one is " NO_OP_FORMATTER "."},
+                       .help = "How records are written; the others are " LOGGING_FORMATTER
+                               " (the same; nothing is "
+                               "logged here) and " NO_OP_FORMATTER "."},
     [OPT_PROPERTY] = {.name = "property",
                       .kind = CLI_TEXT,
                       .flags = CLI_MANY,
@@ -261,7 +263,7 @@ static enum status take_message(struct consumer *c, const rd_kafka_message_t *me
 
 static bool is_done(const struct consumer *c) {
     return interrupt_seen() ||
-           (c->message_limit >= 0 && c->message_count >= (uint64_t)c->message_limit);
+           (c->message_limit != -1 && (int64_t)c->message_count >= c->message_limit);
 }
 
 /* Until the limit, the time-out or an interrupt. ST_IO and what is worse end it early. */
@@ -379,10 +381,11 @@ static void formatter_settings(struct settings *settings, const struct cli *cli,
     formatter_init(formatter, settings);
     const char *class_name = cli_text(cli, OPT_FORMATTER);
     formatter->print_nothing = strcmp(class_name, NO_OP_FORMATTER) == 0;
-    if (!formatter->print_nothing && strcmp(class_name, DEFAULT_FORMATTER) != 0)
+    if (!formatter->print_nothing && strcmp(class_name, LOGGING_FORMATTER) != 0 &&
+        strcmp(class_name, DEFAULT_FORMATTER) != 0)
         cli_usage_exit(cli,
                        "--formatter %s: not available here, there are " DEFAULT_FORMATTER
-                       " and " NO_OP_FORMATTER,
+                       ", " LOGGING_FORMATTER " and " NO_OP_FORMATTER,
                        class_name);
 }
 

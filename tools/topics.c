@@ -179,6 +179,15 @@ enum status topics_describe(struct client *c, struct topic_list *list, int32_t p
     return ST_OK;
 }
 
+/* Where Java's HashMap of `count` names keeps this one. Kafka's clients hold configurations in one,
+ * so that is the order in which its tool prints them. */
+static uint32_t java_bucket(struct str name, int32_t count) {
+    uint32_t hash = 0, size = 16;
+    while ((uint32_t)count > size / 4 * 3) size *= 2;
+    for (size_t i = 0; i < name.len; i++) hash = 31 * hash + (uint8_t)name.ptr[i];
+    return (hash ^ hash >> 16) & (size - 1);
+}
+
 static enum status take_configs(struct client *c,
                                 const struct describe_configs_response_result *from,
                                 struct topic *topic) {
@@ -189,8 +198,12 @@ static enum status take_configs(struct client *c,
     if (configs == NULL) return ST_NOMEM;
     for (int32_t i = 0; i < from->configs_count; i++) {
         if (from->configs[i].config_source == CONFIG_SOURCE_DEFAULT) continue;
-        configs[topic->config_count++] =
-            (struct topic_config){from->configs[i].name, from->configs[i].value};
+        struct topic_config config = {from->configs[i].name, from->configs[i].value};
+        uint32_t bucket = java_bucket(config.name, from->configs_count);
+        int32_t at = topic->config_count++;
+        for (; at > 0 && java_bucket(configs[at - 1].name, from->configs_count) > bucket; at--)
+            configs[at] = configs[at - 1];
+        configs[at] = config;
     }
     topic->configs = configs;
     return ST_OK;

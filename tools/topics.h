@@ -28,7 +28,7 @@ struct topic {
     struct topic_partition *partitions; /* sorted by index */
     int32_t partition_count;
     const struct topic_config
-        *configs; /* those that differ from the default, in the broker's order */
+        *configs; /* those that differ from the default, in the order of Java's hash table */
     int32_t config_count;
 };
 
@@ -40,7 +40,7 @@ struct topic_list {
 /* Which topics a command is about. */
 struct topic_choice {
     struct pattern *names; /* NULL: all */
-    struct uuid id;              /* not zero: the one with this id instead */
+    struct uuid id;        /* not zero: the one with this id instead */
     bool exclude_internal;
 };
 
