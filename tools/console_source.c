@@ -2,46 +2,59 @@
 #include "tools/console_source.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include "base/assert.h"
+#include <sys/random.h>
 #include "tools/clock.h"
+#include "tools/group_member.h"
 
 #define MISSING_RETRY_MS 500  /* between looks for a topic that is not there yet */
 #define METADATA_WAIT_MS 1000 /* for one answer */
+#define MADE_GROUPS 100000
 
-static struct source_topic *topic_of(struct source *s, const char *name) {
-    for (struct source_topic *t = s->topics; t != NULL; t = t->next) {
-        if (strcmp(rd_kafka_topic_name(t->topic), name) == 0) return t;
-    }
-    struct source_topic *t = ARENA_NEW(s->arena, struct source_topic);
-    ASSERT(t != NULL);
-    t->topic = rd_kafka_topic_new(s->rk, name, NULL);
-    if (t->topic == NULL) cli_exit("Topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
-    t->next = s->topics;
-    s->topics = t;
-    return t;
+bool source_make_group(struct settings *settings, const char *prefix) {
+    if (settings_get(settings, "group.id").ptr != NULL) return false;
+    char id[64];
+    uint32_t number = 0;
+    if (getrandom(&number, sizeof number, 0) != sizeof number) number = (uint32_t)clock_ms();
+    (void)snprintf(id, sizeof id, "%s%" PRIu32, prefix, number % MADE_GROUPS);
+    settings_set(settings, STR("group.id"), str_of(id));
+    /* A rebalance, for a topic that appears, then takes nothing from it: it commits nothing, and
+     * would read all of it again. */
+    if (settings_get(settings, "partition.assignment.strategy").ptr == NULL)
+        settings_set(settings, STR("partition.assignment.strategy"), STR("cooperative-sticky"));
+    return true;
 }
 
-static void begin_partition(struct source *s, struct source_topic *t, int32_t partition,
-                            int64_t offset) {
-    if (rd_kafka_consume_start_queue(t->topic, partition, offset, s->queue) != 0)
-        cli_exit("Topic %s, partition %" PRId32 ": %s", rd_kafka_topic_name(t->topic), partition,
+static bool is_member(const struct source *s) { return s->partition < 0; }
+
+static void begin_partition(struct source *s) {
+    if (rd_kafka_consume_start_queue(s->only, s->partition, s->offset, s->queue) != 0)
+        cli_exit("Topic %s, partition %" PRId32 ": %s", s->topic, s->partition,
                  rd_kafka_err2str(rd_kafka_last_error()));
 }
 
-/* Begins what is new in a topic; false when it is not there. */
-static bool begin_topic(struct source *s, const struct rd_kafka_metadata_topic *found) {
-    if (found->partition_cnt == 0) return false;
-    struct source_topic *t = topic_of(s, found->topic);
-    if (s->partition >= 0) {
-        if (t->started_count == 0) begin_partition(s, t, s->partition, s->offset);
-        t->started_count = 1;
-        return true;
+/* Both sorted. */
+static bool same_names(const rd_kafka_topic_partition_list_t *a,
+                       const rd_kafka_topic_partition_list_t *b) {
+    if (a->cnt != b->cnt) return false;
+    for (int i = 0; i < a->cnt; i++) {
+        if (strcmp(a->elems[i].topic, b->elems[i].topic) != 0) return false;
     }
-    /* What appears later holds only records that came later. */
-    int64_t offset = s->begun ? SOURCE_OFFSET_EARLIEST : s->offset;
-    for (; t->started_count < found->partition_cnt; t->started_count++)
-        begin_partition(s, t, t->started_count, offset);
     return true;
+}
+
+/* Taken: names. */
+static void subscribe(struct source *s, rd_kafka_topic_partition_list_t *names) {
+    rd_kafka_topic_partition_list_sort(names, NULL, NULL);
+    if (s->names != NULL && same_names(s->names, names)) {
+        rd_kafka_topic_partition_list_destroy(names);
+        return;
+    }
+    rd_kafka_resp_err_t err = rd_kafka_subscribe(s->rk, names);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        cli_exit("Cannot subscribe to %s: %s", s->topic != NULL ? s->topic : s->include_text,
+                 rd_kafka_err2str(err));
+    if (s->names != NULL) rd_kafka_topic_partition_list_destroy(s->names);
+    s->names = names;
 }
 
 /* Kafka's two internal topics of clients, which a pattern does not reach. */
@@ -49,24 +62,35 @@ static bool is_internal(const char *topic) {
     return strcmp(topic, "__consumer_offsets") == 0 || strcmp(topic, "__transaction_state") == 0;
 }
 
+static bool is_wanted(const struct source *s, const char *topic) {
+    if (s->topic != NULL) return strcmp(topic, s->topic) == 0;
+    return !is_internal(topic) && pattern_matches(s->include, str_of(topic));
+}
+
+/* Begins with what is there of the topics; false: nothing. */
 static bool begin_found(struct source *s, const struct rd_kafka_metadata *metadata) {
-    bool any = false;
+    rd_kafka_topic_partition_list_t *names =
+        rd_kafka_topic_partition_list_new(metadata->topic_cnt);
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const struct rd_kafka_metadata_topic *found = &metadata->topics[i];
-        bool wanted = s->topic != NULL ? strcmp(found->topic, s->topic) == 0
-                                       : !is_internal(found->topic) &&
-                                             pattern_matches(s->include, str_of(found->topic));
-        if (wanted && begin_topic(s, found)) any = true;
+        if (found->partition_cnt > 0 && is_wanted(s, found->topic))
+            rd_kafka_topic_partition_list_add(names, found->topic, RD_KAFKA_PARTITION_UA);
     }
+    bool any = names->cnt > 0;
+    if (any && is_member(s)) {
+        subscribe(s, names);
+        return true;
+    }
+    if (any) begin_partition(s);
+    rd_kafka_topic_partition_list_destroy(names);
     return any;
 }
 
-/* Looks for topics and partitions to begin. */
+/* Looks for the topics. */
 static void refresh(struct source *s) {
     const struct rd_kafka_metadata *metadata;
-    rd_kafka_topic_t *only = s->topic != NULL ? topic_of(s, s->topic)->topic : NULL;
     rd_kafka_resp_err_t err =
-        rd_kafka_metadata(s->rk, only == NULL, only, &metadata, METADATA_WAIT_MS);
+        rd_kafka_metadata(s->rk, s->only == NULL, s->only, &metadata, METADATA_WAIT_MS);
     s->refreshed_ms = clock_ms();
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (!s->answered && clock_ms() - s->started_ms >= s->patience_ms)
@@ -77,65 +101,60 @@ static void refresh(struct source *s) {
     s->answered = true;
     bool any = begin_found(s, metadata);
     rd_kafka_metadata_destroy(metadata);
-    if (!any && !s->missing_told) {
+    s->is_reading |= any;
+    if (!s->is_reading && !s->missing_told) {
         const char *what = s->topic != NULL ? s->topic : s->include_text;
         fprintf(stderr, "WARN %s: no such topic yet, waiting for it\n", what);
         s->missing_told = true;
     }
-    s->begun = true;
 }
 
+/* Of a topic that is there librdkafka sees new partitions by itself. */
 static bool refresh_is_due(const struct source *s) {
-    bool reading = false;
-    for (const struct source_topic *t = s->topics; t != NULL; t = t->next)
-        reading |= t->started_count > 0;
-    return clock_ms() - s->refreshed_ms >= (reading ? s->refresh_ms : MISSING_RETRY_MS);
+    if (s->is_reading && s->topic != NULL) return false;
+    return clock_ms() - s->refreshed_ms >= (s->is_reading ? s->refresh_ms : MISSING_RETRY_MS);
 }
 
-static void start_group(struct source *s) {
-    char pattern[1024];
-    const char *name = s->topic;
-    if (name == NULL) { /* librdkafka takes what begins with '^' for a pattern */
-        (void)snprintf(pattern, sizeof pattern, "^(%s)$", s->include_text);
-        name = pattern;
+static void rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                       rd_kafka_topic_partition_list_t *list, void *opaque) {
+    struct source *s = opaque;
+    group_member_rebalance(rk, err, list, NULL);
+    if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && s->assigned_ms == 0)
+        s->assigned_ms = clock_ms();
+}
+
+void source_start(struct source *s, const struct settings *settings) {
+    rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
+    rd_kafka_conf_set_opaque(conf, s);
+    if (is_member(s)) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
+    s->rk = rdkafka_start(RD_KAFKA_CONSUMER, conf);
+    if (is_member(s)) {
+        (void)rd_kafka_poll_set_consumer(s->rk);
+    } else {
+        s->queue = rd_kafka_queue_new(s->rk);
     }
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, name, RD_KAFKA_PARTITION_UA);
-    rd_kafka_resp_err_t err = rd_kafka_subscribe(s->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        cli_exit("Cannot subscribe to %s: %s", name, rd_kafka_err2str(err));
-    (void)rd_kafka_poll_set_consumer(s->rk);
-}
-
-void source_start(struct source *s) {
+    if (s->topic != NULL) s->only = rd_kafka_topic_new(s->rk, s->topic, NULL);
+    if (s->topic != NULL && s->only == NULL)
+        cli_exit("Topic %s: %s", s->topic, rd_kafka_err2str(rd_kafka_last_error()));
     s->started_ms = clock_ms();
-    if (s->grouped) {
-        start_group(s);
-        return;
-    }
-    s->queue = rd_kafka_queue_new(s->rk);
     refresh(s);
 }
 
 rd_kafka_message_t *source_next(struct source *s, int wait_ms) {
-    if (s->grouped) return rd_kafka_consumer_poll(s->rk, wait_ms);
     if (refresh_is_due(s)) refresh(s);
+    if (is_member(s)) return rd_kafka_consumer_poll(s->rk, wait_ms);
     (void)rd_kafka_poll(s->rk, 0);
     return rd_kafka_consume_queue(s->queue, wait_ms);
 }
 
 void source_stop(struct source *s) {
-    if (s->grouped) {
+    if (is_member(s)) {
         (void)rd_kafka_consumer_close(s->rk);
     } else {
-        for (struct source_topic *t = s->topics; t != NULL; t = t->next) {
-            int32_t first = s->partition >= 0 ? s->partition : 0;
-            for (int32_t i = 0; i < t->started_count; i++)
-                (void)rd_kafka_consume_stop(t->topic, first + i);
-            rd_kafka_topic_destroy(t->topic);
-        }
+        if (s->is_reading) (void)rd_kafka_consume_stop(s->only, s->partition);
         rd_kafka_queue_destroy(s->queue);
     }
+    if (s->names != NULL) rd_kafka_topic_partition_list_destroy(s->names);
+    if (s->only != NULL) rd_kafka_topic_destroy(s->only);
     rd_kafka_destroy(s->rk);
 }

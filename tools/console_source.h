@@ -1,7 +1,8 @@
 /* tools/console_source.h - where the console consumer's records come from, by librdkafka.
- * Without a group: every partition of the topics (or one) is read directly, no position is stored,
- * and partitions that appear later are read from their beginning. With a group: the group's
- * coordinator gives partitions out, positions are committed unless enable.auto.commit=false. */
+ * As a member of a group: the group's coordinator gives partitions out, positions are committed
+ * unless enable.auto.commit=false. Topics that fit a pattern are looked for by the tool itself, as
+ * Java's consumer does, and subscribed to by name. Or one partition of a topic, read directly:
+ * without a group, and no position is stored. */
 #pragma once
 #include "base/pattern.h"
 #include "tools/rdkafka_settings.h"
@@ -9,35 +10,34 @@
 #define SOURCE_OFFSET_EARLIEST RD_KAFKA_OFFSET_BEGINNING
 #define SOURCE_OFFSET_LATEST RD_KAFKA_OFFSET_END
 
-struct source_topic {
-    rd_kafka_topic_t *topic;
-    int32_t started_count; /* partitions 0 .. started_count - 1 are being read */
-    struct source_topic *next;
-};
-
 struct source {
-    struct arena *arena; /* borrowed */
-    rd_kafka_t *rk;
     const char *bootstrap; /* borrowed; for errors */
     const char *topic;     /* or NULL: those that fit `include` */
     struct pattern *include;
     const char *include_text;
-    int32_t partition; /* -1: all */
-    int64_t offset;    /* where to begin */
-    bool grouped;
-    int64_t refresh_ms;  /* how often to look for new partitions */
+    int32_t partition;   /* read directly; -1: as a member of the group */
+    int64_t offset;      /* of that partition: where to begin */
+    int64_t refresh_ms;  /* how often to look for topics that fit */
     int64_t patience_ms; /* how long the first answer of any broker may take */
+    int64_t assigned_ms; /* clock_ms when the group first gave partitions out; 0: not yet */
     /* private */
-    rd_kafka_queue_t *queue;
-    struct source_topic *topics;
-    bool answered, missing_told, begun;
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *only;                 /* of `topic` */
+    rd_kafka_queue_t *queue;                /* of the one partition */
+    rd_kafka_topic_partition_list_t *names; /* subscribed to */
+    bool is_reading;                        /* there was something to begin with */
+    bool answered, missing_told;
     int64_t started_ms, refreshed_ms;
 };
 
-/** Starts reading; the fields above `private` are set. */
-void source_start(struct source *source);
+/** group.id, where `settings` has none: `prefix` and a number below 100,000 by chance, as Kafka's
+ * tools make one. True when it was made. */
+bool source_make_group(struct settings *settings, const char *prefix);
+/** Starts reading; the fields above assigned_ms are set, and group.id is unless it is one partition.
+ */
+void source_start(struct source *source, const struct settings *settings);
 /** The next message, after at most wait_ms; NULL: none yet. The caller destroys it. Ends the
  * process when no broker ever answered within patience_ms. */
 rd_kafka_message_t *source_next(struct source *source, int wait_ms);
-/** Commits what a group consumed, closes, frees. */
+/** Leaves the group, committing what it has read, or lets go of the partition; frees. */
 void source_stop(struct source *source);

@@ -1,15 +1,12 @@
 /* tools/kafka_console_consumer.c - kafka-console-consumer: records to standard output.
- * Options, properties and output are those of Kafka 4.3's tool, on librdkafka. The difference:
- * without --group it joins no group of a made-up name but reads all partitions itself and stores no
- * position. */
+ * Options, properties and output are those of Kafka 4.3's tool, on librdkafka: without --group it
+ * joins a group of its own, console-consumer-NUMBER, which commits nothing. */
 #include <inttypes.h>
 #include <signal.h>
 #include <unistd.h>
-#include "tools/client.h"
 #include "tools/clock.h"
 #include "tools/console_source.h"
 #include "tools/formatter.h"
-#include "tools/group_member.h"
 #include "tools/interrupt.h"
 
 #define DEFAULT_FORMATTER "org.apache.kafka.tools.consumer.DefaultMessageFormatter"
@@ -83,7 +80,7 @@ static const struct cli_option options[OPT_COUNT] = {
     [OPT_GROUP] = {.name = "group",
                    .kind = CLI_TEXT,
                    .label = "id",
-                   .help = "Read as a member of this group."},
+                   .help = "Read as a member of this group; without it, of one of its own."},
     [OPT_ISOLATION] = {.name = "isolation-level",
                        .kind = CLI_TEXT,
                        .label = "level",
@@ -156,11 +153,11 @@ static const char notes[] =
     "      {String,ByteArray,Bytes,Short,Integer,Long,Boolean,UUID}Deserializer; octets as they "
     "are without one\n"
     "\n"
-    "Without --group (or the property group.id) all partitions are read by this process alone and "
-    "no position\n"
-    "is stored; partitions that appear meanwhile are read from their beginning. With it, the "
-    "group's other\n"
-    "members get their share and positions are committed unless enable.auto.commit=false.\n";
+    "Without --group (or the property group.id) it is the only member of a group "
+    "console-consumer-NUMBER, which\n"
+    "commits no positions unless enable.auto.commit=true. With it, the group's other members get "
+    "their share and\n"
+    "positions are committed unless enable.auto.commit=false. --partition joins no group.\n";
 
 static const struct cli_tool tool = {
     .name = "kafka-console-consumer",
@@ -307,8 +304,6 @@ static void check_options(const struct cli *cli) {
         cli_usage_exit(cli, "The partition is required when offset is specified.");
     if (cli_has(cli, OPT_FROM_BEGINNING) && cli_has(cli, OPT_OFFSET))
         cli_usage_exit(cli, "Options from-beginning and offset cannot be specified together.");
-    if (cli_has(cli, OPT_GROUP) && cli_has(cli, OPT_PARTITION))
-        cli_usage_exit(cli, "Options group and partition cannot be specified together.");
     if (cli_has(cli, OPT_PARTITION) && cli_number(cli, OPT_PARTITION) < 0)
         cli_usage_exit(cli, "--partition must be 0 or more.");
 }
@@ -332,18 +327,23 @@ static void set_default(struct settings *settings, const char *key, const char *
     if (settings_get(settings, key).ptr == NULL) settings_set(settings, str_of(key), str_of(value));
 }
 
+/* A group of its own is not to be used again: what it has read need not be remembered. */
 static void set_group(struct settings *settings, const struct cli *cli) {
     struct str by_property = settings_get(settings, "group.id");
     const char *by_option = cli_text(cli, OPT_GROUP);
-    if (by_option == NULL) return;
-    if (by_property.ptr != NULL && !str_eq(by_property, str_of(by_option)))
+    if (by_option != NULL && by_property.ptr != NULL && !str_eq(by_property, str_of(by_option)))
         cli_usage_exit(
             cli,
             "The group ids provided in different places (directly using '--group', via "
             "'--consumer-property', or via '--consumer.config') do not match. Detected group ids: "
             "'%s', '%s'",
             by_option, by_property.ptr);
-    settings_set(settings, STR("group.id"), str_of(by_option));
+    if (by_option != NULL) settings_set(settings, STR("group.id"), str_of(by_option));
+    bool is_given = by_option != NULL || by_property.ptr != NULL;
+    if (is_given && cli_has(cli, OPT_PARTITION))
+        cli_usage_exit(cli, "Options group and partition cannot be specified together.");
+    if (!cli_has(cli, OPT_PARTITION) && source_make_group(settings, "console-consumer-"))
+        set_default(settings, "enable.auto.commit", "false");
 }
 
 static void consumer_settings(struct settings *settings, const struct cli *cli) {
@@ -407,20 +407,6 @@ static struct pattern *include_pattern(struct mem *mem, const struct cli *cli) {
     return pattern;
 }
 
-/* A group needs a coordinator; librdkafka would look for one for ever without a word. */
-static void check_groups(const struct consumer *c, const struct settings *settings) {
-    struct str protocol = settings_get_or(settings, "security.protocol", "PLAINTEXT");
-    if (!c->source.grouped || !str_eq(protocol, STR("PLAINTEXT"))) return;
-    struct client client;
-    if (client_start(&client, c->source.arena, c->source.bootstrap, settings) != ST_OK)
-        cli_exit("%s", client.message);
-    if (!client_offers(&client, API_FIND_COORDINATOR))
-        cli_exit(
-            "This broker does not offer consumer groups (FindCoordinator): read without --group "
-            "and without the property group.id");
-    client_stop(&client);
-}
-
 int main(int argc, char **argv) {
     static struct mem mem;
     static char out_buffer[256 * 1024];
@@ -436,8 +422,7 @@ int main(int argc, char **argv) {
         .timeout_ms = cli_has(&cli, OPT_TIMEOUT) ? cli_number(&cli, OPT_TIMEOUT) : -1,
         .message_limit = cli_has(&cli, OPT_MAX_MESSAGES) ? cli_number(&cli, OPT_MAX_MESSAGES) : -1,
         .skip_on_error = cli_has(&cli, OPT_SKIP_ON_ERROR),
-        .source = {.arena = &arena,
-                   .bootstrap = cli_text(&cli, OPT_BOOTSTRAP),
+        .source = {.bootstrap = cli_text(&cli, OPT_BOOTSTRAP),
                    .topic = cli_text(&cli, OPT_TOPIC),
                    .include = include_pattern(&mem, &cli),
                    .include_text = cli_text(&cli, OPT_INCLUDE),
@@ -447,19 +432,13 @@ int main(int argc, char **argv) {
     };
     formatter_settings(&format_settings, &cli, &c.formatter);
     consumer_settings(&settings, &cli);
-    c.source.grouped =
-        settings_get(&settings, "group.id").ptr != NULL && !cli_has(&cli, OPT_PARTITION);
     c.source.refresh_ms = number_setting(&settings, "metadata.max.age.ms", MAX_AGE_MS);
     c.source.patience_ms = number_setting(&settings, "default.api.timeout.ms", API_TIMEOUT_MS);
     if (c.timeout_ms >= 0) c.source.patience_ms = MIN(c.source.patience_ms, c.timeout_ms);
     (void)setvbuf(stdout, out_buffer, _IOFBF, sizeof out_buffer);
     interrupt_catch();
     (void)signal(SIGPIPE, SIG_IGN); /* shows as an error of standard output */
-    check_groups(&c, &settings);
-    rd_kafka_conf_t *conf = rdkafka_conf_of(&settings);
-    if (c.source.grouped) rd_kafka_conf_set_rebalance_cb(conf, group_member_rebalance);
-    c.source.rk = rdkafka_start(RD_KAFKA_CONSUMER, conf);
-    source_start(&c.source);
+    source_start(&c.source, &settings);
     enum status st = consume(&c);
     (void)fflush(stdout);
     fprintf(stderr, "Processed a total of %" PRIu64 " messages\n", c.message_count);

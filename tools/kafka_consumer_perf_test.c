@@ -1,10 +1,9 @@
 /* tools/kafka_consumer_perf_test.c - kafka-consumer-perf-test: reads many records and tells the
- * rate. Options and output are those of Kafka 4.3's tool (ConsumerPerformance), but that partitions
- * are read directly, without a group, unless --group or the property group.id names one. */
+ * rate, as a member of a group. Options and output are those of Kafka 4.3's tool
+ * (ConsumerPerformance). */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
-#include "tools/client.h"
 #include "tools/clock.h"
 #include "tools/console_source.h"
 #include "tools/interrupt.h"
@@ -50,7 +49,7 @@ static const struct cli_option options[OPT_COUNT] = {
     [OPT_GROUP] = {.name = "group",
                    .kind = CLI_TEXT,
                    .label = "id",
-                   .help = "Read as a member of this group; without one, directly."},
+                   .help = "Read as a member of this group; without it, of one of its own."},
     [OPT_RECORDS] = {.name = "num-records",
                      .kind = CLI_INT64,
                      .label = "n",
@@ -116,7 +115,7 @@ struct command {
     struct source source;
     struct pattern *include;
     int64_t wanted, count, bytes;
-    int64_t started_ms, joined_ms; /* joined: the first record was there */
+    int64_t started_ms;
     int64_t told_ms, told_count, told_bytes;
 };
 
@@ -138,11 +137,11 @@ static double rate(double amount, int64_t ms) {
     return ms > 0 ? amount * 1000.0 / (double)ms : 0.0;
 }
 
-/* MB, MB/s, records, records/s, then the time until the first record, and the rates after it. */
+/* MB, MB/s, records, records/s, then the time until the group gave partitions out, and the rates
+ * after it. */
 static void print_rates(const struct command *cmd, int64_t from_ms, int64_t bytes, int64_t count,
                         int64_t now_ms) {
-    int64_t joined_ms = cmd->joined_ms > 0 ? cmd->joined_ms : now_ms;
-    int64_t join_ms = MAX(joined_ms - from_ms, 0);
+    int64_t join_ms = MAX(cmd->source.assigned_ms - from_ms, 0);
     int64_t fetch_ms = now_ms - from_ms - join_ms;
     double megabytes = (double)bytes / MEGABYTE;
     printf("%.4f, %.4f, %" PRId64 ", %.4f, %" PRId64 ", %" PRId64 ", %.4f, %.4f\n",
@@ -171,7 +170,7 @@ static void consume(struct command *cmd) {
         rd_kafka_message_t *message = source_next(&cmd->source, POLL_MS);
         if (message != NULL && message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             heard_ms = clock_ms();
-            if (cmd->count++ == 0) cmd->joined_ms = heard_ms;
+            cmd->count++;
             cmd->bytes += (int64_t)(message->len + message->key_len);
         } else if (message != NULL && message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
             fprintf(stderr, "WARN %s\n", rd_kafka_message_errstr(message));
@@ -212,25 +211,13 @@ static void read_settings(const struct cli *cli, struct settings *settings) {
     settings_set(settings, STR("bootstrap.servers"), str_of(cli_text(cli, OPT_BOOTSTRAP)));
     if (cli_has(cli, OPT_GROUP))
         settings_set(settings, STR("group.id"), str_of(cli_text(cli, OPT_GROUP)));
+    (void)source_make_group(settings, "perf-consumer-");
     settings_set(settings, STR("max.partition.fetch.bytes"), str_of(cli_text(cli, OPT_FETCH_SIZE)));
     settings_set(settings, STR("receive.buffer.bytes"), str_of(cli_text(cli, OPT_SOCKET_BUFFER)));
     settings_set(settings, STR("auto.offset.reset"),
                  cli_has(cli, OPT_FROM_LATEST) ? STR("latest") : STR("earliest"));
     if (settings_get(settings, "check.crcs").ptr == NULL) /* as in Kafka's tool */
         settings_set(settings, STR("check.crcs"), STR("false"));
-}
-
-/* A group needs a coordinator; librdkafka would look for one for ever without a word. */
-static void check_groups(const struct command *cmd, const struct settings *settings) {
-    struct str protocol = settings_get_or(settings, "security.protocol", "PLAINTEXT");
-    struct client client;
-    if (!cmd->source.grouped || !str_eq(protocol, STR("PLAINTEXT"))) return;
-    if (client_start(&client, cmd->source.arena, cmd->source.bootstrap, settings) != ST_OK)
-        cli_exit("%s", client.message);
-    if (!client_offers(&client, API_FIND_COORDINATOR))
-        cli_exit("This broker does not offer consumer groups (FindCoordinator): read without "
-                 "--group and without the property group.id");
-    client_stop(&client);
 }
 
 static void start(struct command *cmd, struct arena *arena) {
@@ -245,21 +232,16 @@ static void start(struct command *cmd, struct arena *arena) {
     if (include != NULL && cmd->include == NULL)
         cli_usage_exit(cli, "--include %s: %s", include, why);
     cmd->source = (struct source){
-        .arena = arena,
         .bootstrap = cli_text(cli, OPT_BOOTSTRAP),
         .topic = cli_text(cli, OPT_TOPIC),
         .include = cmd->include,
         .include_text = include,
         .partition = -1,
-        .offset = cli_has(cli, OPT_FROM_LATEST) ? SOURCE_OFFSET_LATEST : SOURCE_OFFSET_EARLIEST,
-        .grouped = settings_get(&settings, "group.id").ptr != NULL,
         .refresh_ms = REFRESH_MS,
         .patience_ms = MIN(PATIENCE_MS, cli_number(cli, OPT_TIMEOUT)),
     };
     cmd->wanted = cli_number(cli, cli_has(cli, OPT_RECORDS) ? OPT_RECORDS : OPT_MESSAGES);
-    check_groups(cmd, &settings);
-    cmd->source.rk = rdkafka_start(RD_KAFKA_CONSUMER, rdkafka_conf_of(&settings));
-    source_start(&cmd->source);
+    source_start(&cmd->source, &settings);
 }
 
 int main(int argc, char **argv) {

@@ -2,6 +2,7 @@
 #include "tools/rdkafka_settings.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 #include "base/assert.h"
 
 enum java_meaning {
@@ -63,6 +64,17 @@ static void check_one_of(const struct settings *settings, const char *key,
              all);
 }
 
+/* Kafka's sentence, too; here a word in any case. */
+static void check_group_protocol(const struct settings *settings) {
+    struct str value = settings_get(settings, "group.protocol");
+    if (value.ptr == NULL || strcasecmp(value.ptr, "classic") == 0) return;
+    if (strcasecmp(value.ptr, "consumer") != 0)
+        cli_exit("Invalid value %s for configuration group.protocol: String must be one of (case "
+                 "insensitive): CLASSIC, CONSUMER",
+                 value.ptr);
+    fputs("WARN group.protocol=consumer: this client speaks the classic protocol\n", stderr);
+}
+
 static bool begins(struct str key, const char *prefix) {
     size_t len = strlen(prefix);
     return key.len >= len && memcmp(key.ptr, prefix, len) == 0;
@@ -113,6 +125,7 @@ rd_kafka_conf_t *rdkafka_conf_of(const struct settings *settings) {
                  (const char *const[]){"none", "gzip", "snappy", "lz4", "zstd", NULL});
     check_one_of(settings, "isolation.level",
                  (const char *const[]){"read_committed", "read_uncommitted", NULL});
+    check_group_protocol(settings);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rdkafka_must_set(conf, "log_level", "4"); /* warnings and what is worse */
     rd_kafka_conf_set_log_cb(conf, on_log);
