@@ -202,6 +202,16 @@ static struct settings_problem group_bounds_problem(const struct broker_settings
     return problem_of(settings, text, rules[0].key, rules[1].key);
 }
 
+/* The keys are read-only, so what the file says is in effect. */
+static struct settings_problem protocols_problem(const struct broker_settings *settings) {
+    const struct str_list *protocols = &settings->set->values.group_coordinator_rebalance_protocols;
+    for (uint32_t i = 0; i < protocols->count; i++) {
+        if (str_eq(protocols->items[i], STR("classic"))) return NO_PROBLEM;
+    }
+    return problem_of(settings, STR("Disabling the 'classic' protocol is not supported."),
+                      "group.coordinator.rebalance.protocols", NULL);
+}
+
 struct settings_problem broker_settings_problem(const struct broker_settings *settings,
                                                 struct arena *arena) {
     static const struct {
@@ -221,5 +231,6 @@ struct settings_problem broker_settings_problem(const struct broker_settings *se
         return problem_of(settings, text, rules[i].key, NULL);
     }
     struct settings_problem problem = group_bounds_problem(settings, arena);
+    if (problem.text.ptr == NULL) problem = protocols_problem(settings);
     return problem.text.ptr != NULL ? problem : connections_problem(settings, arena);
 }

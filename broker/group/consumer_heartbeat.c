@@ -450,15 +450,25 @@ void consumer_loaded(struct group *group) {
     }
 }
 
+static void refuse_assignor(struct beat *b) {
+    const struct group_settings *settings = b->c->settings;
+    struct str offered = STR("");
+    for (uint32_t i = 0; i < settings->assignor_count; i++)
+        offered = arena_printf(b->ticket->arena, "%.*s%s%s", STR_ARG(offered), i > 0 ? ", " : "",
+                               settings->assignors[i]->name);
+    refuse(b, KAFKA_UNSUPPORTED_ASSIGNOR,
+           "ServerAssignor %.*s is not supported. Supported assignors: %.*s.",
+           STR_ARG(b->in->server_assignor), STR_ARG(offered));
+}
+
 void consumer_heartbeat(struct coordinator *c, struct group_ticket *ticket) {
     struct beat b = {.c = c, .ticket = ticket, .in = ticket->request, .out = ticket->response};
     const char *problem = problem_of(b.in, ticket->version);
     if (problem != NULL) {
         refuse(&b, KAFKA_INVALID_REQUEST, "%s", problem);
-    } else if (b.in->server_assignor.ptr != NULL && assignor_find(b.in->server_assignor) == NULL) {
-        refuse(&b, KAFKA_UNSUPPORTED_ASSIGNOR,
-               "ServerAssignor %.*s is not supported. Supported assignors: uniform, range.",
-               STR_ARG(b.in->server_assignor));
+    } else if (b.in->server_assignor.ptr != NULL &&
+               group_settings_assignor(c->settings, b.in->server_assignor) == NULL) {
+        refuse_assignor(&b);
     } else if (!take_owned(&b)) {
         refuse(&b, KAFKA_COORDINATOR_NOT_AVAILABLE, "No memory for what the member owns.");
     } else if (is_leave(b.in)) {

@@ -301,13 +301,14 @@ const struct assignor *consumer_assignor(const struct consumer *g) {
     size_t best = ASSIGNOR_COUNT;
     for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;) {
         struct str name = CONTAINER_OF(n, struct consumer_member, node)->assignor;
-        const struct assignor *assignor = name.ptr != NULL ? assignor_find(name) : NULL;
+        const struct assignor *assignor =
+            name.ptr != NULL ? group_settings_assignor(g->coordinator->settings, name) : NULL;
         if (assignor != NULL) votes[assignor - assignors]++;
     }
     for (size_t i = 0; i < ASSIGNOR_COUNT; i++) {
         if (votes[i] > 0 && (best == ASSIGNOR_COUNT || votes[i] > votes[best])) best = i;
     }
-    return best < ASSIGNOR_COUNT ? &assignors[best] : g->coordinator->settings->assignor;
+    return best < ASSIGNOR_COUNT ? &assignors[best] : g->coordinator->settings->assignors[0];
 }
 
 /* A unit for each member: targets count only with the epoch's record behind them, so a part of them

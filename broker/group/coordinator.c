@@ -127,6 +127,14 @@ static void on_expiry(struct io_timer *timer) {
                c->now.mono_us + (uint64_t)c->settings->retention_check_ms * 1000);
 }
 
+const struct assignor *group_settings_assignor(const struct group_settings *settings,
+                                               struct str name) {
+    for (uint32_t i = 0; i < settings->assignor_count; i++) {
+        if (str_eq(name, str_of(settings->assignors[i]->name))) return settings->assignors[i];
+    }
+    return NULL;
+}
+
 struct coordinator *coordinator_new(struct mem *mem, const struct group_settings *settings,
                                     uint64_t seed) {
     struct coordinator *c = MEM_NEW(mem, struct coordinator);

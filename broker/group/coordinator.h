@@ -19,6 +19,7 @@
 #include "base/prng.h"
 #include "base/strbuf.h"
 #include "base/timers.h"
+#include "broker/group/assignor.h"
 #include "broker/group/effects.h"
 #include "controller/metadata/image.h"
 
@@ -40,10 +41,13 @@ struct group_settings {
     struct bounded_setting consumer_assignment_interval_ms;
     int32_t consumer_group_size_max;
     bool may_upgrade, may_downgrade; /* group.consumer.migration.policy */
-    const struct assignor *assignor; /* of groups whose members do not say */
+    /* group.consumer.assignors, the first one for groups whose members do not say */
+    const struct assignor *assignors[ASSIGNOR_COUNT];
+    uint32_t assignor_count; /* at least one */
 };
-
-struct assignor;
+/** NULL: it is none, or not among the broker's. */
+const struct assignor *group_settings_assignor(const struct group_settings *settings,
+                                               struct str name);
 
 struct coordinator {
     struct mem *mem; /* borrowed */

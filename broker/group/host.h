@@ -22,6 +22,7 @@ struct group_service {
     struct group_settings settings;
     int64_t linger_ms; /* group.coordinator.append.linger.ms */
     uint64_t patience_us; /* offsets.commit.timeout.ms */
+    size_t cached_bytes_max; /* group.coordinator.cached.buffer.max.bytes */
     struct list hosts; /* struct hosted */
     struct list dirty; /* hosts with records to append at the end of this turn */
     struct io_later flush;
@@ -29,6 +30,7 @@ struct group_service {
     struct lag_cache lag;
     bool is_loading; /* the job that reads logs runs */
     bool is_stopped;
+    bool serves_consumers; /* group.coordinator.rebalance.protocols names them */
 };
 
 struct hosted {

@@ -140,6 +140,13 @@ static enum status append(struct hosted *host, struct partition *p, struct bytes
     return st;
 }
 
+/* Each of many coordinators would else keep room for its largest batch ever. */
+static void trim_builder(struct hosted *host) {
+    if (host->builder.out.capacity <= host->service->cached_bytes_max) return;
+    batch_builder_release(&host->builder);
+    batch_builder_init(&host->builder, host->service->shard->mem);
+}
+
 /* false: the coordinator is gone. */
 static bool flush(struct hosted *host) {
     struct bytes batch = BYTES_NULL;
@@ -152,6 +159,7 @@ static bool flush(struct hosted *host) {
     enum status st = batch_builder_finish(&host->builder, &batch);
     if (st == ST_OK) st = partition_problem(p, -1) == KAFKA_NONE ? ST_OK : ST_CLOSED;
     if (st == ST_OK) st = append(host, p, batch, record_count);
+    trim_builder(host);
     if (st == ST_OK) return true;
     LOG_WARN("groups", "event=append-refused partition=%d status=\"%s\"", host->index,
              status_name(st));

@@ -69,10 +69,23 @@ static bool policy_allows(struct str policy, const char *one) {
     return is_word(policy, "BIDIRECTIONAL") || is_word(policy, one);
 }
 
-/* The first of the list; names that are none are refused at the start. */
-static const struct assignor *first_assignor(const struct str_list *names) {
-    const struct assignor *found = names->count > 0 ? assignor_find(names->items[0]) : NULL;
-    return found != NULL ? found : &assignors[0];
+/* Names that are none were refused at the start; without a name there are all. */
+static void read_assignors(struct group_settings *settings, const struct str_list *names) {
+    settings->assignor_count = 0;
+    for (uint32_t i = 0; i < names->count; i++) {
+        const struct assignor *found = assignor_find(names->items[i]);
+        if (found != NULL && group_settings_assignor(settings, names->items[i]) == NULL)
+            settings->assignors[settings->assignor_count++] = found;
+    }
+    for (uint32_t i = 0; names->count == 0 && i < ASSIGNOR_COUNT; i++)
+        settings->assignors[settings->assignor_count++] = &assignors[i];
+}
+
+static bool list_has(const struct str_list *list, struct str item) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (str_eq(list->items[i], item)) return true;
+    }
+    return false;
 }
 
 static struct bounded_setting bounded(int64_t value, int64_t min, int64_t max) {
@@ -82,6 +95,7 @@ static struct bounded_setting bounded(int64_t value, int64_t min, int64_t max) {
 static void read_settings(struct group_service *service) {
     const struct config *config = service->shard->broker->config;
     service->linger_ms = config->group_coordinator_append_linger_ms;
+    service->cached_bytes_max = (size_t)config->group_coordinator_cached_buffer_max_bytes;
     service->patience_us = (uint64_t)config->offsets_commit_timeout_ms * 1000;
     service->settings = (struct group_settings){
         .metadata_bytes_max = (int32_t)config->offset_metadata_max_bytes,
@@ -105,17 +119,21 @@ static void read_settings(struct group_service *service) {
         .consumer_group_size_max = (int32_t)config->group_consumer_max_size,
         .may_upgrade = policy_allows(config->group_consumer_migration_policy, "UPGRADE"),
         .may_downgrade = policy_allows(config->group_consumer_migration_policy, "DOWNGRADE"),
-        .assignor = first_assignor(&config->group_consumer_assignors),
     };
+    read_assignors(&service->settings, &config->group_consumer_assignors);
+    service->serves_consumers =
+        list_has(&config->group_coordinator_rebalance_protocols, STR("consumer"));
 }
 
-/* The one that may be altered while the broker runs. */
+/* Those that may be altered while the broker runs. */
 static void read_altered(struct group_service *service) {
     const struct shard *shard = service->shard;
     struct broker_settings settings =
         broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
     service->settings.consumer_assignment_interval_ms.value =
         (int32_t)setting_number(&settings, STR("group.consumer.assignment.interval.ms"));
+    service->cached_bytes_max =
+        (size_t)setting_number(&settings, STR("group.coordinator.cached.buffer.max.bytes"));
 }
 
 static void flush_dirty(struct io_later *later) {
@@ -195,6 +213,10 @@ void group_service_stop(struct shard *shard) {
     service->is_stopped = true;
     lag_cache_stop(&service->lag);
     LIST_EACH(&service->hosts, node) leave(CONTAINER_OF(node, struct hosted, link));
+}
+
+bool group_service_serves_consumers(const struct shard *shard) {
+    return shard->groups->serves_consumers;
 }
 
 /* --- calls --- */

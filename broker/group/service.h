@@ -67,5 +67,8 @@ void group_call_fail(struct group_call *call, int16_t error);
  * behind. After group_call_new, before group_call_go. */
 void group_call_cancellable(struct group_call *call);
 
+/** Whether members may speak the consumer protocol (group.coordinator.rebalance.protocols); where
+ * they may not, ConsumerGroupHeartbeat and ConsumerGroupDescribe answer UNSUPPORTED_VERSION. */
+bool group_service_serves_consumers(const struct shard *shard);
 /** Whether the topic is there; how many partitions it has. */
 const struct topic_image *offsets_topic(const struct shard *shard);

@@ -78,12 +78,16 @@ void handle_consumer_group_describe(struct request *rq) {
     }
     *d = (struct describing){.rq = rq, .open_count = 1};
     out->groups_count = count;
+    bool is_served = group_service_serves_consumers(rq->shard);
     for (int32_t i = 0; i < count; i++) {
-        struct group_call *call = group_call_new(rq, CALL_DESCRIBE_CONSUMER, &in->group_ids[i],
-                                                 &out->groups[i], on_group);
+        struct group_call *call =
+            is_served ? group_call_new(rq, CALL_DESCRIBE_CONSUMER, &in->group_ids[i],
+                                       &out->groups[i], on_group)
+                      : NULL;
         out->groups[i].group_id = in->group_ids[i];
         if (call == NULL) {
-            out->groups[i].error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+            out->groups[i].error_code =
+                is_served ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_UNSUPPORTED_VERSION;
             continue;
         }
         call->owner = d;

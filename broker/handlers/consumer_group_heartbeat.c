@@ -10,6 +10,10 @@ void handle_consumer_group_heartbeat(struct request *rq) {
         request_abandon(rq, true);
         return;
     }
+    if (!group_service_serves_consumers(rq->shard)) {
+        group_call_fail(call, KAFKA_UNSUPPORTED_VERSION);
+        return;
+    }
     call->ticket.client_host = request_client_host(rq);
     if (in->group_id.len == 0 || call->ticket.client_host.ptr == NULL) {
         group_call_fail(call, in->group_id.len == 0 ? KAFKA_INVALID_REQUEST

@@ -581,7 +581,8 @@ static void verb_new(struct group_stage *s, const char *line, struct answer *a) 
         .consumer_group_size_max = (int32_t)word(line, "size", INT32_MAX),
         .may_upgrade = word(line, "upgrade", 1) != 0,
         .may_downgrade = word(line, "downgrade", 1) != 0,
-        .assignor = &assignors[0],
+        .assignors = {&assignors[0], &assignors[1]},
+        .assignor_count = (uint32_t)word(line, "assignors", ASSIGNOR_COUNT),
     };
     s->fx.unit_bytes_max = (size_t)word(line, "batch", 1 << 20);
     s->core = coordinator_new(&s->mem, &s->settings, (uint64_t)s->request_count);

@@ -164,6 +164,12 @@ static const struct {
     {"a bound beyond the default", BASE "group.consumer.min.session.timeout.ms=46000\n", NULL,
      "server.properties:4: group.consumer.session.timeout.ms must be greater than or equal to "
      "group.consumer.min.session.timeout.ms (group.consumer.min.session.timeout.ms=46000)"},
+    {"no classic groups", BASE "group.coordinator.rebalance.protocols=consumer\n", NULL,
+     "server.properties:4: Disabling the 'classic' protocol is not supported. "
+     "(group.coordinator.rebalance.protocols=consumer)"},
+    {"an assignor that is none", BASE "group.consumer.assignors=uniform,best\n", NULL,
+     "server.properties:4: Invalid value best for configuration group.consumer.assignors: String "
+     "must be one of: uniform, range"},
     {"two ids", BASE "broker.id=2\n", NULL,
      "server.properties:4: broker.id=2 and node.id=1: they are one key, give one value"},
     {"no directory", BASE "log.dirs=\n", NULL, "server.properties:4: log.dirs names no directory"},
