@@ -9,7 +9,7 @@ void group_book_init(struct group_book *book, struct world *world) {
     *book = (struct group_book){.world = world, .topic_count = 1};
     for (uint32_t g = 0; g < BOOK_GROUPS; g++) {
         for (uint32_t p = 0; p < BOOK_PARTITIONS; p++)
-            book->partitions[g][p].acked = book->partitions[g][p].attempted = -1;
+            book->partitions[g][p].known = book->partitions[g][p].attempted = -1;
     }
 }
 
@@ -130,7 +130,7 @@ bool group_book_has_converged(const struct group_book *book, uint32_t group) {
 /* --- offsets --- */
 
 int64_t group_book_known(const struct group_book *book, uint32_t group, uint32_t partition) {
-    return book->partitions[group][partition].acked;
+    return book->partitions[group][partition].known;
 }
 
 void group_book_fetched(struct group_book *book, uint32_t group, uint32_t partition, int64_t known,
@@ -139,7 +139,7 @@ void group_book_fetched(struct group_book *book, uint32_t group, uint32_t partit
     book->fetched++;
     if (offset < 0 && known >= 0 && book->may_expire) {
         world_count(book->world, FAULT_OFFSET_EXPIRED);
-        if (p->acked == known) p->acked = -1;
+        if (p->known == known) p->known = -1;
         return;
     }
     if (offset < known || offset > p->attempted) {
@@ -147,6 +147,7 @@ void group_book_fetched(struct group_book *book, uint32_t group, uint32_t partit
                    "group %u, partition %u: offset %lld was fetched, not one in %lld..%lld",
                    group, partition, (long long)offset, (long long)known, (long long)p->attempted);
     }
+    p->known = MAX(p->known, offset);
 }
 
 void group_book_committing(struct group_book *book, uint32_t group, uint32_t partition,
@@ -163,6 +164,6 @@ void group_book_committed(struct group_book *book, uint32_t group, uint32_t part
                    "group %u: generation %d committed offset %lld of partition %u, %d had begun",
                    group, generation, (long long)offset, partition, latest);
     }
-    p->acked = MAX(p->acked, offset);
+    p->known = MAX(p->known, offset);
     book->committed++;
 }

@@ -26,7 +26,7 @@ extern const char *const book_names[BOOK_NAMES];
 struct world;
 
 struct book_partition {
-    int64_t acked;     /* the highest offset whose commit was acknowledged; -1: none */
+    int64_t known;     /* the highest offset that was acknowledged, or fetched; -1: none */
     int64_t attempted; /* the highest one that was ever asked for */
 };
 
@@ -104,7 +104,8 @@ void group_book_joined(struct group_book *book, uint32_t group, bool led);
  * settled. */
 bool group_book_has_converged(const struct group_book *book, uint32_t group);
 
-/** What a fetch that begins now must at least return. */
+/** What a fetch that begins now must at least return: what was acknowledged, and what was shown to
+ * anybody, since a coordinator shows nothing that can still be lost. */
 int64_t group_book_known(const struct group_book *book, uint32_t group, uint32_t partition);
 /** It returned `offset`. */
 void group_book_fetched(struct group_book *book, uint32_t group, uint32_t partition, int64_t known,

@@ -18,6 +18,9 @@ enum {
     PORT = 9092,
     SECOND_US = 1000000,
     ASK_EVERY_US = 150000,
+    ONLOOKERS = 3,
+    CUT_US = 100000,       /* after a load, long enough for somebody to fetch what it shows, */
+    LONG_SYNC_US = 500000, /* and shorter than many a sync */
     PATIENCE_US = 90 * SECOND_US, /* of the healed phase, for each of its steps */
 };
 
@@ -43,6 +46,8 @@ struct plan {
     uint32_t patience_ms, offsets_codec;
     uint32_t offsets_partitions, initial_delay_ms, linger_ms;
     uint64_t lose_every_us; /* a coordinator; 0: never */
+    bool cuts_after_load;   /* syncs take long then, and the power goes when it was loaded again */
+    uint32_t sync_us;       /* at other times */
     uint32_t long_batch_bytes; /* batches beyond it are walked by workers; 0: hardly any */
     uint32_t dirs;
     uint64_t dir_dies_every_us; /* about so often one alone breaks; 0: never */
@@ -61,11 +66,12 @@ struct scenario {
     struct history history;
     struct clients clients;
     struct group_book book;
-    struct event kill, power, stop, step, lose, restart, reap, lost, full, die, ask;
+    struct event kill, power, stop, step, lose, restart, reap, lost, full, die, ask, cut;
     struct task stop_task, lose_task, ask_task;
     struct lag_asker asker;
     enum phase phase;
     bool is_last_stop, is_healed;
+    bool cut_is_due; /* by the next load */
     /* of the process that runs: in its own memory */
     struct arena *arena;
     struct broker *broker;
@@ -139,6 +145,8 @@ static void plan_groups(struct plan *plan, struct prng *prng) {
     plan->linger_ms = prng_chance(prng, 1, 3) ? 1 + (uint32_t)prng_below(prng, 20) : 0;
     bool loses = prng_chance(prng, 2, 3);
     plan->lose_every_us = loses ? SECOND_US / 10 + prng_below(prng, SECOND_US) : 0;
+    plan->cuts_after_load = loses && prng_chance(prng, 1, 4);
+    if (plan->cuts_after_load) plan->chaos_us += 2 * SECOND_US;
     /* A third of the seeds has no member of the consumer protocol, a third no classic one. */
     uint32_t mix = (uint32_t)prng_below(prng, 3);
     plan->beaters = mix == 0   ? 0
@@ -212,6 +220,8 @@ static void on_group_loaded(void *owner, int32_t partition, int64_t end, struct 
                    partition);
     }
     if (end > 0) world_count(s->world, FAULT_REPLAYED);
+    if (s->cut_is_due) event_set(&s->cut, world_delay(s->world, CUT_US));
+    s->cut_is_due = false;
     strbuf_release(&out);
     ASSERT(mem.used_bytes == 0);
 }
@@ -390,6 +400,9 @@ static void on_crash(struct node *node, enum crash_kind kind) {
     s->stop_task = s->lose_task = s->ask_task = (struct task){0};
     event_clear(&s->reap);
     event_clear(&s->lost);
+    event_clear(&s->cut);
+    s->cut_is_due = false;
+    world->faults.disk.sync_us = s->plan.sync_us;
     if (kind == CRASH_POWER) history_power_cut(&s->history);
     if (world_fault(world, FAULT_DISK_FLIP, 0)) (void)disk_flip(node->disk); /* off: see docs */
     event_set(&s->restart, world_delay(world, world->faults.process.down_us));
@@ -454,6 +467,13 @@ static void power_due(struct event *event) {
     again(s, event, s->world->faults.process.power_every_us);
 }
 
+static void cut_due(struct event *event) {
+    struct scenario *s = CONTAINER_OF(event, struct scenario, cut);
+    if (!node_runs(s->node) || s->phase != SERVING) return;
+    world_count(s->world, FAULT_CUT_AFTER_LOAD);
+    node_power_cut(s->node);
+}
+
 static void stop_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, stop);
     broker_down(s);
@@ -504,6 +524,8 @@ static void lose_due(struct event *event) {
     if (node_runs(s->node) && s->phase == SERVING && !list_is_linked(&s->lose_task.link)) {
         s->lose_task.run = lose_run;
         node_call(s->node, &s->lose_task);
+        s->cut_is_due = s->plan.cuts_after_load;
+        if (s->cut_is_due) s->world->faults.disk.sync_us = LONG_SYNC_US;
     }
     again(s, event, s->plan.lose_every_us);
 }
@@ -576,6 +598,7 @@ static void events_start(struct scenario *s) {
     event_init(&s->full, s->world, EVENT_PLAN, id, full_due);
     event_init(&s->die, s->world, EVENT_PLAN, id, die_due);
     event_init(&s->ask, s->world, EVENT_PLAN, id, ask_due);
+    event_init(&s->cut, s->world, EVENT_PLAN, id, cut_due);
     again(s, &s->kill, faults->kill_every_us);
     again(s, &s->power, faults->power_every_us);
     again(s, &s->stop, s->plan.stop_every_us);
@@ -609,6 +632,7 @@ static void run_until(struct scenario *s, bool (*is_so)(const struct scenario *)
 static void heal(struct scenario *s) {
     struct world *world = s->world;
     world->faults_off = s->is_healed = true;
+    world->faults.disk.sync_us = s->plan.sync_us; /* sessions are short */
     event_clear(&s->kill);
     event_clear(&s->power);
     event_clear(&s->stop);
@@ -617,6 +641,8 @@ static void heal(struct scenario *s) {
     event_clear(&s->full);
     event_clear(&s->die);
     event_clear(&s->ask);
+    event_clear(&s->cut);
+    s->cut_is_due = false;
     s->node->disk->dead_volume = 0;
     s->node->skew_ms = 0;
     world_trace(world, "healed");
@@ -669,6 +695,8 @@ static void start_clients(struct scenario *s) {
     }
     if (s->plan.members > 0) {
         client_start_gardener(&s->clients, s->plan.has_gardener);
+        for (uint32_t i = 0; s->plan.cuts_after_load && i < ONLOOKERS; i++)
+            client_start_onlooker(&s->clients);
         return;
     }
     client_start_creator(&s->clients, s->plan.topics);
@@ -682,6 +710,7 @@ static void mark_group_faults(struct scenario *s) {
     const struct plan *plan = &s->plan;
     bool is_mixed = plan->beaters > 0 && plan->beaters < plan->members;
     enabled[FAULT_COORDINATOR_LOST] = plan->lose_every_us > 0;
+    enabled[FAULT_CUT_AFTER_LOAD] = plan->cuts_after_load;
     bool crashes = s->world->faults.process.kill_every_us > 0 ||
                    s->world->faults.process.power_every_us > 0;
     enabled[FAULT_RECORDS_CLEANED] = cleans(plan);
@@ -711,6 +740,12 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
         faults.disk.read_error = (uint32_t)prng_below(&prng, 10000);
     }
     if (s->plan.fills) faults.disk.full_every_us = 50000 + (uint32_t)prng_below(&prng, 1000000);
+    s->plan.sync_us = faults.disk.sync_us;
+    if (s->plan.cuts_after_load) { /* with holes no coordinator loads: docs/groups.md */
+        faults.disk.lose_weight = 1;
+        faults.disk.keep_weight = faults.disk.tear_weight = 0;
+        faults.disk.writeback = 0;
+    }
     if (s->plan.retains) faults.process.step_every_us = 200000; /* what makes offsets old */
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
