@@ -50,8 +50,8 @@ static const struct cli_tool tool = {
     .notes =
         "LAG-TIME is the age of the record that is read next; READ/S and WRITE/S are over the\n"
         "last 32 looks, as commits and the partition's end tell them; CATCH-UP is how long the\n"
-        "lag lasts at those rates; COMMIT is the time since the group was last seen to commit\n"
-        "('>': not yet).\n"
+        "lag lasts at those rates; COMMIT is the time since the group committed, as the end of\n"
+        "__consumer_offsets says it or as it was seen ('>': it is longer than watched).\n"
         "\n"
         "VERDICT is ok, watching (for less than 6 s), draining, or a cause: producer burst, slow\n"
         "consumer, too few consumers, too few partitions, hot partition, rebalancing, stuck\n"

@@ -27,7 +27,7 @@ struct lag_partition {
     int32_t index;
     struct lag_point points[LAG_SAMPLES_MAX]; /* the last one is the newest */
     uint32_t count;
-    int64_t moved_ms; /* when a commit was last seen to have happened; 0: not while watched */
+    int64_t moved_ms; /* when a commit was last seen to have happened; 0: not known */
     int64_t since_ms; /* when it was seen first */
 };
 
@@ -72,7 +72,7 @@ struct lag_judgement {
     double produce_rate;
     int64_t catch_up_ms;   /* -1: never, as things are */
     int64_t commit_age_ms; /* at least this, if not is_commit_seen */
-    bool is_commit_seen;   /* commits were seen to happen; otherwise since it is watched */
+    bool is_commit_seen;   /* it is known when; otherwise since it is watched */
 };
 
 /** Adds a look at the window's end; the oldest goes when it is full. */

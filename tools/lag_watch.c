@@ -5,6 +5,7 @@
 #include "protocol/record_iter.h"
 #include "tools/event_line.h"
 #include "tools/groups.h"
+#include "tools/lag_commits.h"
 #include "tools/partition_offsets.h"
 #include "tools/topics.h"
 
@@ -47,19 +48,26 @@ static int by_place(const void *a, const void *b) {
                                &(struct group_place){y->topic, y->index});
 }
 
-static const struct lag_group *group_before(const struct taking *t, struct str id) {
+static const struct lag_group *find_group(const struct lag_watch *watch, struct str id) {
     struct lag_group key = {.id = id};
-    if (t->before->group_count == 0) return NULL;
-    return bsearch(&key, t->before->groups, t->before->group_count, sizeof key, by_id);
+    if (watch->group_count == 0) return NULL;
+    return bsearch(&key, watch->groups, watch->group_count, sizeof key, by_id);
+}
+
+struct lag_partition *lag_watch_find(const struct lag_watch *watch, struct str group,
+                                     struct group_place place) {
+    const struct lag_group *found = find_group(watch, group);
+    struct lag_partition key = {.topic = place.topic, .index = place.partition};
+    if (found == NULL || found->window.partition_count == 0) return NULL;
+    return bsearch(&key, found->partitions, found->window.partition_count, sizeof key, by_place);
 }
 
 /* Its history, or none, under the name of this look. */
-static struct lag_partition history_of(const struct lag_group *before, struct group_place place) {
-    struct lag_partition fresh = {.topic = place.topic, .index = place.partition};
-    if (before == NULL || before->window.partition_count == 0) return fresh;
-    const struct lag_partition *found = bsearch(
-        &fresh, before->partitions, before->window.partition_count, sizeof fresh, by_place);
-    if (found == NULL) return fresh;
+static struct lag_partition history_of(const struct taking *t, struct str group,
+                                       struct group_place place) {
+    const struct lag_partition *found = lag_watch_find(t->before, group, place);
+    if (found == NULL)
+        return (struct lag_partition){.topic = place.topic, .index = place.partition};
     struct lag_partition kept = *found;
     kept.topic = place.topic;
     return kept;
@@ -113,7 +121,7 @@ static void keep_group(struct taking *t, const struct group *group,
                        const struct group_offsets *committed, struct lag_group *ret) {
     uint32_t count = 0, idle = 0;
     const struct seen *seen = merge(t, group, committed, &count);
-    const struct lag_group *before = group_before(t, group->id);
+    const struct lag_group *before = find_group(t->before, group->id);
     *ret = (struct lag_group){
         .id = group->id,
         .type = group->is_consumer ? STR("consumer") : STR("classic"),
@@ -131,7 +139,7 @@ static void keep_group(struct taking *t, const struct group *group,
                                                     .idle_members = idle,
                                                     .is_rebalancing = rebalances(group)});
     for (uint32_t i = 0; i < count; i++) {
-        ret->partitions[i] = history_of(before, seen[i].place);
+        ret->partitions[i] = history_of(t, group->id, seen[i].place);
         lag_partition_add(&ret->partitions[i], &(struct lag_point){.time_ms = t->watch->time_ms,
                                                                    .committed = seen[i].committed,
                                                                    .start = -1,
@@ -351,6 +359,8 @@ enum status lag_watch_take(struct client *c, const struct str *names, uint32_t n
     *ret = (struct lag_watch){.time_ms = event_now_ms()};
     enum status st = topics_find(c, &all_topics, &t.topics);
     if (st == ST_OK) st = take_groups(&t, names, name_count);
+    if (st != ST_OK) return st;
+    if (before->group_count == 0) st = lag_commits_find(c, &t.topics, ret);
     if (st != ST_OK) return st;
     collect_places(&t);
     st = take_ends(&t);
