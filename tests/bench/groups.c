@@ -12,6 +12,7 @@
  * Requests are encoded beforehand, and members share connections where a broker answers at once, so
  * that the load costs little beside the broker. Every answer is checked. */
 #include <getopt.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,7 +252,7 @@ static struct bytes beat_frame(const struct crowd *c, int slot) {
     consumer_group_heartbeat_request_defaults(&request);
     request.group_id = id_of('b', c->is_one_group ? 0 : slot, group);
     request.member_id = id_of('m', slot, id);
-    request.member_epoch = c->joins ? 0 : 1;
+    request.member_epoch = c->joins ? 0 : c->members[slot].epoch;
     request.topic_partitions_count = c->joins ? 0 : -1;
     request.subscribed_topic_names_count = -1;
     if (c->joins) {
@@ -272,9 +273,10 @@ static void beat_fill(struct flow *flow, int slot, uint8_t *frame) {
 
 static void beat_answer(struct flow *flow, int slot, const void *answer) {
     const struct consumer_group_heartbeat_response *response = answer;
-    (void)flow;
+    const struct crowd *c = flow->context;
     if (response->error_code != 0)
         die("heartbeat of member %d: error %d", slot, response->error_code);
+    c->members[slot].epoch = response->member_epoch;
 }
 
 static struct flow beat_flow(struct crowd *c) {
@@ -291,23 +293,27 @@ static struct flow beat_flow(struct crowd *c) {
     return flow;
 }
 
-/* A group each: their epochs stand still. */
+/* A group each. The first assignment may come with the join or, as in Kafka, with a heartbeat after
+ * it: each heartbeat names the epoch of the answer before. */
 static void run_beats(const char *name) {
     struct crowd c = {.joins = true};
+    c.members = mem_need(&mem, BEATERS * sizeof *c.members);
+    memset(c.members, 0, BEATERS * sizeof *c.members);
     topic_create(&client, "bench-beats", 1, &c.topic);
     struct flow flow = beat_flow(&c);
     flow.request_limit = BEATERS;
     flow_run(&flow, &mem);
     c.joins = false;
     flow = beat_flow(&c);
+    flow.refill = true;
     flow.interval_ns = BEAT_S * NS_PER_S / BEATERS;
     flow.duration_ns = (int64_t)(MAX(options.seconds, 2.0 * BEAT_S) * (double)NS_PER_S);
     run_and_tell(name, &flow);
 }
 
-/* One call each, in turn; the heartbeats that go on while others join are part of it. */
-static void beat_once(struct crowd *c, int number) {
-    static char group[ID_BYTES], id[ID_BYTES];
+/* One call; the heartbeats that go on while others join are part of it. */
+static void beat_once(struct client *by, struct crowd *c, int number) {
+    char group[ID_BYTES], id[ID_BYTES];
     struct member *m = &c->members[number];
     struct consumer_group_heartbeat_request request;
     struct consumer_group_heartbeat_response response;
@@ -333,7 +339,7 @@ static void beat_once(struct crowd *c, int number) {
         request.topic_partitions = &held;
         request.topic_partitions_count = m->owned > 0;
     }
-    client_call(&client, API_CONSUMER_GROUP_HEARTBEAT, &request, &response);
+    client_call(by, API_CONSUMER_GROUP_HEARTBEAT, &request, &response);
     if (response.error_code != 0)
         die("heartbeat of member %d: error %d", number, response.error_code);
     m->epoch = response.member_epoch;
@@ -357,7 +363,31 @@ static bool have_all(const struct crowd *c) {
     return owned == MEMBERS;
 }
 
+/* Every CONNECTIONS-th member, one heartbeat each in turn, on a connection of its own. */
+struct beater {
+    pthread_t thread;
+    struct mem mem;
+    struct client client;
+    struct crowd *crowd;
+    int first;
+};
+
+static void *beat_share(void *argument) {
+    struct beater *b = argument;
+    for (int i = b->first; i < MEMBERS; i += CONNECTIONS) beat_once(&b->client, b->crowd, i);
+    return NULL;
+}
+
+static void beat_all(struct beater beaters[CONNECTIONS]) {
+    for (int i = 0; i < CONNECTIONS; i++) {
+        if (pthread_create(&beaters[i].thread, NULL, beat_share, &beaters[i]) != 0)
+            die("no thread");
+    }
+    for (int i = 0; i < CONNECTIONS; i++) (void)pthread_join(beaters[i].thread, NULL);
+}
+
 static void run_members(const char *name) {
+    static struct beater beaters[CONNECTIONS];
     struct crowd c = {.is_one_group = true};
     struct usage before = {0};
     int rounds = 0;
@@ -366,10 +396,15 @@ static void run_members(const char *name) {
     memset(c.members, 0, MEMBERS * sizeof *c.members);
     for (int i = 0; i < MEMBERS; i++)
         c.members[i].partitions = mem_need(&mem, MEMBERS * sizeof(int32_t));
+    for (int i = 0; i < CONNECTIONS; i++) {
+        beaters[i] = (struct beater){.crowd = &c, .first = i};
+        if (!client_open(&beaters[i].client, &beaters[i].mem, options.bootstrap))
+            die("no broker answers at %s", options.bootstrap);
+    }
     if (options.pid != 0) before = usage_of(options.pid);
     int64_t begin_ns = clock_ns();
     do {
-        for (int i = 0; i < MEMBERS; i++) beat_once(&c, i);
+        beat_all(beaters);
         rounds++;
     } while (!have_all(&c));
     report_begin(&report, name);
@@ -381,6 +416,7 @@ static void run_members(const char *name) {
         report_add(&report, "rss_mb", after.rss_mb);
     }
     report_end(&report);
+    for (int i = 0; i < CONNECTIONS; i++) client_close(&beaters[i].client);
 }
 
 /* --- members of the classic protocol: a connection each, since JoinGroup waits --- */
