@@ -33,8 +33,7 @@ struct source {
 /** group.id, where `settings` has none: `prefix` and a number below 100,000 by chance, as Kafka's
  * tools make one. True when it was made. */
 bool source_make_group(struct settings *settings, const char *prefix);
-/** Starts reading; the fields above assigned_ms are set, and group.id is unless it is one partition.
- */
+/** Starts reading; the fields above assigned_ms are set, and for a member group.id. */
 void source_start(struct source *source, const struct settings *settings);
 /** The next message, after at most wait_ms; NULL: none yet. The caller destroys it. Ends the
  * process when no broker ever answered within patience_ms. */

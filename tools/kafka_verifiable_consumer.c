@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "base/assert.h"
+#include "tools/clock.h"
 #include "tools/event_line.h"
 #include "tools/group_member.h"
 #include "tools/interrupt.h"
@@ -11,6 +12,7 @@
 
 #define BATCH_MAX 500 /* records that are told of at once, as Java's max.poll.records */
 #define WAIT_MS 100
+#define PATIENCE_MS 60000 /* default.api.timeout.ms */
 
 enum option {
     OPT_TOPIC,
@@ -261,6 +263,25 @@ static void start(struct command *cmd, const struct settings *settings) {
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) cli_exit("subscribe: %s", rd_kafka_err2str(err));
 }
 
+/* librdkafka would look for a broker for ever. */
+static void check_brokers(const struct command *cmd, const struct settings *settings) {
+    const struct rd_kafka_metadata *metadata;
+    struct str text = settings_get(settings, "default.api.timeout.ms");
+    int64_t patience_ms = PATIENCE_MS;
+    if (text.ptr != NULL && (!str_to_int64(text, &patience_ms) || patience_ms < 0))
+        cli_exit("default.api.timeout.ms=%s: not a number of milliseconds", text.ptr);
+    for (int64_t end_ms = clock_ms() + patience_ms; !interrupt_seen();) {
+        rd_kafka_resp_err_t err = rd_kafka_metadata(cmd->rk, 0, NULL, &metadata, WAIT_MS);
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            rd_kafka_metadata_destroy(metadata);
+            return;
+        }
+        if (clock_ms() >= end_ms)
+            cli_exit("%s: no broker answered within %" PRId64 " ms: %s",
+                     cli_text(&cmd->cli, OPT_BOOTSTRAP), patience_ms, rd_kafka_err2str(err));
+    }
+}
+
 static void tell(struct command *cmd, const char *name) {
     event_begin(&cmd->line, name);
     event_end(&cmd->line);
@@ -285,6 +306,7 @@ int main(int argc, char **argv) {
     interrupt_catch();
     tell(&cmd, "startup_complete");
     start(&cmd, &settings);
+    check_brokers(&cmd, &settings);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(cmd.rk);
     while (!interrupt_seen() && (cmd.max < 0 || cmd.read_count < cmd.max)) take_batch(&cmd, queue);
     bool interrupted = interrupt_seen();

@@ -102,7 +102,8 @@ static enum status find_tails(struct client *c, const struct topic *topic, struc
     return ST_OK;
 }
 
-/* Nothing for a tail behind the first: the answer was full. Else, no progress: there will be none. */
+/* Nothing for a tail behind the first: the answer was full. Else no progress means that there will
+ * be none. */
 static void take_answer(struct client *c, const struct fetch_response_partition_data *data,
                         struct tail *tail, bool is_first, struct lag_watch *watch) {
     int64_t next = -1;

@@ -1,5 +1,5 @@
-/* tests/sim/client_onlooker.c - somebody who asks for committed offsets over and over, as no member:
- * what a coordinator shows, it must show again after the next power cut. */
+/* tests/sim/client_onlooker.c - somebody who asks for committed offsets over and over, as no
+ * member: what a coordinator shows, it must show again after the next power cut. */
 #include <stdio.h>
 #include "tests/sim/client_seat.h"
 
