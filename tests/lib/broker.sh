@@ -75,7 +75,7 @@ print(*(s.getsockname()[1] for s in held))')
 broker_launch() {
     local setting arguments=()
     if [ "$BROKER" = kafka ]; then
-        "$peer" run "$broker_dir/server.properties" </dev/null >>"$broker_dir/log" 2>&1 &
+        KAFKA_JVM_FLAGS=${KAFKA_JVM_FLAGS:-quick} "$peer" run "$broker_dir/server.properties" </dev/null >>"$broker_dir/log" 2>&1 &
     else
         for setting in "${broker_settings[@]}"; do arguments+=(--override "$setting"); done
         "$KLAMM_BUILD/broker/klamm" "${arguments[@]}" "$config" \
