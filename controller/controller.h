@@ -123,6 +123,8 @@ struct broker_registration {
     int32_t controller_endpoint_count;
     const struct uuid *directories; /* that are online */
     int32_t directory_count;
+    const struct uuid *cordoned; /* of these; they get no new replicas */
+    int32_t cordoned_count;
     const struct bytes *bootstrap; /* records of bootstrap.checkpoint (metadata_log_bootstrap) */
     uint32_t bootstrap_count;      /* 0: every known feature at its highest level */
 };
@@ -147,6 +149,12 @@ void controller_assign_directories(const struct controller_context *ctx, int32_t
 void controller_directories_offline(const struct controller_context *ctx, int32_t broker_id,
                                     const struct uuid *online, int32_t online_count,
                                     struct controller_records *records);
+/** These directories of a broker take no new replicas from now on, its others do. records->count ==
+ * 0: the image says so already, or its metadata.version is too old to say it (then nothing is
+ * cordoned). Source: ReplicationControlManager.handleDirectoriesCordoned. */
+void controller_cordon_directories(const struct controller_context *ctx, int32_t broker_id,
+                                   const struct uuid *cordoned, int32_t cordoned_count,
+                                   struct controller_records *records);
 /** A controlled shutdown: the broker leads nothing any more and is fenced, as Kafka leaves a node
  * that was stopped cleanly; the next one to start on these directories need not wait for a session
  * to expire. */

@@ -1,5 +1,5 @@
-/* controller/directories.c - the records follow where replicas lie. Source:
- * ReplicationControlManager.handleAssignReplicasToDirs. */
+/* controller/directories.c - the records follow where replicas lie, and which directories take no
+ * more. Source: ReplicationControlManager.handleAssignReplicasToDirs, handleDirectoriesCordoned. */
 #include "controller/records.h"
 
 /* Of one replica; without arena memory the records are lost, too. */
@@ -38,4 +38,35 @@ void controller_assign_directories(const struct controller_context *ctx, int32_t
             }
         }
     }
+}
+
+/* --- cordoned directories --- */
+
+void controller_add_cordoned(int32_t broker_id, int64_t broker_epoch, const struct uuid *cordoned,
+                             int32_t cordoned_count, struct controller_records *records) {
+    struct broker_registration_change_record record;
+    broker_registration_change_record_defaults(&record);
+    record.broker_id = broker_id;
+    record.broker_epoch = broker_epoch;
+    record.cordoned_log_dirs = (struct uuid *)(uintptr_t)cordoned; /* the encoder only reads */
+    record.cordoned_log_dirs_count = cordoned_count;
+    controller_records_add(records, &broker_registration_change_record_schema, 3, &record);
+}
+
+static bool are_cordoned(const struct broker_image *broker, const struct uuid *directories,
+                         int32_t count) {
+    if (MAX(broker->cordoned_count, 0) != count) return false;
+    for (int32_t i = 0; i < count; i++) {
+        if (!broker_is_cordoned(broker, directories[i])) return false;
+    }
+    return true;
+}
+
+void controller_cordon_directories(const struct controller_context *ctx, int32_t broker_id,
+                                   const struct uuid *cordoned, int32_t cordoned_count,
+                                   struct controller_records *records) {
+    const struct broker_image *broker = image_broker(ctx->image, broker_id);
+    if (broker == NULL || are_cordoned(broker, cordoned, cordoned_count)) return;
+    if (image_feature(ctx->image, STR(METADATA_VERSION)) < METADATA_VERSION_4_3_IV0) return;
+    controller_add_cordoned(broker_id, broker->epoch, cordoned, cordoned_count, records);
 }

@@ -3,11 +3,20 @@
 #include <stdlib.h>
 #include "base/assert.h"
 
+/* A broker whose directories are all cordoned takes nothing. */
+static bool has_place(const struct broker_image *broker) {
+    bool has_place = broker->cordoned_count <= 0;
+    for (int32_t i = 0; i < broker->directory_count; i++)
+        has_place = has_place || !broker_is_cordoned(broker, broker->directories[i]);
+    return has_place;
+}
+
 static void placement_add(struct placement *placement, const struct image *image, bool fenced) {
     struct image_iter iter;
     image_iter_brokers(image, &iter);
     for (const struct broker_image *broker; (broker = image_next_broker(&iter)) != NULL;) {
-        if (broker->fenced == fenced) placement->brokers[placement->count++] = broker;
+        if (broker->fenced == fenced && has_place(broker))
+            placement->brokers[placement->count++] = broker;
     }
 }
 
@@ -28,15 +37,14 @@ enum status placement_init(struct placement *placement, const struct image *imag
 
 struct str placement_problem(const struct placement *placement, int16_t replication_factor,
                              struct arena *arena) {
+    if (placement->unfenced_count == 0)
+        return STR("All brokers are currently fenced, or have all their log directories cordoned.");
     if (replication_factor > placement->count) {
         return arena_printf(
             arena,
             "The target replication factor of %d cannot be reached because only %d broker(s) are "
             "registered or some brokers have all their log directories cordoned.",
             replication_factor, placement->count);
-    }
-    if (placement->unfenced_count == 0) {
-        return STR("All brokers are currently fenced, or have all their log directories cordoned.");
     }
     return STR_NULL;
 }

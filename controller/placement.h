@@ -6,7 +6,8 @@
 
 struct placement {
     const struct broker_image *
-        *brokers; /* arena: registered ones, those that are not fenced first */
+        *brokers; /* arena: registered ones with a directory that is not cordoned, those that are
+                     not fenced first */
     int32_t count, unfenced_count;
     uint32_t start; /* rotates the first replica */
 };

@@ -15,6 +15,10 @@ int16_t partition_change_version(const struct image *image);
 struct partition_change_record partition_change_begin(const struct topic_image *topic,
                                                       int32_t partition);
 
+/** A BrokerRegistrationChangeRecord that names a broker's cordoned directories, all of them. */
+void controller_add_cordoned(int32_t broker_id, int64_t broker_epoch, const struct uuid *cordoned,
+                             int32_t cordoned_count, struct controller_records *records);
+
 /** FeatureLevelRecords of a new cluster: every known feature at its highest level, metadata.version
  * first, as everything after it depends on it. */
 void controller_add_default_features(struct controller_records *records);

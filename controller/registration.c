@@ -265,6 +265,10 @@ void controller_register(const struct controller_context *ctx,
     }
     int64_t epoch = ctx->next_offset + records->count;
     add_broker(ctx, registration, metadata_version, epoch, records);
+    if (metadata_version >= METADATA_VERSION_4_3_IV0) {
+        controller_add_cordoned(registration->id, epoch, registration->cordoned,
+                                registration->cordoned_count, records);
+    }
     add_broker_change(registration->id, epoch, UNFENCE, 0, records);
     int32_t id = registration->id;
     struct image_iter iter;

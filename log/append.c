@@ -200,16 +200,45 @@ static void written(struct append_write *write) {
 
 static void pump(struct log *log);
 
+/* A write came back from the ring: there is room for one that waits, in order. */
+static void pump_waiting(struct log_dir *dir) {
+    struct list *node;
+    while (dir->ring_writes < LOG_DIR_RING_WRITES &&
+           (node = list_pop_front(&dir->ring_waiters)) != NULL) {
+        struct log *log = CONTAINER_OF(node, struct log, ring_wait);
+        log->waits_for_ring = false;
+        pump(log);
+        log_let_go(log);
+    }
+}
+
+/* Whether the ring has so many writes of this directory that this log's next one waits. */
+static bool ring_is_full(struct log *log) {
+    if (log->dir->ring_writes < LOG_DIR_RING_WRITES) return false;
+    log->waits_for_ring = true;
+    log_hold(log);
+    list_push_back(&log->dir->ring_waiters, &log->ring_wait);
+    return true;
+}
+
 static void write_done(struct io_op *op) {
     struct append_write *write = CONTAINER_OF(op, struct append_write, op);
     struct log *log = write->log;
+    struct log_dir *dir = log->dir;
+    rounds_write_ended(dir);
     written(write);
+    pump_waiting(dir);
     pump(log);
     log_let_go(log); /* held while the write was in flight */
 }
 
+static unsigned write_flags(const struct log_dir *dir) {
+    return dir->only_ring || rounds_are_slow(dir) ? 0 : IO_INLINE;
+}
+
 static void pump(struct log *log) {
-    while (log->write == NULL && !log->rolling && !log->is_full && !list_is_empty(&log->queued)) {
+    while (log->write == NULL && !log->rolling && !log->is_full && !log->waits_for_ring &&
+           !list_is_empty(&log->queued)) {
         if (log_is_offline(log)) {
             log_fail(log, ST_IO);
             return;
@@ -219,6 +248,7 @@ static void pump(struct log *log) {
             roll_start(log, first->base_offset);
             continue;
         }
+        if (ring_is_full(log)) return;
         struct append_write *write = take_write(log);
         gather(log, write);
         log->write = write;
@@ -226,8 +256,9 @@ static void pump(struct log *log) {
         struct segment *active = log_active(log);
         log_hold(log);
         if (!io_write(log->dir->io, &write->op, active->file, write->iov, (int)write->count,
-                      active->size_bytes, rounds_are_slow(log->dir) ? 0 : IO_INLINE,
+                      active->size_bytes, write_flags(log->dir),
                       &log->dir->disk)) {
+            rounds_write_began(log->dir);
             return;
         }
         written(write);

@@ -26,6 +26,7 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
         .later.run = rounds_run,
     };
     list_init(&dir->dirty);
+    list_init(&dir->ring_waiters);
     list_init(&dir->in_fs_round);
     list_init(&dir->idle_writes);
     list_init(&dir->loaded_indexes);

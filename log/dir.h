@@ -51,8 +51,11 @@ struct log_dir {
     /* sync rounds, private to log/rounds.c */
     struct list dirty;
     uint32_t syncs_in_flight, sync_limit;
+    uint32_t ring_writes; /* appends that the ring has, at most LOG_DIR_RING_WRITES */
+    struct list ring_waiters; /* struct log that wait until it has fewer */
     struct fs_rounds *fs; /* borrowed, the owner's; shared by shards; NULL: file by file always */
     uint32_t fs_from;     /* the owner's; 0: never */
+    bool only_ring;       /* the owner's: no append is written inline, none can hold the shard */
     struct fs_question fs_question;
     struct list in_fs_round; /* logs that it is asked for */
     bool fs_is_asked;
@@ -61,6 +64,7 @@ struct log_dir {
     uint32_t fs_passed_over;           /* rounds since the last syncfs that it was too slow for */
     uint64_t fs_sync_count;
     uint64_t progress_us; /* when a sync last ended, or began with none under way */
+    uint64_t write_progress_us; /* the same of ring_writes */
     struct io_later later;
     uint64_t sync_count, synced_logs;
     /* private to log/: what its logs share */
@@ -77,6 +81,10 @@ struct log_dir {
     struct list removals; /* files that wait for file.delete.delay.ms */
     uint32_t removals_running;
 };
+
+/* Each write and sync of a directory that hangs, or is frozen, holds one of the kernel's threads of
+ * the shard's ring: with fewer than it may have, other directories go on. */
+#define LOG_DIR_RING_WRITES 8
 
 /** Zeroes the rest; the owner sets on_failure and owner afterwards. */
 void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct str path);

@@ -62,6 +62,8 @@ struct log {
     struct append_write *write; /* in flight, or NULL */
     struct recent *recent;      /* NULL until the first append */
     struct io_later pump;
+    bool waits_for_ring;   /* in dir->ring_waiters */
+    struct list ring_wait;
     bool rolling; /* a job makes the next active segment, or moves the log: nothing is written */
     int64_t roll_offset;
 

@@ -51,10 +51,23 @@ static void finish(struct log *log, int64_t result) {
 
 static void note_progress(struct log_dir *dir) { dir->progress_us = io_now(dir->io).mono_us; }
 
-bool rounds_are_slow(const struct log_dir *dir) {
-    bool waits = dir->syncs_in_flight > 0 || dir->fs_is_asked;
-    return waits && io_now(dir->io).mono_us - dir->progress_us > ROUNDS_SLOW_US;
+void rounds_write_began(struct log_dir *dir) {
+    if (dir->ring_writes++ == 0) dir->write_progress_us = io_now(dir->io).mono_us;
 }
+
+void rounds_write_ended(struct log_dir *dir) {
+    dir->ring_writes--;
+    dir->write_progress_us = io_now(dir->io).mono_us;
+}
+
+uint64_t rounds_wait_us(const struct log_dir *dir) {
+    uint64_t now_us = io_now(dir->io).mono_us;
+    bool waits = dir->syncs_in_flight > 0 || dir->fs_is_asked;
+    uint64_t wait_us = waits ? now_us - dir->progress_us : 0;
+    return dir->ring_writes > 0 ? MAX(wait_us, now_us - dir->write_progress_us) : wait_us;
+}
+
+bool rounds_are_slow(const struct log_dir *dir) { return rounds_wait_us(dir) > ROUNDS_SLOW_US; }
 
 /* A moving average, an eighth of it the new value. */
 static void average(uint64_t *average_us, uint64_t us) {

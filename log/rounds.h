@@ -8,6 +8,7 @@
  * Measured in docs/decisions/0006-sync-rounds.md. */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct log;
 struct log_dir;
@@ -17,8 +18,13 @@ struct io_later;
 void rounds_want(struct log *log);
 /** Takes it out of the queue. */
 void rounds_forget(struct log *log);
-/** Nothing that was started has ended for ROUNDS_SLOW_US: an inline write might hold the shard for
- * as long, so writes go to the ring. */
+/** A write is under way in the ring, or has ended: a disk that hangs may hold it before any sync. */
+void rounds_write_began(struct log_dir *dir);
+void rounds_write_ended(struct log_dir *dir);
+/** For how long no sync under way has ended, or no such write; 0: there is none. */
+uint64_t rounds_wait_us(const struct log_dir *dir);
+/** It is longer than ROUNDS_SLOW_US: an inline write might hold the shard for as long, so writes go
+ * to the ring. */
 bool rounds_are_slow(const struct log_dir *dir);
 #define ROUNDS_SLOW_US 100000
 /** dir->later's function. */

@@ -51,7 +51,7 @@ static void format_job(struct job *job, void *argument) {
 }
 
 static void list_dirs(const struct config *config, struct arena *arena, struct format_plan *plan) {
-    const struct str_list *dirs = config->log_dirs.count > 0 ? &config->log_dirs : &config->log_dir;
+    const struct str_list *dirs = config_log_dirs(config);
     struct str *all = arena_array(arena, dirs->count + 1, sizeof *all);
     ASSERT(all != NULL && dirs->count > 0);
     plan->dirs = all;

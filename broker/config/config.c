@@ -182,6 +182,10 @@ static const struct config_key *key_of_variable(const char *variable) {
     return NULL;
 }
 
+const struct str_list *config_log_dirs(const struct config *config) {
+    return config->log_dirs.count > 0 ? &config->log_dirs : &config->log_dir;
+}
+
 bool config_is_variable(const char *variable) { return key_of_variable(variable) != NULL; }
 
 static enum status collect_file(struct loader *l, struct str text) {

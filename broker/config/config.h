@@ -100,6 +100,10 @@ struct str config_value_problem(const struct config_key *key, struct str value,
                                 struct arena *arena);
 /** "2.5%" as 0.025, up to 100%; false when it is no share. */
 bool config_value_share(struct str text, double *ret_share);
+/** Cuts the next item off a comma separated list; false at its end, or null. "a," has two items. */
+bool config_list_next(struct str *rest, struct str *ret_item);
+/** The directories for partitions: log.dirs, else log.dir. */
+const struct str_list *config_log_dirs(const struct config *config);
 /** Reads a whole text as a number; false when it is none. */
 bool config_value_double(struct str text, double *ret_value);
 /** A good value as Kafka shows it once it is parsed: "0100" is "100", "TRUE" is "true", "a, b" is

@@ -2,6 +2,7 @@
 #include "broker/config/settings.h"
 #include <stdio.h>
 #include "base/assert.h"
+#include "broker/config/cordon.h"
 #include "broker/config/ip_limits.h"
 
 struct str config_image_find(const struct config_image *config, struct str key) {
@@ -232,5 +233,7 @@ struct settings_problem broker_settings_problem(const struct broker_settings *se
     }
     struct settings_problem problem = group_bounds_problem(settings, arena);
     if (problem.text.ptr == NULL) problem = protocols_problem(settings);
+    struct str cordon = problem.text.ptr == NULL ? cordon_problem(settings, arena) : STR_NULL;
+    if (cordon.ptr != NULL) problem = problem_of(settings, cordon, "cordoned.log.dirs", NULL);
     return problem.text.ptr != NULL ? problem : connections_problem(settings, arena);
 }

@@ -31,8 +31,7 @@ static bool same_word(struct str a, struct str b, bool ignore_case) {
            (ignore_case ? strncasecmp(a.ptr, b.ptr, a.len) : strncmp(a.ptr, b.ptr, a.len)) == 0;
 }
 
-/* Cuts the next item off a comma separated list; false at its end. "a," has two items. */
-static bool next_item(struct str *rest, struct str *ret_item) {
+bool config_list_next(struct str *rest, struct str *ret_item) {
     if (rest->ptr == NULL) return false;
     const char *comma = memchr(rest->ptr, ',', rest->len);
     size_t len = comma != NULL ? (size_t)(comma - rest->ptr) : rest->len;
@@ -64,7 +63,7 @@ static struct str list_text(struct str value, struct arena *arena) {
     size_t len = 0;
     struct str rest = value, item;
     if (text == NULL) return STR_NULL;
-    while (next_item(&rest, &item)) {
+    while (config_list_next(&rest, &item)) {
         memcpy(text + len, item.ptr, item.len);
         len += item.len;
         if (rest.ptr != NULL) text[len++] = ',';
@@ -149,7 +148,7 @@ static struct str word_problem(const struct config_key *key, struct str word, st
     const char *words = strchr(key->valid, '[');
     if (words == NULL || strstr(key->valid, "...") != NULL) return STR_NULL;
     struct str list = {words + 1, strcspn(words + 1, "]")}, rest = list, item;
-    while (next_item(&rest, &item)) {
+    while (config_list_next(&rest, &item)) {
         if (same_word(item, word, ignore_case)) return STR_NULL;
     }
     struct str reason = arena_printf(arena, "String must be one of%s: %.*s",
@@ -191,7 +190,7 @@ static struct str replicas_problem(const struct config_key *key, struct str valu
     struct str rest = value, item, shown = STR("");
     bool is_good = true;
     if (value.len == 0 || str_eq(value, STR("*"))) return STR_NULL;
-    while (next_item(&rest, &item)) {
+    while (config_list_next(&rest, &item)) {
         is_good = is_good && is_replica(item);
         shown = arena_printf(arena, "%.*s%s%.*s", STR_ARG(shown), shown.len > 0 ? ", " : "",
                              STR_ARG(item));
@@ -208,7 +207,7 @@ static struct str list_problem(const struct config_key *key, struct str value,
     struct str rest = value, item;
     if (strstr(key->valid, "]:[") != NULL) return replicas_problem(key, value, arena);
     if (value.len == 0 || strchr(key->valid, '[') == NULL) return STR_NULL;
-    while (next_item(&rest, &item)) {
+    while (config_list_next(&rest, &item)) {
         if (item.len == 0) {
             return arena_printf(arena, "Configuration '%s' values must not be empty.", key->name);
         }

@@ -4,6 +4,7 @@
 #include "broker/handlers/handlers.h"
 #include "broker/handlers/scatter.h"
 #include "broker/shard/moves.h"
+#include "broker/shard/places.h"
 #include "protocol/errors.h"
 
 struct move_part {
@@ -23,7 +24,10 @@ static uint32_t find_dir(const struct broker *broker, struct str path) {
 
 static int16_t path_problem(const struct shard *shard, uint32_t dir_index) {
     if (dir_index == shard->broker->dir_count) return KAFKA_LOG_DIR_NOT_FOUND;
-    return shard->dirs[dir_index].offline ? KAFKA_KAFKA_STORAGE_ERROR : KAFKA_NONE;
+    if (shard->dirs[dir_index].offline) return KAFKA_KAFKA_STORAGE_ERROR;
+    return broker_dir_is_cordoned(shard->broker, shard->image, dir_index)
+               ? KAFKA_INVALID_REPLICA_ASSIGNMENT
+               : KAFKA_NONE;
 }
 
 /* Kafka begins no copy while it does not see all directories: one may hold another copy. */

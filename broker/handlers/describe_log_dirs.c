@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "broker/handlers/handlers.h"
 #include "broker/shard/moves.h"
+#include "broker/shard/places.h"
 #include "broker/shard/visit.h"
 #include "protocol/errors.h"
 
@@ -127,6 +128,7 @@ static bool put_dirs(struct job *job, struct description *d) {
         if (broker->dirs[i].is_for_metadata) continue; /* Kafka knows it as no log directory */
         struct describe_log_dirs_response_result *result = &out->results[out->results_count++];
         result->log_dir = broker->dirs[i].path;
+        result->is_cordoned = broker_dir_is_cordoned(broker, d->rq->shard->image, i);
         if (d->rq->shard->dirs[i].offline) {
             result->error_code = KAFKA_KAFKA_STORAGE_ERROR;
             continue;

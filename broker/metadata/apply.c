@@ -53,7 +53,7 @@ static void open_one(struct job *job, struct shard *shard, const struct topic_im
     uint32_t dir_index = 0;
     if (partition != NULL) {
         partition_begin_epoch(partition, topic->partitions[index].leader_epoch);
-    } else if (broker_dir_of(shard->broker, topic, index, false, &dir_index)) {
+    } else if (broker_dir_of(shard->broker, shard->image, topic, index, false, &dir_index)) {
         enum status st = partition_open(job, shard, topic, index, dir_index);
         (void)st; /* it was logged */
     }

@@ -89,16 +89,24 @@ static void count_partitions(struct dir_placer *placer) {
     }
 }
 
-/* The directory with the fewest partitions, as LogManager.nextLogDirs; the first of equals. */
+/* The directory with the fewest partitions among those that are not cordoned, or of all when all are
+ * (a broker can be named by hand), as LogManager.nextLogDirs; the first of equals. */
 static struct uuid place_directory(void *context) {
     struct dir_placer *placer = context;
     const struct broker *broker = placer->broker;
     if (!placer->has_counted) count_partitions(placer);
     placer->has_counted = true;
     uint32_t best = broker->dir_count;
+    bool best_is_cordoned = true;
     for (uint32_t d = 0; d < broker->dir_count; d++) {
         if (broker->dirs[d].failed || broker->dirs[d].is_for_metadata) continue;
-        if (best == broker->dir_count || placer->counts[d] < placer->counts[best]) best = d;
+        bool is_cordoned = broker_dir_is_cordoned(broker, placer->image, d);
+        bool is_better = is_cordoned == best_is_cordoned
+                             ? best == broker->dir_count || placer->counts[d] < placer->counts[best]
+                             : !is_cordoned;
+        if (!is_better) continue;
+        best = d;
+        best_is_cordoned = is_cordoned;
     }
     if (best == broker->dir_count) return DIRECTORY_UNASSIGNED;
     placer->counts[best]++;
@@ -191,6 +199,51 @@ bool publisher_is_idle(const struct publisher *publisher) {
            list_is_empty(&publisher->notes);
 }
 
+/* --- cordoned directories --- */
+
+/* The ids of those that are cordoned by the settings of this image; how many. */
+static int32_t cordoned_dirs(const struct broker *broker, const struct image *image,
+                             struct uuid *ids) {
+    int32_t count = 0;
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        if (!broker->dirs[i].failed && broker_dir_is_cordoned(broker, image, i))
+            ids[count++] = broker->dirs[i].id;
+    }
+    return count;
+}
+
+static void decide_cordon(struct decision *d, const struct controller_context *ctx) {
+    const struct broker *broker = d->publisher->broker;
+    struct uuid *cordoned = arena_array(&d->arena, broker->dir_count, sizeof *cordoned);
+    ASSERT(cordoned != NULL);
+    controller_cordon_directories(ctx, broker->node_id, cordoned,
+                                  cordoned_dirs(broker, ctx->image, cordoned), &d->records);
+}
+
+static void cordon_decided(struct decision *d, enum status st) {
+    if (st != ST_OK)
+        LOG_ERROR("metadata", "event=cordon-not-recorded status=\"%s\"", status_name(st));
+    decision_free(d);
+}
+
+/* A broker's settings have changed: its registration follows them before anything else is decided,
+ * so that a topic made after the answer finds them in force. */
+static void follow_cordon(struct publisher *publisher) {
+    if (publisher->broker_epoch < 0) return; /* the registration will say it */
+    struct decision *d = decision_new(publisher);
+    d->decide = decide_cordon;
+    d->done = cordon_decided;
+    list_push_front(&publisher->waiting, &d->link);
+    decide_next(publisher);
+}
+
+static bool has_broker_settings(const struct image_delta *delta) {
+    for (uint32_t i = 0; i < delta->configs_count; i++) {
+        if (delta->configs[i].type == CONFIG_BROKER) return true;
+    }
+    return false;
+}
+
 /* --- images --- */
 
 static void on_applied(struct io_message *message, struct io *at) {
@@ -225,6 +278,7 @@ static void on_image(void *owner, struct image *next, struct image *previous,
             .change = &note->change, .broker = broker, .owner = note, .applied = on_applied};
         image_deliver(publisher->shard->io, i, &note->deliveries[i]);
     }
+    if (has_broker_settings(delta)) follow_cordon(publisher);
 }
 
 static void on_failure(void *owner, enum status why) {
@@ -301,7 +355,8 @@ static void decide_registration(struct decision *d, const struct controller_cont
     const struct listeners *listeners = broker->setup.listeners;
     struct broker_endpoint *endpoints = arena_array(&d->arena, listeners->count, sizeof *endpoints);
     struct uuid *directories = arena_array(&d->arena, broker->dir_count, sizeof *directories);
-    ASSERT(endpoints != NULL && directories != NULL);
+    struct uuid *cordoned = arena_array(&d->arena, broker->dir_count, sizeof *cordoned);
+    ASSERT(endpoints != NULL && directories != NULL && cordoned != NULL);
     for (uint32_t i = 0; i < listeners->count; i++) {
         put_endpoint(&endpoints[i], &listeners->items[i],
                      i < listeners->client_count ? broker->ports[i] : 0);
@@ -317,6 +372,8 @@ static void decide_registration(struct decision *d, const struct controller_cont
         .controller_endpoint_count = (int32_t)(listeners->count - listeners->client_count),
         .directories = directories,
         .directory_count = directory_count,
+        .cordoned = cordoned,
+        .cordoned_count = cordoned_dirs(broker, ctx->image, cordoned),
     };
     registration.bootstrap =
         metadata_log_bootstrap(d->publisher->log, &registration.bootstrap_count);
@@ -329,7 +386,8 @@ static void decide_registration(struct decision *d, const struct controller_cont
 static struct uuid where_it_lies(void *context, const struct topic_image *topic, int32_t index) {
     const struct broker *broker = context;
     uint32_t dir_index = 0;
-    bool has_place = broker_dir_of(broker, topic, index, true, &dir_index);
+    const struct image *image = publisher_image(broker->publisher);
+    bool has_place = broker_dir_of(broker, image, topic, index, true, &dir_index);
     return has_place ? broker->dirs[dir_index].id : UUID_ZERO;
 }
 

@@ -146,6 +146,19 @@ static struct refusal bad_value(const struct broker_check *check) {
     return (struct refusal){0};
 }
 
+/* An older cluster has no record for it. */
+static struct refusal cordon_is_unknown(const struct broker_check *check,
+                                        const struct image *image) {
+    bool is_given = false;
+    for (int32_t i = 0; i < check->given_count; i++)
+        is_given = is_given || str_eq(check->given[i].key, STR("cordoned.log.dirs"));
+    if (!is_given || image_feature(image, STR(METADATA_VERSION)) >= METADATA_VERSION_4_3_IV0)
+        return (struct refusal){0};
+    return (struct refusal){.code = KAFKA_INVALID_CONFIG,
+                            .message = STR("The cordoned.log.dirs configuration value cannot be "
+                                           "set because it requires metadata.version >= 4.3-IV0")};
+}
+
 static struct refusal broker_problem(void *context, struct str name,
                                      const struct config_entry *given, int32_t given_count,
                                      const struct config_entry *entries, int32_t count,
@@ -178,7 +191,8 @@ static struct refusal broker_problem(void *context, struct str name,
         settings.of_cluster = &next;
     }
     struct str problem = broker_settings_problem(&settings, arena).text;
-    return problem.ptr != NULL ? invalid_request(problem) : (struct refusal){0};
+    return problem.ptr != NULL ? invalid_request(problem)
+                               : cordon_is_unknown(&check, rules->image);
 }
 
 struct config_rules config_rules_of(struct rules_context *context) {

@@ -8,6 +8,8 @@
 #include "broker/replication/partition.h"
 #include "broker/shard/disk_watch.h"
 #include "broker/shard/opening.h"
+#include "broker/shard/places.h"
+#include "log/rounds.h"
 
 /* What one shard wrote down. */
 struct gather_slot {
@@ -61,11 +63,14 @@ static void note_directories(struct gather_slot *slot, const struct shard *shard
             .offline = dir->offline,
             .rung = (int64_t)shard->disks[i].rung,
             .full = (int64_t)dir->full_count,
+            .wait_ms = (int64_t)(rounds_wait_us(dir) / 1000),
         };
         struct directory_sample *noted = &slot->directories[i];
-        if (shard->index == 0)
-            disk_watch_sample(shard->broker, i, &noted->free_bytes, &noted->total_bytes,
-                              &noted->reserve_bytes);
+        if (shard->index != 0) continue;
+        disk_watch_sample(shard->broker, i, &noted->free_bytes, &noted->total_bytes,
+                          &noted->reserve_bytes);
+        noted->cordoned =
+            shard->image != NULL && broker_dir_is_cordoned(shard->broker, shard->image, i);
     }
 }
 
@@ -376,6 +381,8 @@ static bool join_directories(const struct gather *gather, struct arena *arena,
             sums[d].total_bytes += one->total_bytes;
             sums[d].reserve_bytes += one->reserve_bytes;
             sums[d].offline = MAX(sums[d].offline, one->offline);
+            sums[d].wait_ms = MAX(sums[d].wait_ms, one->wait_ms);
+            sums[d].cordoned += one->cordoned; /* shard 0's */
         }
     }
     sample->directories = sums;

@@ -136,13 +136,19 @@ static void add_shards(struct strbuf *out, const struct metric_row *row,
     }
 }
 
+/* A field in ms is shown in seconds. */
+static void add_value(struct strbuf *out, const struct metric_row *row, int64_t value) {
+    bool in_seconds = strcmp(row->unit, "seconds") == 0;
+    add_number(out, in_seconds ? (double)value / 1000 : (double)value);
+}
+
 static void add_directories(struct strbuf *out, const struct metric_row *row,
                             const struct metrics_sample *sample) {
     for (uint32_t i = 0; i < sample->directory_count; i++) {
         strbuf_printf(out, "%s{", row->name);
         add_label(out, "directory", sample->directories[i].path);
         strbuf_add_char(out, '}');
-        add_integer(out, field_of(row, &sample->directories[i]));
+        add_value(out, row, field_of(row, &sample->directories[i]));
     }
 }
 
@@ -191,12 +197,6 @@ static void add_partitions(struct strbuf *out, const struct metric_row *row,
     }
 }
 
-/* A field in ms is shown in seconds; -1 has no sample. */
-static void add_group_value(struct strbuf *out, const struct metric_row *row, int64_t value) {
-    bool in_seconds = strcmp(row->unit, "seconds") == 0;
-    add_number(out, in_seconds ? (double)value / 1000 : (double)value);
-}
-
 static void add_group(struct strbuf *out, const struct metric_row *row,
                       const struct group_sample *group) {
     bool is_state = row->source == FROM_GROUP_STATE;
@@ -211,7 +211,7 @@ static void add_group(struct strbuf *out, const struct metric_row *row,
         add_label(out, "state", group->state);
     }
     strbuf_add_char(out, '}');
-    add_group_value(out, row, value);
+    add_value(out, row, value);
 }
 
 static void add_groups(struct strbuf *out, const struct metric_row *row,
@@ -226,7 +226,7 @@ static void add_other_groups(struct strbuf *out, const struct metric_row *row, i
     strbuf_printf(out, "%s{", row->name);
     add_label(out, "group", STR(METRICS_OTHERS));
     strbuf_add_char(out, '}');
-    add_group_value(out, row, value);
+    add_value(out, row, value);
 }
 
 static void add_group_offsets(struct strbuf *out, const struct metric_row *row,
@@ -240,7 +240,7 @@ static void add_group_offsets(struct strbuf *out, const struct metric_row *row,
         strbuf_add_char(out, ',');
         add_label(out, "topic", offset->topic);
         strbuf_printf(out, ",partition=\"%d\"}", offset->partition);
-        add_group_value(out, row, value);
+        add_value(out, row, value);
     }
     if (sample->other_groups == NULL) return;
     switch (row - metric_table) {

@@ -19,7 +19,8 @@ struct directory_sample {
     struct str path;
     int64_t corrupt_reads, verified_bytes;
     int64_t inline_writes, inline_stalls, ring_writes, syncs, syncfs, offline;
-    int64_t free_bytes, total_bytes, reserve_bytes, rung, full;
+    int64_t free_bytes, total_bytes, reserve_bytes, rung, full, cordoned;
+    int64_t wait_ms;
 };
 
 /* Of the partitions on this broker. */

@@ -98,7 +98,7 @@ static enum status all_shards(struct job *job, struct lifecycle *life, uint32_t 
 
 static void list_dirs(struct broker *broker) {
     const struct config *config = broker->config;
-    const struct str_list *dirs = config->log_dirs.count > 0 ? &config->log_dirs : &config->log_dir;
+    const struct str_list *dirs = config_log_dirs(config);
     broker->dirs = arena_array(&broker->arena, dirs->count + 1, sizeof *broker->dirs);
     ASSERT(broker->dirs != NULL && dirs->count > 0);
     for (uint32_t i = 0; i < dirs->count; i++) {

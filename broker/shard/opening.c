@@ -46,7 +46,7 @@ static void walk(struct opening *opening,
         for (int32_t i = 0; i < topic->partition_count; i++) {
             uint32_t dir_index = 0;
             if (!shard_has_replica(shard, topic, i)) continue;
-            if (broker_dir_of(shard->broker, topic, i, true, &dir_index)) {
+            if (broker_dir_of(shard->broker, shard->image, topic, i, true, &dir_index)) {
                 each(&opening->queues[dir_index], topic, i);
             } else if (complains) {
                 LOG_ERROR("partition",

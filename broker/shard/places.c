@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/limits.h"
 #include "base/logging.h"
+#include "broker/config/cordon.h"
 
 bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index) {
     uint32_t low = 0, high = dir->found_count;
@@ -31,24 +32,43 @@ static struct uuid told(const struct broker *broker, const struct partition_imag
     return DIRECTORY_UNASSIGNED;
 }
 
-bool broker_dir_of(const struct broker *broker, const struct topic_image *topic, int32_t index,
-                   bool is_start, uint32_t *ret_dir_index) {
+bool broker_dir_is_cordoned(const struct broker *broker, const struct image *image,
+                            uint32_t dir_index) {
+    if (broker->dirs[dir_index].is_for_metadata) return false;
+    if (image_feature(image, STR(METADATA_VERSION)) < METADATA_VERSION_4_3_IV0) return false;
+    struct broker_settings settings =
+        broker_settings_of(broker->setup.config, image, broker->node_id);
+    return cordon_holds(&settings, broker->dirs[dir_index].path);
+}
+
+/* Of those that are there, the first that is not cordoned; else the first. */
+static uint32_t first_place(const struct broker *broker, const struct image *image) {
+    uint32_t first = broker->dir_count;
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
+        if (broker->dirs[d].is_missing || broker->dirs[d].is_for_metadata) continue;
+        if (!broker_dir_is_cordoned(broker, image, d)) return d;
+        first = MIN(first, d);
+    }
+    return first;
+}
+
+bool broker_dir_of(const struct broker *broker, const struct image *image,
+                   const struct topic_image *topic, int32_t index, bool is_start,
+                   uint32_t *ret_dir_index) {
     struct uuid wanted = told(broker, &topic->partitions[index]);
     bool is_told =
         !uuid_eq(wanted, DIRECTORY_UNASSIGNED) && !uuid_eq(wanted, DIRECTORY_MIGRATING);
     bool any_missing = false;
-    uint32_t none = broker->dir_count, place = none, first = none, found = none;
+    uint32_t none = broker->dir_count, place = none, found = none;
     for (uint32_t d = 0; d < broker->dir_count; d++) {
         const struct broker_dir *dir = &broker->dirs[d];
         bool is_there = is_told && uuid_eq(wanted, dir->id);
         if (is_start && (found == none || is_there) && broker_dir_holds(dir, topic->name, index))
             found = d;
         any_missing = any_missing || dir->is_missing;
-        if (dir->is_missing || dir->is_for_metadata) continue;
-        if (is_there) place = d;
-        first = MIN(first, d);
+        if (is_there && !dir->is_missing && !dir->is_for_metadata) place = d;
     }
-    if (!is_told && !any_missing) place = first;
+    if (!is_told && !any_missing) place = first_place(broker, image);
     *ret_dir_index = found != none ? found : place;
     return *ret_dir_index < none;
 }
@@ -114,7 +134,7 @@ static enum status settle_one(struct job *job, struct broker *broker, const stru
     const struct topic_image *topic = topic_of(broker, image, found);
     uint32_t place = dir_index;
     if (topic == NULL) return ST_OK;
-    bool has_place = broker_dir_of(broker, topic, found->partition, true, &place);
+    bool has_place = broker_dir_of(broker, image, topic, found->partition, true, &place);
     if (found->kind == FOUND_PARTITION)
         return !has_place || place == dir_index ? ST_OK : set_aside(job, dir, found);
     bool is_decided = uuid_eq(told(broker, &topic->partitions[found->partition]), dir->id);

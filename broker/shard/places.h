@@ -7,10 +7,16 @@
 bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index);
 /** The directory in which this node's replica is opened. At the start: where it was found (in two:
  * where the image says, or the first); else where the image says; else, when that says nothing, the
- * first one. Later (it is new): where the image says. false: it lies where the image says, and that
- * directory failed or is none of ours; made anew elsewhere it would be empty (KAFKA-16234). */
-bool broker_dir_of(const struct broker *broker, const struct topic_image *topic, int32_t index,
-                   bool is_start, uint32_t *ret_dir_index);
+ * first that is not cordoned, or the first. Later (it is new): where the image says. false: it lies
+ * where the image says, and that directory failed or is none of ours; made anew elsewhere it would
+ * be empty (KAFKA-16234). */
+bool broker_dir_of(const struct broker *broker, const struct image *image,
+                   const struct topic_image *topic, int32_t index, bool is_start,
+                   uint32_t *ret_dir_index);
+/** Whether a directory gets no new partitions: cordoned.log.dirs in effect with this image, and its
+ * metadata.version knows of it. */
+bool broker_dir_is_cordoned(const struct broker *broker, const struct image *image,
+                            uint32_t dir_index);
 /** Before partitions are opened: sets aside, as `-stray`, second directories of the same partition,
  * and gives its name to a `-future` one that Apache Kafka had decided for and did not come to
  * rename, while nothing else is left of the partition (LogManager.recoverAbandonedFutureLogs).

@@ -64,6 +64,14 @@ struct broker_image {
     const struct uuid *cordoned; /* directories that take no new replicas */
 };
 
+/** Whether the broker's directory takes no new replicas. */
+static inline bool broker_is_cordoned(const struct broker_image *broker, struct uuid directory) {
+    for (int32_t i = 0; i < broker->cordoned_count; i++) {
+        if (uuid_eq(broker->cordoned[i], directory)) return true;
+    }
+    return false;
+}
+
 struct controller_image {
     int32_t id;
     struct uuid incarnation_id;

@@ -170,6 +170,16 @@ static const struct {
     {"an assignor that is none", BASE "group.consumer.assignors=uniform,best\n", NULL,
      "server.properties:4: Invalid value best for configuration group.consumer.assignors: String "
      "must be one of: uniform, range"},
+    {"all directories cordoned and one", BASE "log.dirs=/a\ncordoned.log.dirs=*,/a\n", NULL,
+     "server.properties:5: requirement failed: When cordoned.log.dirs is set to *, it must not "
+     "contain other values (cordoned.log.dirs=*,/a)"},
+    {"an empty cordoned directory", BASE "log.dirs=/a\ncordoned.log.dirs=/a,\n", NULL,
+     "server.properties:5: Configuration 'cordoned.log.dirs' values must not be empty. "
+     "(cordoned.log.dirs=/a,)"},
+    {"a cordoned directory that is none",
+     BASE "log.dirs=/a,/b\ncordoned.log.dirs=/b, /c,/d\n", NULL,
+     "server.properties:5: requirement failed: All entries in cordoned.log.dirs must be present in "
+     "log.dirs or log.dir. Missing entries : /c, /d (cordoned.log.dirs=/b, /c,/d)"},
     {"two ids", BASE "broker.id=2\n", NULL,
      "server.properties:4: broker.id=2 and node.id=1: they are one key, give one value"},
     {"no directory", BASE "log.dirs=\n", NULL, "server.properties:4: log.dirs names no directory"},

@@ -2,7 +2,7 @@
  * others: rows as Apache Kafka answers them. */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include "broker/config/settings.h"
+#include "broker/config/cordon.h"
 
 #define BASE "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
 
@@ -123,6 +123,40 @@ Test(settings, the_nearest_wins_and_the_others_are_told) {
         cr_expect_eq(setting_number(&settings, str_of(rows[i].key)), rows[i].number, "%s: %lld",
                      rows[i].name, (long long)setting_number(&settings, str_of(rows[i].key)));
         cr_expect_str_eq(told, rows[i].synonyms, "%s: '%s'", rows[i].name, told);
+        unload(&l);
+    }
+}
+
+Test(settings, a_directory_is_cordoned_by_the_list_in_effect) {
+    static const struct {
+        const char *name, *file;
+        struct config_entry node; /* null key: none */
+        bool one, two;
+    } cordons[] = {
+        {"no list", "", {STR_NULL, STR_NULL}, false, false},
+        {"by the file", "cordoned.log.dirs=/two\n", {STR_NULL, STR_NULL}, false, true},
+        {"all, by the file", "cordoned.log.dirs=*\n", {STR_NULL, STR_NULL}, true, true},
+        {"the node's own over the file", "cordoned.log.dirs=*\n",
+         {STR("cordoned.log.dirs"), STR("/one")}, true, false},
+        {"an empty one, too", "cordoned.log.dirs=*\n", {STR("cordoned.log.dirs"), STR("")}, false,
+         false},
+        {"with spaces", "", {STR("cordoned.log.dirs"), STR(" /two , /one ")}, true, true},
+        {"a name that begins so", "log.dirs=/one,/two,/twofold\ncordoned.log.dirs=/twofold\n",
+         {STR_NULL, STR_NULL}, false, false},
+    };
+    for (size_t i = 0; i < COUNT(cordons); i++) {
+        struct loaded l;
+        char text[512];
+        (void)snprintf(text, sizeof text, BASE "log.dirs=/one,/two\n%s", cordons[i].file);
+        load(&l, text);
+        struct config_image node = {.count = 1, .entries = &cordons[i].node};
+        struct broker_settings settings = {.set = &l.set};
+        if (cordons[i].node.key.ptr != NULL) settings.of_node = &node;
+        cr_expect_eq(cordon_holds(&settings, STR("/one")), cordons[i].one, "%s: /one",
+                     cordons[i].name);
+        cr_expect_eq(cordon_holds(&settings, STR("/two")), cordons[i].two, "%s: /two",
+                     cordons[i].name);
+        cr_expect_null(cordon_problem(&settings, &l.arena).ptr, "%s", cordons[i].name);
         unload(&l);
     }
 }

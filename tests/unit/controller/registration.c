@@ -1,6 +1,7 @@
 /* tests/unit/controller/registration.c - a process comes and goes, in the records that Apache Kafka
  * 4.3.1 wrote when its own did. */
 #include "controller/metadata/metadata_record.h"
+#include "controller/records.h"
 #include "golden.h"
 #include "node.h"
 #include <criterion/criterion.h>
@@ -87,6 +88,8 @@ Test(registration, of_a_new_cluster_begins_with_its_features) {
         ",{\"name\":\"group.version\",\"minSupportedVersion\":0,\"maxSupportedVersion\":1},"
         "{\"name\":\"kraft.version\",\"minSupportedVersion\":0,\"maxSupportedVersion\":1},"
         "{\"name\":\"metadata.version\",\"minSupportedVersion\":7,\"maxSupportedVersion\":30},",
+        "BrokerRegistrationChangeRecord 3 {\"brokerId\":1,\"brokerEpoch\":13,"
+        "\"cordonedLogDirs\":[]}",
         "BrokerRegistrationChangeRecord 0 {\"brokerId\":1,\"brokerEpoch\":13,\"fenced\":-1}",
     };
     expect_records(&records, 0, expected, COUNT(expected));
@@ -107,7 +110,7 @@ Test(registration, writes_the_levels_that_formatting_chose) {
         {7, 1 + 2, "RegisterBrokerRecord 2 "},  {12, 1 + 2, "RegisterBrokerRecord 2 "},
         {13, 3 + 2, "RegisterBrokerRecord 2 "}, {15, 3 + 3, "RegisterBrokerRecord 2 "},
         {17, 3 + 3, "RegisterBrokerRecord 3 "}, {29, 3 + 3, "RegisterBrokerRecord 3 "},
-        {30, 3 + 3, "RegisterBrokerRecord 4 "},
+        {30, 3 + 4, "RegisterBrokerRecord 4 "},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct image *image = image_new(&mem);
@@ -125,7 +128,8 @@ Test(registration, writes_the_levels_that_formatting_chose) {
         controller_register(&ctx, &node, &epoch, &records);
         cr_expect_eq(records.count, rows[i].count, "level %d: %u records", rows[i].level,
                      records.count);
-        struct str broker = printed(records.values[records.count - 2]);
+        bool knows_cordon = rows[i].level >= METADATA_VERSION_4_3_IV0;
+        struct str broker = printed(records.values[records.count - (knows_cordon ? 3 : 2)]);
         cr_expect_not_null(strstr(broker.ptr, rows[i].broker), "level %d: %s", rows[i].level,
                            broker.ptr);
         struct image *next;
@@ -163,6 +167,8 @@ Test(registration, after_a_clean_stop_elects_what_was_left_eligible) {
     static const char *const expected[] = {
         "RegisterControllerRecord 0 ",
         "RegisterBrokerRecord 4 ",
+        "BrokerRegistrationChangeRecord 3 {\"brokerId\":1,\"brokerEpoch\":4,"
+        "\"cordonedLogDirs\":[]}",
         "BrokerRegistrationChangeRecord 0 {\"brokerId\":1,\"brokerEpoch\":4,\"fenced\":-1}",
         "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
         "\"isr\":[1],\"leader\":1,\"eligibleLeaderReplicas\":[],\"lastKnownElr\":[]}",
@@ -185,7 +191,7 @@ Test(registration, after_a_crash_opens_a_new_epoch_of_what_it_led) {
     int64_t epoch;
     controller_records_init(&records, &arena);
     controller_register(&ctx, &node, &epoch, &records);
-    cr_expect_eq(records.count, 3 + 7);
+    cr_expect_eq(records.count, 4 + 7);
     struct str last = printed(records.values[records.count - 1]);
     cr_expect_not_null(strstr(last.ptr, ",\"leader\":1}"), "the leader alone: %s", last.ptr);
     struct image *next;
@@ -329,5 +335,45 @@ Test(registration, writes_down_where_replicas_were_found) {
     controller_records_init(&records, &arena);
     controller_assign_directories(&ctx, 1, beta_lies_there, &there, 100, &records);
     cr_expect_eq(records.count, 0, "said already");
+    image_free(image);
+}
+
+Test(registration, of_a_broker_follows_its_cordoned_directories) {
+    static const struct {
+        const char *name;
+        int16_t level;
+        uint8_t cordoned[2];
+        int32_t count;
+        const char *expected; /* NULL: nothing to write */
+    } rows[] = {
+        {"none, as before", 30, {0}, 0, NULL},
+        {"one", 30, {5}, 1, "\"cordonedLogDirs\":[\"BQAAAAAAAAAAAAAAAAAAAA\"]"},
+        {"two", 30, {7, 5}, 2, "\"cordonedLogDirs\":[\"BwAAAAAAAAAAAAAAAAAAAA\",\"BQ"},
+        {"the same in another order", 30, {5, 7}, 2, NULL},
+        {"another", 30, {7}, 1, "\"cordonedLogDirs\":[\"BwAAAAAAAAAAAAAAAAAAAA\"]"},
+        {"none any more", 30, {0}, 0, "\"cordonedLogDirs\":[]"},
+        {"a metadata.version that does not know them", 29, {5}, 1, NULL},
+    };
+    struct image *image = golden_until(INT64_MAX);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct feature_level_record level;
+        struct controller_context ctx = context_of(image);
+        struct controller_records records;
+        struct uuid cordoned[2] = {{{rows[i].cordoned[0]}}, {{rows[i].cordoned[1]}}};
+        feature_level_record_defaults(&level);
+        level.name = STR("metadata.version");
+        level.feature_level = rows[i].level;
+        controller_records_init(&records, &arena);
+        controller_records_add(&records, &feature_level_record_schema, 0, &level);
+        ctx.image = image = applied(image, &records);
+        controller_records_init(&records, &arena);
+        controller_cordon_directories(&ctx, 1, cordoned, rows[i].count, &records);
+        cr_expect_eq(records.count, rows[i].expected != NULL, "%s: %u records", rows[i].name,
+                     records.count);
+        if (records.count == 0) continue;
+        struct str text = printed(records.values[0]);
+        cr_expect_not_null(strstr(text.ptr, rows[i].expected), "%s: %s", rows[i].name, text.ptr);
+        image = applied(image, &records);
+    }
     image_free(image);
 }

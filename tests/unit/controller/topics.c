@@ -402,6 +402,35 @@ Test(topics, are_placed_on_brokers_in_turn_and_their_directory_is_left_open) {
     }
 }
 
+static void cordon(int32_t id, int32_t count) {
+    struct controller_context ctx = context();
+    struct controller_records records;
+    controller_records_init(&records, &arena);
+    controller_cordon_directories(&ctx, id, broker_dirs, count, &records);
+    apply(&records);
+}
+
+Test(topics, are_placed_on_brokers_that_have_a_directory_left) {
+    static const struct topic_row spread = {"spread", 4, 1}, none = {"none", 1, 1};
+    struct controller_records records;
+    register_broker(2, 2);
+    cordon(1, 1); /* all that it has */
+    cordon(2, 1);
+    (void)create(&spread, 1, false, &records);
+    apply(&records);
+    const struct topic_image *topic = image_topic_by_name(image, STR("spread"));
+    for (int32_t i = 0; i < 4; i++)
+        cr_expect_eq(topic->partitions[i].replicas[0], 2, "partition %d", i);
+    cordon(2, 2);
+    struct create_topics_response response = create(&none, 1, false, &records);
+    cr_expect_eq(records.count, 0);
+    cr_expect_eq(response.topics[0].error_code, KAFKA_INVALID_REPLICATION_FACTOR);
+    cordon(1, 0);
+    (void)create(&none, 1, false, &records);
+    apply(&records);
+    cr_expect_eq(image_topic_by_name(image, STR("none"))->partitions[0].replicas[0], 1);
+}
+
 /* --- DeleteTopics --- */
 
 struct target_row {
