@@ -1,11 +1,12 @@
 /* tests/e2e/acked_load.c - writes numbered records and prints each one that the broker
  * acknowledged.
  *
- *     acked-load BOOTSTRAP TOPIC PARTITIONS ACKS
+ *     acked-load BOOTSTRAP TOPIC PARTITIONS ACKS [KEYS]
  *
  * Goes on through restarts of the broker until SIGTERM, then waits for what is under way. Standard
  * output: "NUMBER PARTITION OFFSET" per acknowledged record. The value of record N is N in decimal,
- * a space and N mod 997 times 'x', so that whoever reads it back can tell whether it is whole. */
+ * a space and N mod 997 times 'x', so that whoever reads it back can tell whether it is whole. Its
+ * partition is N mod PARTITIONS, its key N mod KEYS, where KEYS are given. */
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,12 +39,12 @@ static void set(rd_kafka_conf_t *conf, const char *key, const char *value) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) {
-        fprintf(stderr, "usage: acked-load BOOTSTRAP TOPIC PARTITIONS ACKS\n");
+    if (argc != 5 && argc != 6) {
+        fprintf(stderr, "usage: acked-load BOOTSTRAP TOPIC PARTITIONS ACKS [KEYS]\n");
         return 2;
     }
     const char *topic = argv[2];
-    int partitions = atoi(argv[3]);
+    int partitions = atoi(argv[3]), keys = argc > 5 ? atoi(argv[5]) : 0;
     setvbuf(stdout, NULL, _IOLBF, 0); /* an acknowledgement that was told survives this process */
     signal(SIGTERM, on_signal);
 
@@ -64,14 +65,17 @@ int main(int argc, char **argv) {
         return 2;
     }
 
-    char value[PAD_MODULUS + 32];
+    char value[PAD_MODULUS + 32], key[32];
     for (uint64_t number = 0; !stopping; number++) {
         int len = snprintf(value, 32, "%llu ", (unsigned long long)number);
         size_t pad = number % PAD_MODULUS;
         memset(value + len, 'x', pad);
+        int key_len =
+            keys > 0 ? snprintf(key, sizeof key, "%llu", (unsigned long long)number % keys) : 0;
         rd_kafka_resp_err_t error =
             rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic),
                               RD_KAFKA_V_PARTITION((int)(number % (uint64_t)partitions)),
+                              RD_KAFKA_V_KEY((keys > 0 ? key : NULL), (size_t)key_len),
                               RD_KAFKA_V_VALUE(value, (size_t)len + pad),
                               RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -44,9 +44,12 @@ loopdisk_cut() {
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))' "$work/$1"
 }
 
+# Not before its loop device has gone: while another mount namespace, made meanwhile by somebody else, still holds the
+# file system, it would be mounted again as it was cut.
 loopdisk_unmount() {
-    for _ in $(seq 100); do
-        umount "$work/$1" 2>/dev/null && return
+    for _ in $(seq 600); do
+        ! mountpoint -q "$work/$1" || umount "$work/$1" 2>/dev/null || true
+        if ! mountpoint -q "$work/$1" && [ -z "$(losetup -j "$work/${1}-image/$1.img")" ]; then return; fi
         sleep 0.05 # who was killed may not have closed everything yet
     done
     return 1
