@@ -1,5 +1,5 @@
-"""tests/e2e/cordon.py BOOTSTRAP ONE TWO PART - what a broker with log directories ONE and TWO answers while
-cordoned.log.dirs is altered; for cordon.test. Paths are shown as ONE and TWO.
+"""tests/e2e/cordon.py BOOTSTRAP ONE TWO PART - what a broker with log directories ONE and TWO
+answers while cordoned.log.dirs is altered; for cordon.test. Paths are shown as ONE and TWO.
 
     asked       lists good and bad, partitions placed, moved and refused while directories are cordoned
     told        directories, and the setting, as they are after a start
@@ -39,8 +39,8 @@ def alter(value, op=0, name="1", validate=False):
 
 
 def directories():
-    return {show(r["LogDir"]): r["IsCordoned"]
-            for r in sorted(c.ask("DescribeLogDirs", 5, Topics=[])["Results"], key=lambda r: r["LogDir"])}
+    results = c.ask("DescribeLogDirs", 5, Topics=[])["Results"]
+    return {show(r["LogDir"]): r["IsCordoned"] for r in sorted(results, key=lambda r: r["LogDir"])}
 
 
 def setting():
@@ -64,7 +64,8 @@ def create(name, count=2, assignments=None, validate=False):
     if assignments is not None:
         asked = {"Name": name, "NumPartitions": -1, "ReplicationFactor": -1, "Assignments": [
             {"PartitionIndex": i, "BrokerIds": ids} for i, ids in enumerate(assignments)]}
-    answer = c.ask("CreateTopics", 7, timeoutMs=10000, validateOnly=validate, Topics=[asked])["Topics"][0]
+    answer = c.ask("CreateTopics", 7, timeoutMs=10000, validateOnly=validate,
+                   Topics=[asked])["Topics"][0]
     time.sleep(PAUSE)
     return f"{answer['ErrorCode']} {answer['ErrorMessage'] or ''}".rstrip()
 
@@ -90,8 +91,8 @@ def produce(topic, partition):
 
 
 def lists():
-    for value in ("/x", "ONE,/x", "/y,/x", "*,/x", "*,ONE", "ONE/", "ONE,", ",", " ONE , TWO ", "ONE,TWO",
-                  " * ", "*", "ONE", ""):
+    for value in ("/x", "ONE,/x", "/y,/x", "*,/x", "*,ONE", "ONE/", "ONE,", ",", " ONE , TWO ",
+                  "ONE,TWO", " * ", "*", "ONE", ""):
         print(f"set {value!r}: only tried {alter(value, validate=True)}; {alter(value)};",
               directories(), setting())
     print("of the cluster:", alter("ONE", name=""))
