@@ -18,7 +18,7 @@ struct io_later;
 void rounds_want(struct log *log);
 /** Takes it out of the queue. */
 void rounds_forget(struct log *log);
-/** A write is under way in the ring, or has ended: a disk that hangs may hold it before any sync. */
+/** The ring has a write, or has ended it: a disk that hangs may hold that before any sync. */
 void rounds_write_began(struct log_dir *dir);
 void rounds_write_ended(struct log_dir *dir);
 /** For how long no sync under way has ended, or no such write; 0: there is none. */

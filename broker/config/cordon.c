@@ -31,8 +31,8 @@ struct str cordon_problem(const struct broker_settings *settings, struct arena *
         if (item.len == 0)
             return STR("Configuration 'cordoned.log.dirs' values must not be empty.");
         if (names_all(item)) {
-            return STR("requirement failed: When cordoned.log.dirs is set to *, it must not contain "
-                       "other values");
+            return STR("requirement failed: When cordoned.log.dirs is set to *, it must not "
+                       "contain other values");
         }
         if (is_log_dir(&settings->set->values, item)) continue;
         missing = missing.ptr == NULL ? item

@@ -89,8 +89,8 @@ static void count_partitions(struct dir_placer *placer) {
     }
 }
 
-/* The directory with the fewest partitions among those that are not cordoned, or of all when all are
- * (a broker can be named by hand), as LogManager.nextLogDirs; the first of equals. */
+/* The directory with the fewest partitions among those that are not cordoned, or of all when all
+ * are (a broker can be named by hand), as LogManager.nextLogDirs; the first of equals. */
 static struct uuid place_directory(void *context) {
     struct dir_placer *placer = context;
     const struct broker *broker = placer->broker;

@@ -1,12 +1,13 @@
 """tests/e2e/cordon.py BOOTSTRAP ONE TWO PART - what a broker with log directories ONE and TWO
 answers while cordoned.log.dirs is altered; for cordon.test. Paths are shown as ONE and TWO.
 
-    asked       lists good and bad, partitions placed, moved and refused while directories are cordoned
+    asked       lists good and bad, partitions placed, moved and refused meanwhile
     told        directories, and the setting, as they are after a start
     create NAME what comes of a new topic of two partitions
     set LIST    cordoned.log.dirs, of broker 1
 
-PAUSE seconds are waited after each change: Apache Kafka's controller learns of it by the next heartbeat.
+PAUSE seconds are waited after each change: Apache Kafka's controller learns of it by the next
+heartbeat.
 """
 import os
 import sys
@@ -54,8 +55,8 @@ def where(topic):
     placed = {}
     for result in c.ask("DescribeLogDirs", 4, Topics=None)["Results"]:
         for t in result["Topics"]:
-            if t["Name"] == topic:
-                placed.update({p["PartitionIndex"]: show(result["LogDir"]) for p in t["Partitions"]})
+            for p in t["Partitions"] if t["Name"] == topic else []:
+                placed[p["PartitionIndex"]] = show(result["LogDir"])
     return [placed[p] for p in sorted(placed)]
 
 
