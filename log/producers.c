@@ -200,7 +200,7 @@ enum status producers_reach(struct producers_load *load, struct scan *scan, int6
         struct segment *segment = log->segments[index];
         bool is_last = index + 1 == log->segment_count;
         if (segment->base_offset >= offset) break;
-        if (is_last) st = producers_enter(load, index);
+        st = producers_enter(load, index);
         if (st == ST_OK) st = segment_file_use_wait(load->job, load->log, segment);
         if (st != ST_OK) break;
         st = replay_segment(load, scan, segment, offset);

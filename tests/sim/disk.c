@@ -90,9 +90,10 @@ static struct page_data *page_own(struct disk *disk, struct page *page) {
     return data;
 }
 
-struct inode *inode_new(struct disk *disk, bool is_directory, unsigned mode) {
+struct inode *inode_new(struct disk *disk, const char *path, bool is_directory, unsigned mode) {
     struct inode *inode = MEM_NEW(disk->mem, struct inode);
     inode->number = ++disk->next_inode;
+    inode->volume = disk_volume(path);
     inode->is_directory = is_directory;
     inode->mode = mode;
     inode->modified_ms = disk->wall_ms;
@@ -145,7 +146,7 @@ struct disk *disk_new(struct world *world) {
     disk->world = world;
     disk->mem = &world->mem;
     list_init(&disk->inodes);
-    disk->root = inode_new(disk, true, 0755);
+    disk->root = inode_new(disk, "/", true, 0755);
     disk->root->refs = 1;
     return disk;
 }
@@ -360,14 +361,19 @@ struct disk_sync *disk_sync_begin_path(struct disk *disk, const char *path, int6
     return sync_of(disk, inode);
 }
 
-struct disk_sync *disk_sync_begin_all(struct disk *disk) {
+struct disk_sync *disk_sync_begin_all(struct disk *disk, const struct disk_file *file) {
     size_t inodes = 0, pages = 0;
     LIST_EACH(&disk->inodes, node) {
+        struct inode *inode = CONTAINER_OF(node, struct inode, link);
+        if (inode->volume != file->inode->volume) continue;
         inodes++;
-        pages += dirty_count(CONTAINER_OF(node, struct inode, link));
+        pages += dirty_count(inode);
     }
     struct disk_sync *sync = sync_new(disk, inodes, pages);
-    LIST_EACH(&disk->inodes, node) sync_add(disk, sync, CONTAINER_OF(node, struct inode, link));
+    LIST_EACH(&disk->inodes, node) {
+        struct inode *inode = CONTAINER_OF(node, struct inode, link);
+        if (inode->volume == file->inode->volume) sync_add(disk, sync, inode);
+    }
     return sync;
 }
 

@@ -46,7 +46,7 @@ struct disk_file {
     uint32_t process;    /* who opened it, for locks */
     uint32_t busy_count; /* operations under way on it; the caller's */
     uint32_t lost_count; /* of the inode, when a sync of this file last told of it */
-    uint64_t volume;     /* the caller's: disk_volume of its path */
+    uint64_t volume;     /* disk_volume of its path */
 };
 /** Names the top directory that a path is in, as if each were a device of its own; never 0. */
 uint64_t disk_volume(const char *path);
@@ -83,8 +83,8 @@ int64_t disk_lock(struct disk *disk, struct disk_file *file);
 
 /** A file or a directory. */
 struct disk_sync *disk_sync_begin(struct disk *disk, struct disk_file *file);
-/** Every file and directory. */
-struct disk_sync *disk_sync_begin_all(struct disk *disk);
+/** Every file and directory of the file's volume. */
+struct disk_sync *disk_sync_begin_all(struct disk *disk, const struct disk_file *file);
 /** NULL and a negative errno in *ret_error when the path is no directory. */
 struct disk_sync *disk_sync_begin_path(struct disk *disk, const char *path, int64_t *ret_error);
 /** good: all of it is stable. Otherwise some of it stays dirty, and some becomes clean without

@@ -48,6 +48,7 @@ struct inode {
     struct list link; /* in disk->inodes */
     uint32_t refs;    /* names, stable names, changes, open files, syncs */
     uint32_t number;
+    uint64_t volume; /* disk_volume of the path it was made by; nothing is renamed into another */
     bool is_directory;
     bool is_marked; /* reachable, while a crash sweeps */
     unsigned mode;
@@ -70,7 +71,7 @@ struct inode {
 
 /** Octets that the disk holds now; 0: endless. */
 uint64_t disk_capacity(const struct disk *disk);
-struct inode *inode_new(struct disk *disk, bool is_directory, unsigned mode);
+struct inode *inode_new(struct disk *disk, const char *path, bool is_directory, unsigned mode);
 void inode_unref(struct disk *disk, struct inode *inode);
 struct page *inode_page(struct inode *inode, uint64_t index);
 void page_set(struct disk *disk, struct page_data **at, struct page_data *data);

@@ -161,7 +161,7 @@ int64_t disk_open(struct disk *disk, const char *path, unsigned flags, unsigned 
     if (inode == NULL) {
         if ((flags & IO_CREATE) == 0) return -ENOENT;
         if (is_full(disk)) return -ENOSPC;
-        inode = inode_new(disk, false, mode);
+        inode = inode_new(disk, path, false, mode);
         change_names(disk, parent, NULL, part, inode);
     } else if ((flags & IO_CREATE) != 0 && (flags & IO_EXCLUSIVE) != 0) {
         return -EEXIST;
@@ -169,8 +169,11 @@ int64_t disk_open(struct disk *disk, const char *path, unsigned flags, unsigned 
     if (inode->is_directory && (flags & IO_WRITE) != 0) return -EISDIR;
     if (!inode->is_directory && (flags & IO_DIRECTORY) != 0) return -ENOTDIR;
     struct disk_file *file = MEM_NEW(disk->mem, struct disk_file);
-    *file = (struct disk_file){
-        .inode = inode, .flags = flags, .process = process, .lost_count = inode->lost_count};
+    *file = (struct disk_file){.inode = inode,
+                               .flags = flags,
+                               .process = process,
+                               .volume = inode->volume,
+                               .lost_count = inode->lost_count};
     inode->refs++;
     disk->open_count++;
     if ((flags & IO_TRUNCATE) != 0 && (flags & IO_WRITE) != 0)
@@ -221,7 +224,7 @@ int64_t disk_mkdir(struct disk *disk, const char *path, unsigned mode) {
     if (parent == NULL) return error;
     if (part[0] == '\0' || names_find(&parent->names, part) != NULL) return -EEXIST;
     if (is_full(disk)) return -ENOSPC;
-    change_names(disk, parent, NULL, part, inode_new(disk, true, mode));
+    change_names(disk, parent, NULL, part, inode_new(disk, path, true, mode));
     return 0;
 }
 

@@ -83,7 +83,6 @@ static int64_t open_execute(struct sim_op *op) {
     int64_t result = disk_open(disk_of(op), op->path, op->flags, op->mode, node->process, &file);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     if (result < 0) return result;
-    file->volume = disk_volume(op->path);
     node->fds[fd] = (struct descriptor){.file = file};
     return fd;
 }
@@ -285,7 +284,7 @@ bool file_sync_fs(struct io *base, struct io_op *op, int fd) {
     if (!seam_begin(io)) return false;
     struct sim_op *new = file_op(io, op, OP_SYNC_FS, fd);
     if (new->file == NULL) return op_start(new, 1);
-    return sync_start(new, disk_sync_begin_all(disk_of(new)));
+    return sync_start(new, disk_sync_begin_all(disk_of(new), new->file));
 }
 
 static int64_t known_result(struct sim_op *op) { return op->result; }

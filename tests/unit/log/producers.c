@@ -141,6 +141,23 @@ Test(producers, a_torn_snapshot_is_written_again_as_its_segment_is_recovered) {
     fixture_release(&fx);
 }
 
+Test(producers, a_replay_leaves_a_snapshot_at_each_segment_that_it_passes) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 600; /* three batches */
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fill(&fx, 0, 6);
+    cr_assert_geq(log_segment_count(fx.log), 4);
+    file_flip(&fx, "00000000000000000003.snapshot", 30);
+    file_flip(&fx, "00000000000000000006.snapshot", 30);
+    file_flip(&fx, "00000000000000000009.snapshot", 30);
+    cr_assert_eq(fixture_crash(&fx, 12), ST_OK); /* nothing is recovered but the end */
+    cr_expect(file_exists(&fx, "00000000000000000003.snapshot"));
+    cr_expect(file_exists(&fx, "00000000000000000006.snapshot"));
+    check_state(&fx, 6, 5, "replayed");
+    fixture_release(&fx);
+}
+
 Test(producers, truncation_forgets_what_was_cut) {
     struct fixture fx;
     fixture_init(&fx);

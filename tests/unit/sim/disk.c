@@ -232,7 +232,7 @@ Test(disk, a_failed_sync_is_told_once_to_everybody_who_has_the_file_open) {
     cr_assert_eq(disk_open(disk, "/f", IO_WRITE, 0, 1, &other), 0);
     disk_write(disk, file, ones, BIG, 0);
     cr_expect_not(disk_lost(file));
-    disk_sync_end(disk, disk_sync_begin_all(disk), false);
+    disk_sync_end(disk, disk_sync_begin_all(disk, file), false);
     cr_assert_eq(disk_open(disk, "/f", IO_WRITE, 0, 1, &later), 0);
     cr_expect(disk_lost(file));
     cr_expect_not(disk_lost(file));
