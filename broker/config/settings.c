@@ -125,17 +125,16 @@ uint32_t setting_synonyms(const struct broker_settings *settings, const struct c
 static const struct settings_problem NO_PROBLEM;
 
 /* The key that gives the named one its value: itself, or what stands in for it. */
-static const struct config_key *origin(const struct broker_settings *settings, const char *name) {
-    const struct config_key *key = config_key_find(str_of(name)), *at = key;
+static const struct config_key *origin(const struct broker_settings *settings, struct str name) {
+    const struct config_key *key = config_key_find(name), *at = key;
     while (at != NULL && setting_get(settings, at).value.ptr == NULL) at = otherwise(at);
     return at != NULL ? at : key;
 }
 
-/* less: NULL when the key contradicts no other one. */
+/* other: what the key contradicts; NULL: nothing else. */
 static struct settings_problem problem_of(const struct broker_settings *settings, struct str text,
-                                          const char *name, const char *less) {
-    return (struct settings_problem){
-        text, {origin(settings, name), less != NULL ? origin(settings, less) : NULL}};
+                                          struct str name, const struct config_key *other) {
+    return (struct settings_problem){text, {origin(settings, name), other}};
 }
 
 static struct settings_problem connections_problem(const struct broker_settings *settings,
@@ -152,22 +151,22 @@ static struct settings_problem connections_problem(const struct broker_settings 
                                        "Error parsing configuration property '%s': '%.*s' is not "
                                        "ADDRESS:COUNT (names are not resolved)",
                                        overrides, STR_ARG(bad));
-        return problem_of(settings, text, overrides, NULL);
+        return problem_of(settings, text, STR(overrides), NULL);
     }
     if (count > 0 || setting_number(settings, STR(limit)) > 0) return NO_PROBLEM;
     return problem_of(settings,
                       STR("requirement failed: max.connections.per.ip can be set to zero only if "
                           "max.connections.per.ip.overrides property is set."),
-                      limit, NULL);
+                      STR(limit), NULL);
 }
 
 static struct settings_problem order_problem(const struct broker_settings *settings,
-                                             const char *greater, const char *less,
+                                             struct str greater, struct str less,
                                              struct arena *arena) {
-    if (setting_number(settings, str_of(greater)) >= setting_number(settings, str_of(less)))
-        return NO_PROBLEM;
-    struct str text = arena_printf(arena, "%s must be greater than or equal to %s", greater, less);
-    return problem_of(settings, text, greater, less);
+    if (setting_number(settings, greater) >= setting_number(settings, less)) return NO_PROBLEM;
+    struct str text = arena_printf(arena, "%.*s must be greater than or equal to %.*s",
+                                   STR_ARG(greater), STR_ARG(less));
+    return problem_of(settings, text, greater, origin(settings, less));
 }
 
 /* Kafka names the smaller one first where the upper bound is broken. */
@@ -185,22 +184,23 @@ static struct settings_problem group_bounds_problem(const struct broker_settings
     };
     for (size_t i = 0; i < COUNT(rules); i++) {
         struct settings_problem problem =
-            order_problem(settings, rules[i].max, rules[i].min, arena);
+            order_problem(settings, str_of(rules[i].max), str_of(rules[i].min), arena);
         if (problem.text.ptr == NULL)
-            problem = order_problem(settings, rules[i].key, rules[i].min, arena);
+            problem = order_problem(settings, str_of(rules[i].key), str_of(rules[i].min), arena);
         if (problem.text.ptr != NULL) return problem;
         if (setting_number(settings, str_of(rules[i].key)) <=
             setting_number(settings, str_of(rules[i].max)))
             continue;
         struct str text =
             arena_printf(arena, "%s must be less than or equal to %s", rules[i].key, rules[i].max);
-        return problem_of(settings, text, rules[i].key, rules[i].max);
+        return problem_of(settings, text, str_of(rules[i].key),
+                          origin(settings, str_of(rules[i].max)));
     }
     if (setting_number(settings, str_of(rules[0].key)) <
         setting_number(settings, str_of(rules[1].key)))
         return NO_PROBLEM;
     struct str text = arena_printf(arena, "%s must be less than %s", rules[0].key, rules[1].key);
-    return problem_of(settings, text, rules[0].key, rules[1].key);
+    return problem_of(settings, text, str_of(rules[0].key), origin(settings, str_of(rules[1].key)));
 }
 
 /* The keys are read-only, so what the file says is in effect. */
@@ -210,7 +210,7 @@ static struct settings_problem protocols_problem(const struct broker_settings *s
         if (str_eq(protocols->items[i], STR("classic"))) return NO_PROBLEM;
     }
     return problem_of(settings, STR("Disabling the 'classic' protocol is not supported."),
-                      "group.coordinator.rebalance.protocols", NULL);
+                      STR("group.coordinator.rebalance.protocols"), NULL);
 }
 
 struct settings_problem broker_settings_problem(const struct broker_settings *settings,
@@ -229,11 +229,11 @@ struct settings_problem broker_settings_problem(const struct broker_settings *se
         if (value >= rules[i].min || (rules[i].may_be_unlimited && value == -1)) continue;
         struct str text =
             arena_printf(arena, "requirement failed: %s %s", rules[i].key, rules[i].rule);
-        return problem_of(settings, text, rules[i].key, NULL);
+        return problem_of(settings, text, str_of(rules[i].key), NULL);
     }
     struct settings_problem problem = group_bounds_problem(settings, arena);
     if (problem.text.ptr == NULL) problem = protocols_problem(settings);
     struct str cordon = problem.text.ptr == NULL ? cordon_problem(settings, arena) : STR_NULL;
-    if (cordon.ptr != NULL) problem = problem_of(settings, cordon, "cordoned.log.dirs", NULL);
+    if (cordon.ptr != NULL) problem = problem_of(settings, cordon, STR("cordoned.log.dirs"), NULL);
     return problem.text.ptr != NULL ? problem : connections_problem(settings, arena);
 }
