@@ -39,7 +39,7 @@ public class OldMember {
             "enable.auto.commit", "false", "session.timeout.ms", "6000", "heartbeat.interval.ms", "500");
         try (KafkaConsumer<String, String> consumer = new KafkaConsumer<>(p)) {
             consumer.subscribe(Collections.singletonList(topic));
-            long until = System.currentTimeMillis() + 20000;
+            long until = System.currentTimeMillis() + 50000; // of a busy machine
             for (boolean more = true; more && System.currentTimeMillis() < until;) {
                 more = found.size() < wanted;
                 for (ConsumerRecord<String, String> r : consumer.poll(Duration.ofMillis(300))) {
