@@ -22,13 +22,18 @@ static int by_id(const void *a, const void *b) {
                    (*(struct consumer_member *const *)b)->id);
 }
 
-struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena) {
+struct consumer_member **consumer_members(const struct consumer *g, struct arena *arena) {
     struct consumer_member **all = arena_array(arena, g->members.count, sizeof(void *));
     size_t count = 0;
     if (all == NULL) return NULL;
     for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;)
         all[count++] = CONTAINER_OF(n, struct consumer_member, node);
-    if (count > 1) qsort(all, count, sizeof(void *), by_id);
+    return all;
+}
+
+struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena) {
+    struct consumer_member **all = consumer_members(g, arena);
+    if (all != NULL && g->members.count > 1) qsort(all, g->members.count, sizeof(void *), by_id);
     return all;
 }
 

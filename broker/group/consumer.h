@@ -108,8 +108,9 @@ struct group_body *consumer_new(struct group *group);
 /* --- the group (consumer.c) --- */
 
 const char *consumer_state_name(const struct consumer *g);
-/** Members sorted by id: for everything whose order must not come from hashes. Arena; NULL without
- * memory. */
+/** All members, in no order; arena, NULL without memory. */
+struct consumer_member **consumer_members(const struct consumer *g, struct arena *arena);
+/** Sorted by id: for everything whose order must not come from hashes. */
 struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena);
 /** A failed emission leaves state that the log does not have: the coordinator is loaded again. */
 void consumer_emitted(struct consumer *g, enum status st);

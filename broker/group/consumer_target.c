@@ -138,7 +138,7 @@ bool consumer_is_subscribed(const struct group *group, struct str topic) {
 
 /* What the assignor is told; arena of the step. */
 struct view {
-    struct consumer_member **members; /* by id */
+    struct consumer_member **members; /* by id, where who gets what is decided */
     uint32_t member_count;
     struct assign_topic *topics; /* by id */
     uint32_t topic_count;
@@ -203,11 +203,11 @@ static bool gather_topics(const struct consumer *g, struct view *v, struct arena
     return true;
 }
 
-static bool view_topics(const struct consumer *g, struct view *v) {
-    struct arena *arena = &g->coordinator->fx->arena;
-    *v = (struct view){.members = consumer_members_sorted(g, arena),
-                       .member_count = (uint32_t)g->members.count};
-    return v->members != NULL && gather_topics(g, v, arena);
+/* Every join asks for the topics: of a large group it sorts no members for it. members: arena. */
+static bool view_topics(const struct consumer *g, struct view *v,
+                        struct consumer_member **members) {
+    *v = (struct view){.members = members, .member_count = (uint32_t)g->members.count};
+    return members != NULL && gather_topics(g, v, &g->coordinator->fx->arena);
 }
 
 static uint32_t add_indexes(const struct consumer *g, const struct view *v,
@@ -282,7 +282,7 @@ void consumer_refresh(struct consumer *g, bool changed) {
     if (!changed && offset == g->image_offset) return;
     struct view view;
     refresh_regexes(g);
-    if (!view_topics(g, &view)) {
+    if (!view_topics(g, &view, consumer_members(g, &g->coordinator->fx->arena))) {
         g->coordinator->fx->is_broken = true;
         return;
     }
@@ -334,7 +334,9 @@ static void take_targets(struct consumer *g, const struct view *v) {
 static void assign_now(struct consumer *g) {
     struct view view;
     timers_clear(&g->coordinator->timers, &g->assign);
-    bool done = view_topics(g, &view) && view_members(g, &view);
+    struct consumer_member **members =
+        consumer_members_sorted(g, &g->coordinator->fx->arena);
+    bool done = view_topics(g, &view, members) && view_members(g, &view);
     struct assignment assignment = {.topics = view.topics,
                                     .topic_count = view.topic_count,
                                     .members = view.assign,
