@@ -99,6 +99,27 @@ struct io_statfs {
     uint64_t device;                  /* same number, same file system */
 };
 
+/* Small calls that one worker makes one after another: for cold work on very many small files,
+ * where handing over each call by itself costs more than the call. */
+enum io_step_kind {
+    IO_STEP_LIST,   /* as io_list: path, into listing */
+    IO_STEP_LOAD,   /* a file from its start into buf; the octets: fewer than len is all of it */
+    IO_STEP_MKDIR,  /* path, mode */
+    IO_STEP_CREATE, /* a file, or empties it (path, mode), and writes buf into it */
+    IO_STEP_RENAME, /* path to path_to */
+};
+
+struct io_step {
+    enum io_step_kind kind;
+    bool needs_last; /* only when the step before it was done; otherwise -ECANCELED */
+    unsigned mode;
+    const char *path, *path_to;
+    void *buf;
+    size_t len;
+    struct io_listing listing;
+    int64_t result; /* as that of the operation alone */
+};
+
 struct io_address {
     uint8_t bytes[16]; /* IPv6, or IPv4 in the first four */
     uint16_t port;
@@ -174,6 +195,7 @@ struct io_ops {
     bool (*mkdir)(struct io *, struct io_op *, const char *path, unsigned mode);
     bool (*rmdir)(struct io *, struct io_op *, const char *path);
     bool (*list)(struct io *, struct io_op *, const char *path, struct io_listing *ret_listing);
+    bool (*steps)(struct io *, struct io_op *, struct io_step *steps, uint32_t count);
     bool (*stat)(struct io *, struct io_op *, const char *path, struct io_stat *ret_stat);
     bool (*statfs)(struct io *, struct io_op *, const char *path, struct io_statfs *ret_statfs);
     bool (*lock)(struct io *, struct io_op *, int fd);
@@ -271,6 +293,12 @@ static inline bool io_list(struct io *io, struct io_op *op, const char *path,
     return io->ops->list(io, op, path, ret_listing);
 }
 void io_listing_free(struct mem *mem, struct io_listing *listing);
+/** Steps in order, whatever became of those before (but see needs_last). A negative result: none
+ *  was tried. */
+static inline bool io_steps(struct io *io, struct io_op *op, struct io_step *steps,
+                            uint32_t count) {
+    return io->ops->steps(io, op, steps, count);
+}
 static inline bool io_stat(struct io *io, struct io_op *op, const char *path,
                            struct io_stat *ret_stat) {
     return io->ops->stat(io, op, path, ret_stat);

@@ -290,6 +290,30 @@ enum status job_list(struct job *job, const char *path, struct io_listing *ret_l
     } while (waits_for_descriptor(job, result, &tries, DESCRIPTOR_TRIES));
     return status_from_errno(result);
 }
+
+/* A step that found no descriptor is made again, with those that were not tried because of it. */
+static enum status repeat_step(struct job *job, struct io_step *steps, uint32_t count) {
+    int64_t result = 0;
+    uint32_t tries = 0, end = 1;
+    while (end < count && steps[end].result == -ECANCELED) end++;
+    while (result >= 0 && waits_for_descriptor(job, steps[0].result, &tries, DESCRIPTOR_TRIES))
+        result = job_wait(job, io_steps(job_io(job), &job->op, steps, end));
+    return status_from_errno(result);
+}
+
+enum status job_steps(struct job *job, struct io_step *steps, uint32_t count) {
+    int64_t result = job_wait(job, io_steps(job_io(job), &job->op, steps, count));
+    enum status st = status_from_errno(result);
+    for (uint32_t i = 0; st == ST_OK && i < count; i++) {
+        if (steps[i].result == -EMFILE || steps[i].result == -ENFILE)
+            st = repeat_step(job, steps + i, count - i);
+    }
+    for (uint32_t i = 0; st == ST_OK && i < count; i++) {
+        bool changes = steps[i].kind != IO_STEP_LIST && steps[i].kind != IO_STEP_LOAD;
+        if (changes) (void)changed(job, steps[i].result); /* the caller looks at it, too */
+    }
+    return st;
+}
 enum status job_stat(struct job *job, const char *path, struct io_stat *ret_stat) {
     return status_from_errno(job_wait(job, io_stat(job_io(job), &job->op, path, ret_stat)));
 }

@@ -47,8 +47,9 @@ void job_suspend(struct job *job);
 void job_wake(struct job *job);
 
 /* The seam's operations, awaited. Same meaning and results; a status where there is no number to
- * give. Those that need a descriptor (open, list, dir_sync) wait for one for a while; dir_sync for
- * as long as it takes, since nobody can go on without it. ST_NOMEM: there is still none. */
+ * give. Those that need a descriptor (open, list, steps, dir_sync) wait for one for a while;
+ * dir_sync for as long as it takes, since nobody can go on without it. ST_NOMEM: there is still
+ * none. */
 MUST_CHECK enum status job_open(struct job *job, const char *path, unsigned flags, unsigned mode,
                                 int *ret_fd);
 /** Exactly len octets: ST_SHORT when the file ends before. */
@@ -66,6 +67,8 @@ MUST_CHECK enum status job_unlink(struct job *job, const char *path);
 MUST_CHECK enum status job_mkdir(struct job *job, const char *path, unsigned mode);
 MUST_CHECK enum status job_rmdir(struct job *job, const char *path);
 MUST_CHECK enum status job_list(struct job *job, const char *path, struct io_listing *ret_listing);
+/** Each step's result holds unless this fails. */
+MUST_CHECK enum status job_steps(struct job *job, struct io_step *steps, uint32_t count);
 MUST_CHECK enum status job_stat(struct job *job, const char *path, struct io_stat *ret_stat);
 MUST_CHECK enum status job_lock(struct job *job, int fd);
 MUST_CHECK enum status job_dir_sync(struct job *job, const char *path);

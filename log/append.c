@@ -143,6 +143,7 @@ static enum status note_written(struct log *log, struct log_append *append) {
                        log->config->index_interval_bytes);
     active->touched_us = io_now(log->dir->io).mono_us;
     active->appended_here = true;
+    active->indexes_durable = false; /* they lack it */
     if (append->leader_epoch > log_latest_epoch(log)) {
         /* Kept in memory at least; the file is written by a roll or the close, and
          * recovery finds the epoch in the batch itself. */
@@ -246,6 +247,10 @@ static void pump(struct log *log) {
         struct log_append *first = CONTAINER_OF(log->queued.next, struct log_append, link);
         if (roll_is_due(log, first)) {
             roll_start(log, first->base_offset);
+            continue;
+        }
+        if (log_active(log)->file < 0) {
+            active_open_start(log);
             continue;
         }
         if (ring_is_full(log)) return;

@@ -57,8 +57,8 @@ static enum status raise_start(struct job *job, struct log *log, int64_t new_sta
     log->log_start = new_start;
     enum status st = below > 0 ? segments_remove(job, log, 0, below) : ST_OK;
     leader_epochs_cut_start(&log->epochs, new_start);
-    if (st == ST_OK && log->epochs.changed) {
-        st = log_write_epochs(job, log);
+    if (st == ST_OK) {
+        st = log_save_epochs(job, log, INT64_MAX);
         if (st == ST_NO_SPACE) st = ST_OK; /* deleting makes room, so it needs none */
     }
     /* Without a descriptor or room the epochs' file says too much, which the next change mends. */
@@ -134,6 +134,7 @@ static enum status cut_active(struct job *job, struct log *log, int64_t offset) 
     struct scan scan;
     enum status st = scan_init(&scan, job);
     uint64_t position = 0;
+    segment->indexes_durable = false; /* they are cut without a sync */
     if (st == ST_OK) st = segment_find_position(job, log, segment, &scan, offset, &position);
     if (st == ST_OK) st = segment_write_indexes(job, log, segment, false);
     uint32_t relative_offset = (uint32_t)(offset - segment->base_offset);
@@ -175,7 +176,7 @@ static enum status truncate_to(struct job *job, struct log *log, int64_t offset)
     log->log_start = MIN(log->log_start, offset);
     log->clean_end = MIN(log->clean_end, offset);
     leader_epochs_cut_end(&log->epochs, offset);
-    if (log->epochs.changed) st = log_write_epochs(job, log);
+    st = log_save_epochs(job, log, INT64_MAX);
     return st == ST_OK ? producers_reload(job, log) : st;
 }
 

@@ -56,8 +56,11 @@ static void undo_job(struct job *job, void *argument) {
     log_job_begin(job, log);
     log_job_quiet(job, log);
     struct segment *active = log_active(log);
-    enum status st = ST_IO;
-    if (!log_is_offline(log)) st = job_truncate(job, active->file, active->size_bytes);
+    enum status st = log_is_offline(log) ? ST_IO : ST_OK;
+    if (st == ST_OK && active->file >= 0) { /* else nothing was written into it */
+        st = job_truncate(job, active->file, active->size_bytes);
+        active->was_cut = true;
+    }
     if (st != ST_OK) log_fail(log, st);
     log_job_end(log);
     job_sleep_until(job, io_now(io).mono_us + FULL_PAUSE_US);
@@ -87,7 +90,7 @@ static void finish_job(struct job *job, void *argument) {
     struct log *log = argument;
     log_job_begin(job, log);
     enum status st = log_is_offline(log) ? ST_CANCELLED : ST_OK;
-    if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+    if (st == ST_OK) st = log_save_epochs(job, log, INT64_MAX);
     for (uint32_t i = 0; st == ST_OK && i + 1 < log->segment_count; i++) {
         if (!log->segments[i]->indexes_durable)
             st = segment_write_indexes(job, log, log->segments[i], true);

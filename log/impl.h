@@ -64,7 +64,8 @@ struct log {
     struct io_later pump;
     bool waits_for_ring;   /* in dir->ring_waiters */
     struct list ring_wait;
-    bool rolling; /* a job makes the next active segment, or moves the log: nothing is written */
+    /* A job makes the next active segment, opens its file, or moves the log: nothing is written. */
+    bool rolling;
     int64_t roll_offset;
 
     int64_t sync_wanted; /* log_sync asked for everything below it */
@@ -116,6 +117,9 @@ void log_let_go(struct log *log);
  * once. */
 void log_fail(struct log *log, enum status why);
 
+/** A write or a sync failed while none of its logs was at hand: the directory goes offline. */
+void log_dir_fail(struct log_dir *dir, enum status why);
+
 /** Waits until no other job has the log. */
 void log_job_begin(struct job *job, struct log *log);
 void log_job_end(struct log *log);
@@ -143,6 +147,9 @@ bool roll_index_is_near(const struct log *log, uint32_t more);
 /** Starts the job that makes a segment with this base offset the active one; log->rolling until
  * then. */
 void roll_start(struct log *log, int64_t base_offset);
+/** Starts the job that opens the active segment's file, which an empty log does without;
+ * log->rolling until then. */
+void active_open_start(struct log *log);
 /** Begins a new segment at the log's end, unless that is above `end` by now, or something is queued
  * or being written. For a job that does not have the log. */
 MUST_CHECK enum status log_roll_at(struct job *job, struct log *log, int64_t end);
@@ -170,4 +177,6 @@ MUST_CHECK enum status segments_remove(struct job *job, struct log *log, uint32_
 MUST_CHECK enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset);
 
 /* log.c */
-MUST_CHECK enum status log_write_epochs(struct job *job, struct log *log);
+/** Writes leader-epoch-checkpoint, unless it says the same of everything below end_offset, where
+ * the log ends; INT64_MAX: of everything. */
+MUST_CHECK enum status log_save_epochs(struct job *job, struct log *log, int64_t end_offset);

@@ -27,6 +27,15 @@ static enum status push(struct leader_epochs *epochs, struct mem *mem, struct le
     return ST_OK;
 }
 
+/* The last entry goes. */
+static void pop(struct leader_epochs *epochs) {
+    int64_t start_offset = epochs->entries[--epochs->count].start_offset;
+    if (epochs->count >= epochs->saved_count) return;
+    epochs->saved_count = epochs->count;
+    epochs->rest_start = epochs->has_rest ? MIN(epochs->rest_start, start_offset) : start_offset;
+    epochs->has_rest = true;
+}
+
 enum status leader_epochs_assign(struct leader_epochs *epochs, struct mem *mem, int32_t epoch,
                                  int64_t start_offset) {
     if (epoch < 0 || start_offset < 0) return ST_INVALID;
@@ -37,9 +46,8 @@ enum status leader_epochs_assign(struct leader_epochs *epochs, struct mem *mem, 
     while (epochs->count > 0) {
         const struct leader_epoch *last = &epochs->entries[epochs->count - 1];
         if (last->epoch < epoch && last->start_offset < start_offset) break;
-        epochs->count--;
+        pop(epochs);
     }
-    epochs->changed = true;
     return push(epochs, mem, (struct leader_epoch){epoch, start_offset});
 }
 
@@ -67,10 +75,8 @@ int32_t leader_epochs_at(const struct leader_epochs *epochs, int64_t offset) {
 }
 
 void leader_epochs_cut_end(struct leader_epochs *epochs, int64_t end_offset) {
-    while (epochs->count > 0 && epochs->entries[epochs->count - 1].start_offset >= end_offset) {
-        epochs->count--;
-        epochs->changed = true;
-    }
+    while (epochs->count > 0 && epochs->entries[epochs->count - 1].start_offset >= end_offset)
+        pop(epochs);
 }
 
 void leader_epochs_cut_start(struct leader_epochs *epochs, int64_t start_offset) {
@@ -81,7 +87,25 @@ void leader_epochs_cut_start(struct leader_epochs *epochs, int64_t start_offset)
     epochs->count -= below - 1;
     memmove(epochs->entries, epochs->entries + below - 1, epochs->count * sizeof *epochs->entries);
     epochs->entries[0].start_offset = start_offset;
-    epochs->changed = true;
+    leader_epochs_note_lost(epochs);
+}
+
+bool leader_epochs_are_saved(const struct leader_epochs *epochs, int64_t end_offset) {
+    if (epochs->has_rest && epochs->rest_start < end_offset) return false;
+    uint32_t below = epochs->count;
+    while (below > 0 && epochs->entries[below - 1].start_offset >= end_offset) below--;
+    return below <= epochs->saved_count;
+}
+
+void leader_epochs_note_saved(struct leader_epochs *epochs) {
+    epochs->saved_count = epochs->count;
+    epochs->has_rest = false;
+}
+
+void leader_epochs_note_lost(struct leader_epochs *epochs) {
+    epochs->saved_count = 0;
+    epochs->has_rest = true;
+    epochs->rest_start = -1;
 }
 
 void leader_epochs_print(const struct leader_epochs *epochs, struct strbuf *out) {
@@ -112,6 +136,9 @@ enum status leader_epochs_parse(struct leader_epochs *epochs, struct mem *mem, s
     }
     if (st == ST_OK) st = lines_end(&lines);
     *ret_line = lines.number;
-    epochs->changed = false;
+    leader_epochs_note_saved(epochs);
+    if (st == ST_OK) return ST_OK;
+    epochs->count = 0;
+    leader_epochs_note_lost(epochs);
     return st;
 }

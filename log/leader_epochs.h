@@ -16,7 +16,11 @@ struct leader_epoch {
 struct leader_epochs {
     struct leader_epoch *entries;
     uint32_t count, capacity;
-    bool changed; /* since the file was written */
+    /* The file begins with so many of the entries. Where has_rest, more follow there, none of which
+     * starts below rest_start. */
+    uint32_t saved_count;
+    bool has_rest;
+    int64_t rest_start;
 };
 
 void leader_epochs_release(struct leader_epochs *epochs, struct mem *mem);
@@ -39,8 +43,15 @@ void leader_epochs_cut_end(struct leader_epochs *epochs, int64_t end_offset);
 /** Entries before the one that holds start_offset go, and that one starts there. */
 void leader_epochs_cut_start(struct leader_epochs *epochs, int64_t start_offset);
 
+/** Whether the file says the same of what lies below `end_offset`, where the log ends (INT64_MAX:
+ * of everything). What it says beyond is cut when it is read. */
+bool leader_epochs_are_saved(const struct leader_epochs *epochs, int64_t end_offset);
+/** The entries are in the file, or on their way; others may follow meanwhile. */
+void leader_epochs_note_saved(struct leader_epochs *epochs);
+/** Nothing is known of the file. */
+void leader_epochs_note_lost(struct leader_epochs *epochs);
 void leader_epochs_print(const struct leader_epochs *epochs, struct strbuf *out);
-/** Replaces the entries by those of the text; *ret_line says which line is wrong. ST_CORRUPT,
- * ST_NOMEM. */
+/** Replaces the entries by those of the text, which is the file's; *ret_line says which line is
+ * wrong. ST_CORRUPT, ST_NOMEM: there are none. */
 MUST_CHECK enum status leader_epochs_parse(struct leader_epochs *epochs, struct mem *mem,
                                            struct str text, uint32_t *ret_line);

@@ -178,17 +178,18 @@ void log_quiet_check(struct log *log) {
 
 /* --- leader epochs --- */
 
-enum status log_write_epochs(struct job *job, struct log *log) {
+enum status log_save_epochs(struct job *job, struct log *log, int64_t end_offset) {
     struct strbuf text;
+    if (leader_epochs_are_saved(&log->epochs, end_offset)) return ST_OK;
     strbuf_init(&text, job_mem(job));
     leader_epochs_print(&log->epochs, &text);
     struct log_path path;
     log_path_of_name(&path, log->path, LEADER_EPOCHS_FILE, "");
-    log->epochs.changed = false; /* what changes meanwhile is for the next time */
+    leader_epochs_note_saved(&log->epochs); /* what changes meanwhile is for the next time */
     enum status st = text.failed ? ST_NOMEM
                                  : job_replace_file(job, log->path, path.text, text.data, text.len,
                                                     LOG_FILE_MODE);
-    if (st != ST_OK) log->epochs.changed = true;
+    if (st != ST_OK) leader_epochs_note_lost(&log->epochs);
     strbuf_release(&text);
     return st;
 }

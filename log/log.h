@@ -39,6 +39,8 @@ struct log_owner {
     void (*on_offline)(struct log_owner *owner);
 };
 
+struct log_look;
+
 struct log_open {
     struct log_dir *dir; /* borrowed for the log's life */
     struct str topic;    /* copied */
@@ -52,6 +54,9 @@ struct log_open {
     int64_t recovery_point; /* from the checkpoint; everything from here on is verified when not
                                clean */
     int64_t log_start;      /* from the checkpoint; 0 when it has none */
+    /* What is in its directory, where many are opened: log/look.h. NULL: it is looked at. Borrowed;
+     * the listing may change. */
+    struct log_look *look;
 };
 
 /** Opens or creates `<dir>/<topic>-<partition>`; recovers: cuts a torn tail, keeps a hole, rebuilds

@@ -267,7 +267,7 @@ static enum status complete(struct mover *m) {
         if (is_last || !log->segments[i]->indexes_durable)
             st = segment_write_indexes(m->job, log, log->segments[i], !is_last);
     }
-    if (st == ST_OK && log->epochs.changed) st = log_write_epochs(m->job, log);
+    if (st == ST_OK) st = log_save_epochs(m->job, log, INT64_MAX);
     if (st == ST_OK) st = copy_segments(m, true);
     if (st == ST_OK) st = copy_snapshots(m);
     if (st == ST_OK) st = copy_named(m, LEADER_EPOCHS_FILE);

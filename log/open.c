@@ -9,6 +9,7 @@
 #include "log/aborted.h"
 #include "log/holes.h"
 #include "log/impl.h"
+#include "log/look.h"
 #include "log/partition_metadata.h"
 #include "log/producers.h"
 #include "log/recovery.h"
@@ -50,33 +51,41 @@ static enum status new_log(const struct log_open *open, struct log **ret_log) {
     return ST_OK;
 }
 
-/* What is in the directory, which is made, durably, when it is new. */
-static enum status list_directory(struct job *job, const struct log_open *open, struct log *log,
-                                  struct io_listing *ret_listing) {
-    enum status st = job_list(job, log->path, ret_listing);
-    if (st != ST_NOT_FOUND || !open->create) return st;
-    st = job_mkdir(job, log->path, LOG_DIRECTORY_MODE);
-    return st == ST_OK ? job_dir_sync(job, open->dir->path.ptr) : st;
+/* ST_CORRUPT: not readable as what it should be; the batches themselves know better. */
+static enum status parse_epochs(struct job *job, struct log *log, struct str text) {
+    uint32_t line = 0;
+    enum status st = leader_epochs_parse(&log->epochs, job_mem(job), text, &line);
+    if (st == ST_CORRUPT) {
+        LOG_WARN("log", "rebuilding from the batches: file=%s/" LEADER_EPOCHS_FILE
+                 " line=%" PRIu32, log->path, line);
+    }
+    return st;
 }
 
-/* ST_CORRUPT: not readable as what it should be; the batches themselves know better. */
-static enum status read_epochs(struct job *job, struct log *log) {
+static enum status read_epochs(struct job *job, struct log *log, const struct log_look *look) {
+    if (look->epochs_result >= 0 && look->epochs_result < (int64_t)sizeof look->epochs)
+        return parse_epochs(job, log, (struct str){look->epochs, (size_t)look->epochs_result});
     struct log_path path;
     log_path_of_name(&path, log->path, LEADER_EPOCHS_FILE, "");
     char *text = NULL;
     size_t len = 0;
-    enum status st = job_read_file(job, path.text, LEADER_EPOCHS_FILE_BYTES_MAX, &text, &len);
+    enum status st = status_from_errno(look->epochs_result);
+    if (st != ST_NOT_FOUND)
+        st = job_read_file(job, path.text, LEADER_EPOCHS_FILE_BYTES_MAX, &text, &len);
     if (st == ST_NOT_FOUND) return ST_OK;
     if (st != ST_OK) return st;
-    uint32_t line = 0;
-    st = leader_epochs_parse(&log->epochs, job_mem(job), (struct str){text, len}, &line);
+    st = parse_epochs(job, log, (struct str){text, len});
     mem_free(job_mem(job), text, len + 1);
-    if (st == ST_CORRUPT) {
-        LOG_WARN("log", "rebuilding from the batches: file=%s line=%" PRIu32, path.text, line);
-        log->epochs.count = 0;
-        log->epochs.changed = true;
-    }
     return st;
+}
+
+static enum status check_metadata(struct job *job, const struct log *log, struct uuid topic_id,
+                                  const struct log_look *look) {
+    if (look->metadata_result >= 0 && look->metadata_result < (int64_t)sizeof look->metadata &&
+        partition_metadata_is_of((struct str){look->metadata, (size_t)look->metadata_result},
+                                 topic_id))
+        return ST_OK;
+    return partition_metadata_check(job, log->path, topic_id);
 }
 
 /* --- segments found --- */
@@ -183,7 +192,7 @@ static enum status ensure_active(struct job *job, struct log *log, const struct 
         enum status st = segments_remove(job, log, 0, log->segment_count);
         if (st != ST_OK) return st;
         log->epochs.count = 0;
-        log->epochs.changed = true;
+        leader_epochs_note_lost(&log->epochs);
         empty = true;
     }
     int64_t base = open->log_start;
@@ -271,58 +280,131 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
     return st;
 }
 
-static enum status load_found(struct job *job, struct log *log, const struct log_open *open,
-                              struct io_listing *listing) {
-    enum status st = strays_put_in_order(job, log, listing);
-    if (st == ST_OK) st = partition_metadata_check(job, log->path, open->topic_id);
+/* --- an empty log --- */
+
+/* After a clean stop: one segment without a batch, and nothing is known of producers. */
+static bool is_empty(const struct log *log, const struct log_open *open) {
+    if (!open->clean || log->segment_count != 1) return false;
+    const struct segment *segment = log->segments[0];
+    if (!segment->indexes_durable || segment->size_bytes > 0 || segment->hole_count > 0 ||
+        segment->offsets.tail.file_count > 0 || segment->times.tail.file_count > 0 ||
+        segment->txns.tail.file_count > 0 || segment->base_offset < open->log_start)
+        return false;
+    for (uint32_t i = 0; i < open->look->listing.count; i++) {
+        struct part_name name;
+        if (part_name_parse(str_of(open->look->listing.entries[i].name), &name) &&
+            name.part == PART_SNAPSHOT)
+            return false;
+    }
+    return true;
+}
+
+/* Its file is opened by the first append: of many logs most stay empty. */
+static void take_empty(struct log *log) {
+    struct segment *segment = log->segments[0];
+    segment->max_known = true;
+    log->end = segment->base_offset;
+    log->snapshot_offset = -1;
+    log->lost_from = INT64_MAX;
+}
+
+static enum status load_found(struct job *job, struct log *log, const struct log_open *open) {
+    struct io_listing *listing = &open->look->listing;
+    enum status st = open->look->status;
+    if (st == ST_OK) st = strays_put_in_order(job, log, listing);
+    if (st == ST_OK) st = check_metadata(job, log, open->topic_id, open->look);
     if (st != ST_OK) return st;
-    st = read_epochs(job, log);
+    st = read_epochs(job, log, open->look);
     bool trust_epochs = st == ST_OK;
     if (st == ST_OK || st == ST_CORRUPT) st = add_segments(job, log, listing);
-    return st == ST_OK ? recover(job, log, open, listing, trust_epochs) : st;
+    if (st != ST_OK) return st;
+    if (!trust_epochs || !is_empty(log, open))
+        return recover(job, log, open, listing, trust_epochs);
+    take_empty(log);
+    return ST_OK;
 }
 
 static enum status load(struct job *job, struct log *log, const struct log_open *open) {
-    struct io_listing listing = {0};
-    enum status st = list_directory(job, open, log, &listing);
-    if (st == ST_OK) st = load_found(job, log, open, &listing);
-    io_listing_free(job_mem(job), &listing);
+    enum status st = load_found(job, log, open);
     if (st != ST_OK) return st;
     log_active(log)->jitter_ms = roll_draw_jitter(log);
     log->log_start = MAX(open->log_start, log->segments[0]->base_offset);
     log->assigned_end = log->durable_end = log->sync_wanted = log->end;
     leader_epochs_cut_end(&log->epochs, log->end);
     leader_epochs_cut_start(&log->epochs, log->log_start);
-    /* After a clean stop at most an epoch without a batch went, which the next one replaces: that
-     * is written with the next roll or close, so that a start of many logs syncs nothing. */
-    if (log->epochs.changed && !open->clean) st = log_write_epochs(job, log);
+    /* After a clean stop what differs is written with the next roll or close, so that a start of
+     * many logs syncs nothing. */
+    if (!open->clean) st = log_save_epochs(job, log, INT64_MAX);
     return st == ST_NO_SPACE ? ST_OK : st; /* likewise */
 }
 
 /* Opened once more in this process, it would be found whole in the page cache and believed to be
  * durable by a sync that has nothing left to do. */
-static void fail_dir(struct log_dir *dir, enum status why) {
+void log_dir_fail(struct log_dir *dir, enum status why) {
     bool is_first = !dir->offline;
     dir->offline = true;
     if (is_first && dir->on_failure != NULL) dir->on_failure(dir, why);
 }
 
-enum status log_open(struct job *job, const struct log_open *open, struct log **ret_log) {
+/* With a look. */
+static enum status open_seen(struct job *job, struct log_open open, struct log **ret_log) {
     struct log *log = NULL;
-    if (open->dir->offline) return ST_IO;
-    enum status st = new_log(open, &log);
+    if (open.dir->offline) return ST_IO;
+    enum status st = new_log(&open, &log);
     if (st != ST_OK) return st;
     (void)job_lost_write(job); /* only what is lost from here on */
-    st = load(job, log, open);
+    open.clean = open.clean || open.look->was_made;
+    st = load(job, log, &open);
     if (st != ST_OK) {
         if (st != ST_NOT_FOUND)
             LOG_ERROR("log", "cannot open: log=%s reason=\"%s\"", log->path, status_name(st));
         log_abandon(log);
-        if (job_lost_write(job)) fail_dir(open->dir, st);
+        if (job_lost_write(job)) log_dir_fail(open.dir, st);
         return st;
     }
     *ret_log = log;
     return ST_OK;
+}
+
+enum status log_open(struct job *job, const struct log_open *open, struct log **ret_log) {
+    if (open->look != NULL) return open_seen(job, *open, ret_log);
+    struct log_look look;
+    struct log_open seen = *open;
+    enum status st = open->dir->offline ? ST_IO : logs_look(job, open, &look, 1);
+    if (st != ST_OK) return st;
+    seen.look = &look;
+    st = open_seen(job, seen, ret_log);
+    log_look_release(&look, job_mem(job));
+    return st;
+}
+
+/* --- closing: what nothing was changed of is not synced, so that a stop with many idle logs is
+ * quick --- */
+
+static enum status sync_batches(struct job *job, const struct log *log) {
+    enum status st = ST_OK;
+    uint32_t i = log_segment_of(log, log->durable_end);
+    for (; st == ST_OK && i < log->segment_count; i++) {
+        const struct segment *segment = log->segments[i];
+        if (log->durable_end < log->end || segment->was_cut)
+            st = job_sync(job, segment->file, 0);
+    }
+    return st;
+}
+
+static enum status close_indexes(struct job *job, struct log *log) {
+    enum status st = ST_OK;
+    for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
+        struct segment *segment = log->segments[i];
+        bool is_last = i + 1 == log->segment_count;
+        if (is_last) segment_note_end(segment);
+        bool has_tails = segment->offsets.tail.count + segment->times.tail.count +
+                             segment->txns.tail.count > 0;
+        if (segment->indexes_durable && !(is_last && has_tails)) continue;
+        if (!is_last) segment_note_end(segment);
+        st = segment_write_indexes(job, log, segment, true);
+    }
+    return st;
 }
 
 enum status log_close(struct job *job, struct log *log) {
@@ -331,21 +413,12 @@ enum status log_close(struct job *job, struct log *log) {
     ASSERT(list_is_empty(&log->queued));
     log_job_quiet(job, log);
     rounds_forget(log);
-    enum status st = log_is_offline(log) ? ST_IO : ST_OK;
-    for (uint32_t i = log_segment_of(log, log->durable_end); st == ST_OK && i < log->segment_count;
-         i++) {
-        st = job_sync(job, log->segments[i]->file, 0);
-    }
+    enum status st = log_is_offline(log) ? ST_IO : sync_batches(job, log);
     if (st == ST_OK) st = segment_trim(job, log_active(log));
-    for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
-        struct segment *segment = log->segments[i];
-        if (segment->indexes_durable && i + 1 < log->segment_count) continue;
-        segment_note_end(segment);
-        st = segment_write_indexes(job, log, segment, true);
-    }
-    if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+    if (st == ST_OK) st = close_indexes(job, log);
+    if (st == ST_OK) st = log_save_epochs(job, log, log->end);
     struct producers_image image = {0};
-    if (st == ST_OK && log->end > 0) {
+    if (st == ST_OK && log->end > 0 && log->snapshot_offset != log->end) {
         st = producers_freeze(log, &image);
         if (st == ST_OK) st = producers_save(job, log, &image);
         producers_image_release(&image, job_mem(job));

@@ -23,6 +23,23 @@ static struct str find_value(struct str text, struct str key) {
     return STR_NULL;
 }
 
+static bool parse(struct str text, struct uuid *ret_topic_id) {
+    return str_eq(find_value(text, STR("version")), STR("0")) &&
+           uuid_parse(find_value(text, STR("topic_id")), ret_topic_id) &&
+           !uuid_is_zero(*ret_topic_id);
+}
+
+bool partition_metadata_is_of(struct str text, struct uuid topic_id) {
+    struct uuid found;
+    return parse(text, &found) && uuid_eq(found, topic_id);
+}
+
+struct str partition_metadata_text(struct uuid topic_id, struct arena *arena) {
+    char id[UUID_TEXT_BYTES + 1];
+    uuid_format(topic_id, id);
+    return arena_printf(arena, "version: 0\ntopic_id: %s", id);
+}
+
 enum status partition_metadata_read(struct job *job, const char *dir, struct uuid *ret_topic_id) {
     struct log_path path;
     log_path_of_name(&path, dir, PARTITION_METADATA_FILE, "");
@@ -30,10 +47,7 @@ enum status partition_metadata_read(struct job *job, const char *dir, struct uui
     size_t len = 0;
     enum status st = job_read_file(job, path.text, FILE_BYTES_MAX, &data, &len);
     if (st != ST_OK) return st;
-    struct str text = {data, len};
-    if (!str_eq(find_value(text, STR("version")), STR("0")) ||
-        !uuid_parse(find_value(text, STR("topic_id")), ret_topic_id) ||
-        uuid_is_zero(*ret_topic_id)) {
+    if (!parse((struct str){data, len}, ret_topic_id)) {
         LOG_ERROR("log", "not readable: file=%s", path.text);
         st = ST_CORRUPT;
     }

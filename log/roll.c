@@ -102,6 +102,7 @@ enum status segment_create(struct job *job, struct log *log, int64_t base_offset
     struct segment *segment = segment_new(log->dir, base_offset, fd);
     segment->preallocated = log->config->preallocate;
     segment->max_known = true;
+    segment->indexes_durable = true; /* empty as they are */
     segment->jitter_ms = roll_draw_jitter(log);
     *ret_segment = segment;
     return ST_OK;
@@ -238,7 +239,7 @@ static enum status complete_old(struct job *job, struct log *log, struct segment
     enum status st = ST_OK;
     do {
         st = trim_old(job, log, old);
-        if (st == ST_OK && log->epochs.changed) st = log_write_epochs(job, log);
+        if (st == ST_OK) st = log_save_epochs(job, log, INT64_MAX);
         if (st == ST_OK && !old->indexes_durable) st = segment_write_indexes(job, log, old, true);
         if (st == ST_OK) st = producers_save(job, log, image);
     } while (is_scarce(job, log, st));
@@ -303,4 +304,27 @@ void roll_start(struct log *log, int64_t base_offset) {
     log->roll_offset = base_offset;
     log_hold(log);
     job_start(log->dir->jobs, roll_job, log);
+}
+
+/* --- the file of an empty log's segment --- */
+
+static void active_open_job(struct job *job, void *argument) {
+    struct log *log = argument;
+    enum status st = ST_IO;
+    log_job_begin(job, log);
+    do {
+        if (!log_is_offline(log)) st = segment_file_keep(job, log, log_active(log));
+    } while (is_scarce(job, log, st));
+    log->rolling = false;
+    if (st != ST_OK) log_fail(log, st);
+    io_later(log->dir->io, &log->pump);
+    log_job_end(log);
+    log_let_go(log);
+}
+
+void active_open_start(struct log *log) {
+    ASSERT(!log->rolling && log->write == NULL);
+    log->rolling = true;
+    log_hold(log);
+    job_start(log->dir->jobs, active_open_job, log);
 }

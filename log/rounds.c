@@ -98,12 +98,21 @@ static void end(struct log *log) {
 
 /* --- all by one syncfs --- */
 
+static bool is_many(const struct log_dir *dir, uint32_t files) {
+    return dir->fs != NULL && dir->fs_from > 0 && files >= dir->fs_from;
+}
+
+bool rounds_prefer_fs(const struct log_dir *dir, uint32_t files) {
+    bool is_quick = dir->file_sync_us == 0 || dir->fs_sync_us <= dir->file_sync_us * files;
+    return is_many(dir, files) && is_quick;
+}
+
 static bool fs_is_due(struct log_dir *dir) {
-    if (dir->fs == NULL || dir->fs_from == 0) return false;
     uint32_t count = 0;
+    if (dir->fs == NULL || dir->fs_from == 0) return false;
     LIST_EACH(&dir->dirty, node) count++;
-    if (count < dir->fs_from) return false;
-    if (dir->file_sync_us == 0 || dir->fs_sync_us <= dir->file_sync_us * count) return true;
+    if (!is_many(dir, count)) return false;
+    if (rounds_prefer_fs(dir, count)) return true;
     if (++dir->fs_passed_over < FS_RETRY_ROUNDS) return false;
     dir->fs_passed_over = 0;
     return true;

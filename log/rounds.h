@@ -18,6 +18,9 @@ struct io_later;
 void rounds_want(struct log *log);
 /** Takes it out of the queue. */
 void rounds_forget(struct log *log);
+/** Whether one syncfs is the way for so many files: there are dir->fs_from of them, and it did not
+ * lately take longer than their own syncs would. */
+bool rounds_prefer_fs(const struct log_dir *dir, uint32_t files);
 /** The ring has a write, or has ended it: a disk that hangs may hold that before any sync. */
 void rounds_write_began(struct log_dir *dir);
 void rounds_write_ended(struct log_dir *dir);

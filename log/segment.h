@@ -39,6 +39,7 @@ struct segment {
     bool appended_here;       /* by this process */
     bool max_known;           /* max_timestamp_* hold: always of the active segment */
     bool indexes_durable;     /* what a clean start would trust is on stable storage */
+    bool was_cut;   /* what an append left behind size_bytes was cut off, perhaps not durably */
     bool file_kept;           /* the log itself uses the file */
     bool preallocated;        /* the file may be longer than size_bytes, zeros behind it */
     bool opening;             /* the file is being opened */

@@ -144,8 +144,10 @@ static enum status remove_orphans(struct job *job, struct log *log,
 }
 
 static bool is_rubbish(const struct io_entry *entry) {
+    struct part_name name;
     return has_suffix(entry->name, SUFFIX_DELETED) || has_suffix(entry->name, SUFFIX_CLEANED) ||
-           has_suffix(entry->name, SUFFIX_SWAP);
+           has_suffix(entry->name, SUFFIX_SWAP) ||
+           (has_suffix(entry->name, SUFFIX_TEMPORARY) && parse(entry, &name));
 }
 
 enum status strays_put_in_order(struct job *job, struct log *log, struct io_listing *listing) {

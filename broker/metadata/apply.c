@@ -46,22 +46,68 @@ bool shard_has_replica(const struct shard *shard, const struct topic_image *topi
     return false;
 }
 
-static void open_one(struct job *job, struct shard *shard, const struct topic_image *topic,
-                     int32_t index) {
-    if (!shard_has_replica(shard, topic, index)) return;
-    struct partition *partition = shard_partition(shard, topic->id, index);
-    uint32_t dir_index = 0;
-    if (partition != NULL) {
-        partition_begin_epoch(partition, topic->partitions[index].leader_epoch);
-    } else if (broker_dir_of(shard->broker, shard->image, topic, index, false, &dir_index)) {
-        enum status st = partition_open(job, shard, topic, index, dir_index);
-        (void)st; /* it was logged */
+/* --- opening --- */
+
+/* Logs that are made by one list of steps and one sync. */
+#define MADE_AT_ONCE 256u
+
+/* Partitions of one directory that have no log on this shard yet. */
+struct batch {
+    struct job *job;
+    struct shard *shard;
+    uint32_t dir_index;
+    uint32_t count;
+    struct partition_place places[MADE_AT_ONCE];
+};
+
+static void open_batch(struct batch *batch) {
+    enum status statuses[MADE_AT_ONCE]; /* what failed was logged */
+    if (batch->count == 0) return;
+    partitions_open(batch->job, batch->shard, batch->dir_index, batch->places, batch->count,
+                    statuses);
+    batch->count = 0;
+}
+
+static void add_topic(struct batch *batch, const struct topic_image *topic) {
+    struct shard *shard = batch->shard;
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        uint32_t dir_index = 0;
+        if (!shard_has_replica(shard, topic, i) || shard_partition(shard, topic->id, i) != NULL ||
+            !broker_dir_of(shard->broker, shard->image, topic, i, false, &dir_index) ||
+            dir_index != batch->dir_index)
+            continue;
+        batch->places[batch->count++] = (struct partition_place){topic, i};
+        if (batch->count == MADE_AT_ONCE) open_batch(batch);
     }
 }
 
-static void open_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
-    for (int32_t i = 0; i < topic->partition_count; i++) open_one(job, shard, topic, i);
+static void begin_epochs(const struct shard *shard, const struct topic_image *topic) {
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        struct partition *partition = shard_partition(shard, topic->id, i);
+        if (partition != NULL)
+            partition_begin_epoch(partition, topic->partitions[i].leader_epoch);
+    }
 }
+
+static void open_topics(struct job *job, struct shard *shard, const struct image_change *change) {
+    struct batch *batch = MEM_NEW(shard->mem, struct batch);
+    batch->job = job;
+    batch->shard = shard;
+    for (uint32_t d = 0; d < shard->broker->dir_count; d++) {
+        batch->dir_index = d;
+        for (uint32_t i = 0; i < change->topics_changed_count; i++) {
+            const struct topic_image *topic =
+                image_topic_by_id(change->image, change->topics_changed[i]);
+            if (topic == NULL) continue;
+            if (d == 0) begin_epochs(shard, topic);
+            add_topic(batch, topic);
+        }
+        open_batch(batch);
+    }
+    MEM_FREE(shard->mem, batch);
+}
+
+/* --- deleting --- */
 
 static void delete_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
     group_service_leave(shard, topic->id);
@@ -119,11 +165,7 @@ static void apply_images(struct job *job, void *argument) {
         const struct image_change *change = delivery->change;
         for (uint32_t i = 0; i < change->topics_deleted_count; i++)
             delete_topic(job, shard, change->topics_deleted[i]);
-        for (uint32_t i = 0; i < change->topics_changed_count; i++) {
-            const struct topic_image *topic =
-                image_topic_by_id(change->image, change->topics_changed[i]);
-            if (topic != NULL) open_topic(job, shard, topic);
-        }
+        open_topics(job, shard, change);
         apply_configs(shard, change);
         group_service_take_image(shard, change->topics_deleted, change->topics_deleted_count);
         list_remove(&delivery->link);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -230,24 +231,31 @@ static int make_listing(struct names *names, struct io_listing *ret) {
     return 0;
 }
 
-static int64_t run_list(struct io_op *op) {
-    struct worker_op *w = worker_op(op);
+static int64_t list_now(const char *path, struct io_listing *ret_listing) {
     struct names names = {0};
-    int result = read_names(w->args[0].ptr, &names);
-    if (result == 0) result = make_listing(&names, (struct io_listing *)(uintptr_t)w->args[1].ptr);
+    int result = read_names(path, &names);
+    if (result == 0) result = make_listing(&names, ret_listing);
     mem_free(&names.mem, names.data, names.capacity);
     return result;
+}
+
+/* The shard takes over the block that a worker made; what becomes of the result. */
+static int64_t take_listing(struct reactor *r, struct io_listing *listing, int64_t result) {
+    if (result != 0 || mem_charge(&r->mem, listing->bytes)) return result;
+    struct mem nobody = {.used_bytes = listing->bytes};
+    io_listing_free(&nobody, listing);
+    return -ENOMEM;
+}
+
+static int64_t run_list(struct io_op *op) {
+    struct worker_op *w = worker_op(op);
+    return list_now(w->args[0].ptr, (struct io_listing *)(uintptr_t)w->args[1].ptr);
 }
 
 static void list_finished(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags) {
     (void)result, (void)cqe_flags;
     struct io_listing *listing = (struct io_listing *)(uintptr_t)worker_op(op)->args[1].ptr;
-    if (op->result == 0 && !mem_charge(&r->mem, listing->bytes)) {
-        struct mem nobody = {.used_bytes = listing->bytes};
-        io_listing_free(&nobody, listing);
-        op->result = -ENOMEM;
-    }
-    op_end(r, op, op->result);
+    op_end(r, op, take_listing(r, listing, op->result));
 }
 
 bool reactor_list(struct io *io, struct io_op *op, const char *path,
@@ -256,6 +264,77 @@ bool reactor_list(struct io *io, struct io_op *op, const char *path,
     w->head.on_cqe = list_finished;
     w->args[0].ptr = path;
     w->args[1].ptr = ret_listing;
+    return submit(io, op);
+}
+
+/* --- many small steps --- */
+
+static int64_t load_now(const struct io_step *step) {
+    int fd = open(step->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return -errno;
+    size_t done = 0;
+    ssize_t got = 1;
+    while (done < step->len && got != 0) {
+        got = pread(fd, (uint8_t *)step->buf + done, step->len - done, (off_t)done);
+        if (got < 0 && errno != EINTR) break;
+        if (got > 0) done += (size_t)got;
+    }
+    int64_t result = got < 0 ? -errno : (int64_t)done;
+    close(fd);
+    return result;
+}
+
+static int64_t create_now(const struct io_step *step) {
+    int fd = open(step->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, step->mode);
+    if (fd < 0) return -errno;
+    size_t done = 0;
+    int64_t result = 0;
+    while (done < step->len && result == 0) {
+        ssize_t wrote = pwrite(fd, (uint8_t *)step->buf + done, step->len - done, (off_t)done);
+        if (wrote > 0) done += (size_t)wrote;
+        if (wrote == 0) result = -EIO;
+        if (wrote < 0 && errno != EINTR) result = -errno;
+    }
+    close(fd);
+    return result;
+}
+
+static int64_t step_now(struct io_step *step) {
+    switch (step->kind) {
+    case IO_STEP_LIST: return list_now(step->path, &step->listing);
+    case IO_STEP_LOAD: return load_now(step);
+    case IO_STEP_MKDIR: return errno_of(mkdir(step->path, step->mode));
+    case IO_STEP_CREATE: return create_now(step);
+    case IO_STEP_RENAME: return errno_of(rename(step->path, step->path_to));
+    }
+    return -EINVAL;
+}
+
+static int64_t run_steps(struct io_op *op) {
+    struct io_step *steps = (struct io_step *)(uintptr_t)worker_op(op)->args[0].ptr;
+    for (uint64_t i = 0; i < worker_op(op)->args[1].number; i++) {
+        bool is_off = i > 0 && steps[i].needs_last && steps[i - 1].result < 0;
+        steps[i].result = is_off ? -ECANCELED : step_now(&steps[i]);
+    }
+    return 0;
+}
+
+static void steps_finished(struct reactor *r, struct io_op *op, int32_t result,
+                           uint32_t cqe_flags) {
+    (void)result, (void)cqe_flags;
+    struct io_step *steps = (struct io_step *)(uintptr_t)worker_op(op)->args[0].ptr;
+    for (uint64_t i = 0; i < worker_op(op)->args[1].number; i++) {
+        if (steps[i].kind != IO_STEP_LIST) continue;
+        steps[i].result = take_listing(r, &steps[i].listing, steps[i].result);
+    }
+    op_end(r, op, op->result);
+}
+
+bool reactor_steps(struct io *io, struct io_op *op, struct io_step *steps, uint32_t count) {
+    struct worker_op *w = begin(io, op, -1, run_steps);
+    w->head.on_cqe = steps_finished;
+    w->args[0].ptr = steps;
+    w->args[1].number = count;
     return submit(io, op);
 }
 

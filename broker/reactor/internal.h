@@ -200,6 +200,7 @@ bool reactor_unlink(struct io *, struct io_op *, const char *path);
 bool reactor_mkdir(struct io *, struct io_op *, const char *path, unsigned mode);
 bool reactor_rmdir(struct io *, struct io_op *, const char *path);
 bool reactor_list(struct io *, struct io_op *, const char *path, struct io_listing *ret_listing);
+bool reactor_steps(struct io *, struct io_op *, struct io_step *steps, uint32_t count);
 bool reactor_stat(struct io *, struct io_op *, const char *path, struct io_stat *ret_stat);
 bool reactor_statfs(struct io *, struct io_op *, const char *path, struct io_statfs *ret_statfs);
 bool reactor_lock(struct io *, struct io_op *, int fd);

@@ -239,6 +239,7 @@ const struct io_ops reactor_ops = {
     .mkdir = reactor_mkdir,
     .rmdir = reactor_rmdir,
     .list = reactor_list,
+    .steps = reactor_steps,
     .stat = reactor_stat,
     .statfs = reactor_statfs,
     .lock = reactor_lock,

@@ -8,6 +8,7 @@
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/sweep.h"
 #include "log/cleaner.h"
+#include "log/look.h"
 #include "protocol/errors.h"
 
 static uint64_t partition_hash(struct uuid topic_id, int32_t index) {
@@ -75,7 +76,7 @@ static void on_offline(struct log_owner *owner) {
     wake_all(p, ST_IO);
 }
 
-static const struct log_open *fill_open(struct log_open *open, struct partition *p,
+static void fill_open(struct log_open *open, struct partition *p,
                                         uint32_t dir_index) {
     const struct broker_dir *dir = &p->shard->broker->dirs[dir_index];
     bool is_new = p->shard->has_opened; /* what was read at the start may tell of another topic */
@@ -96,7 +97,6 @@ static const struct log_open *fill_open(struct log_open *open, struct partition 
             is_new ? 0 : checkpoint_find(&dir->recovery_points, p->topic, p->index, 0),
         .log_start = is_new ? 0 : checkpoint_find(&dir->log_starts, p->topic, p->index, 0),
     };
-    return open;
 }
 
 static void partition_free(struct partition *p) {
@@ -105,24 +105,38 @@ static void partition_free(struct partition *p) {
     MEM_FREE(mem, p);
 }
 
-static void settle(struct partition *p) {
+/* What was made of a topic's own settings: most topics have none, and so the same. */
+struct settled {
+    bool is_made;
+    const struct config_image *own;
+    struct log_config config;
+};
+
+static void settle(struct partition *p, struct settled *last) {
     const struct shard *shard = p->shard;
-    struct broker_settings settings =
-        broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
-    topic_config_build(&settings, image_config(shard->image, CONFIG_TOPIC, p->topic), &p->config);
+    const struct config_image *own = image_config(shard->image, CONFIG_TOPIC, p->topic);
+    if (!last->is_made || last->own != own) {
+        struct broker_settings settings =
+            broker_settings_of(shard->broker->setup.config, shard->image, shard->broker->node_id);
+        topic_config_build(&settings, own, &last->config);
+        last->own = own;
+        last->is_made = true;
+    }
+    p->config = last->config;
     flushing_note(p);
 }
 
 void partition_settle(struct partition *p) {
-    settle(p);
+    settle(p, &(struct settled){0});
     log_set_config(p->log, &p->config);
     if (p->state != PARTITION_ONLINE) return;
     if (p->flush_before_ack) log_sync(p->log); /* it may not have been so far */
     partition_update_watermark(p);
 }
 
-enum status partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
-                    int32_t index, uint32_t dir_index) {
+static struct partition *partition_new(struct shard *shard, const struct partition_place *place,
+                                       struct settled *last) {
+    const struct topic_image *topic = place->topic;
     struct partition *p = MEM_NEW(shard->mem, struct partition);
     char *name = mem_need(shard->mem, topic->name.len + 1);
     memcpy(name, topic->name.ptr, topic->name.len);
@@ -130,27 +144,23 @@ enum status partition_open(struct job *job, struct shard *shard, const struct to
         .shard = shard,
         .topic_id = topic->id,
         .topic = {name, topic->name.len},
-        .index = index,
-        .leader_epoch = topic->partitions[index].leader_epoch,
+        .index = place->index,
+        .leader_epoch = topic->partitions[place->index].leader_epoch,
         .log_owner = {.on_end = on_end, .on_durable = on_durable, .on_offline = on_offline},
     };
     list_init(&p->line);
     list_init(&p->waits);
     list_init(&p->committed_waits);
-    settle(p);
-    struct log_open open;
-    enum status st = log_open(job, fill_open(&open, p, dir_index), &p->log);
-    if (st == ST_OK) st = log_begin_epoch(p->log, p->leader_epoch);
-    if (st != ST_OK) {
-        LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
-                  LOG_TEXT(p->topic), index, status_name(st));
-        if (p->log != NULL) log_abandon(p->log);
-        partition_free(p);
-        return st;
-    }
+    settle(p, last);
+    return p;
+}
+
+/* With the log open. */
+static void enter(struct partition *p, uint32_t dir_index) {
+    struct shard *shard = p->shard;
     if (!shard->has_opened) {
         const struct checkpoint *ends = &shard->broker->dirs[dir_index].clean_ends;
-        log_set_clean_end(p->log, checkpoint_find(ends, p->topic, index, -1));
+        log_set_clean_end(p->log, checkpoint_find(ends, p->topic, p->index, -1));
     }
     /* What recovery kept is what this only replica has; it counts once it is on stable storage. */
     p->high_watermark = p->last_stable_offset = log_start_offset(p->log);
@@ -158,7 +168,46 @@ enum status partition_open(struct job *job, struct shard *shard, const struct to
     partition_update_watermark(p);
     map_insert(&shard->partitions, partition_hash(p->topic_id, p->index), &p->node);
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
-    return ST_OK;
+}
+
+/* seen: what logs_look said. */
+static enum status open_one(struct job *job, struct partition *p, uint32_t dir_index,
+                            const struct log_open *open, enum status seen) {
+    enum status st = seen == ST_OK ? log_open(job, open, &p->log) : seen;
+    if (st == ST_OK) st = log_begin_epoch(p->log, p->leader_epoch);
+    if (st == ST_OK) {
+        enter(p, dir_index);
+        return ST_OK;
+    }
+    LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
+              LOG_TEXT(p->topic), p->index, status_name(st));
+    if (p->log != NULL) log_abandon(p->log);
+    partition_free(p);
+    return st;
+}
+
+void partitions_open(struct job *job, struct shard *shard, uint32_t dir_index,
+                     const struct partition_place *places, uint32_t count,
+                     enum status *ret_statuses) {
+    struct mem *mem = shard->mem;
+    struct partition **made = mem_need(mem, count * sizeof *made);
+    struct log_open *opens = mem_need(mem, count * sizeof *opens);
+    struct log_look *looks = mem_need(mem, count * sizeof *looks);
+    struct settled last = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        made[i] = partition_new(shard, &places[i], &last);
+        fill_open(&opens[i], made[i], dir_index);
+    }
+    enum status seen =
+        shard->dirs[dir_index].offline ? ST_IO : logs_look(job, opens, looks, count);
+    for (uint32_t i = 0; i < count; i++) {
+        opens[i].look = &looks[i];
+        ret_statuses[i] = open_one(job, made[i], dir_index, &opens[i], seen);
+        if (seen == ST_OK) log_look_release(&looks[i], mem);
+    }
+    mem_free(mem, looks, count * sizeof *looks);
+    mem_free(mem, opens, count * sizeof *opens);
+    mem_free(mem, made, count * sizeof *made);
 }
 
 void partition_begin_epoch(struct partition *p, int32_t leader_epoch) {

@@ -57,11 +57,18 @@ struct partition {
     uint64_t pool_bytes;           /* of this struct */
 };
 
-/** Opens (or creates) the log in the directory and puts the partition into the shard's map. What
- * fails is logged, and the partition is not there: it answers as one that has no leader here.
+/* One of a topic's partitions that is to be opened. */
+struct partition_place {
+    const struct topic_image *topic;
+    int32_t index;
+};
+/** Opens (or creates) the logs of several partitions in one log directory, which are looked at and
+ * made together, and puts the partitions into the shard's map. What fails is logged, and the
+ * partition is not there: it answers as one that has no leader here. ret_statuses: of each;
  * ST_NOMEM: no memory or no descriptor was left, which may be better later. */
-enum status partition_open(struct job *job, struct shard *shard, const struct topic_image *topic,
-                    int32_t index, uint32_t dir_index);
+void partitions_open(struct job *job, struct shard *shard, uint32_t dir_index,
+                     const struct partition_place *places, uint32_t count,
+                     enum status *ret_statuses);
 /** Takes over the settings that the shard's image has for it by now. */
 void partition_settle(struct partition *partition);
 /** A new leader epoch begins at the log's end; an older or the same one changes nothing.

@@ -11,18 +11,16 @@
 #define REPORT_US UINT64_C(5000000)
 #define PAUSE_US UINT64_C(100000)      /* before the first try again; each pause is longer, ... */
 #define PAUSE_MAX_US UINT64_C(1000000) /* ... up to this */
-
-struct item {
-    const struct topic_image *topic;
-    int32_t index;
-};
+#define LOOKED_AT_ONCE 64u /* directories in one trip of a worker */
+#define CLEAN_JOBS 8u      /* at logs that need no recovery, in each directory */
 
 /* The logs of one directory. */
 struct queue {
     struct opening *opening;
-    struct item *items;
+    struct partition_place *items;
     uint32_t count, capacity, next;
     uint32_t dir_index;
+    uint32_t job_count;
 };
 
 struct opening {
@@ -65,7 +63,7 @@ static void count(struct queue *queue, const struct topic_image *topic, int32_t 
 }
 
 static void put(struct queue *queue, const struct topic_image *topic, int32_t index) {
-    queue->items[queue->count++] = (struct item){topic, index};
+    queue->items[queue->count++] = (struct partition_place){topic, index};
 }
 
 static void fill(struct opening *opening) {
@@ -95,17 +93,20 @@ static void empty(struct opening *opening) {
 
 /* --- opening --- */
 
-static void open_one(struct job *job, struct queue *queue, const struct item *item) {
+/* Once more, after it found no memory or no descriptor. */
+static void try_again(struct job *job, struct queue *queue, const struct partition_place *place) {
     struct opening *opening = queue->opening;
     struct shard *shard = opening->shard;
     uint64_t pause_us = PAUSE_US;
-    while (partition_open(job, shard, item->topic, item->index, queue->dir_index) == ST_NOMEM) {
+    enum status st = ST_NOMEM;
+    while (st == ST_NOMEM) {
         uint64_t now_us = shard->io->now.mono_us;
         if (opening->patient_until_us == 0)
             opening->patient_until_us = now_us + OPENING_PATIENCE_US;
         if (now_us >= opening->patient_until_us) return;
         job_sleep_until(job, now_us + pause_us);
         pause_us = MIN(pause_us * 2, PAUSE_MAX_US);
+        partitions_open(job, shard, queue->dir_index, place, 1, &st);
     }
 }
 
@@ -114,14 +115,22 @@ static void open_queue(struct job *job, void *argument) {
     struct opening *opening = queue->opening;
     struct broker_dir *dir = &opening->shard->broker->dirs[queue->dir_index];
     while (queue->next < queue->count) {
-        open_one(job, queue, &queue->items[queue->next++]);
-        log_recovery_add(&dir->recovery.logs, -1);
+        const struct partition_place *places = &queue->items[queue->next];
+        enum status statuses[LOOKED_AT_ONCE];
+        uint32_t share = (queue->count - queue->next) / (2 * queue->job_count);
+        uint32_t count = MAX(1u, MIN(share, LOOKED_AT_ONCE));
+        queue->next += count;
+        partitions_open(job, opening->shard, queue->dir_index, places, count, statuses);
+        for (uint32_t i = 0; i < count; i++) {
+            if (statuses[i] == ST_NOMEM) try_again(job, queue, &places[i]);
+            log_recovery_add(&dir->recovery.logs, -1);
+        }
     }
     if (--opening->job_count == 0 && opening->waiter != NULL) job_wake(opening->waiter);
 }
 
-/* Of each directory. */
-static uint32_t jobs_at_once(const struct shard *shard) {
+/* In each directory that needs recovery. */
+static uint32_t recoveries_at_once(const struct shard *shard) {
     const struct broker *broker = shard->broker;
     struct broker_settings settings =
         broker_settings_of(broker->setup.config, shard->image, broker->node_id);
@@ -133,11 +142,14 @@ static uint32_t jobs_at_once(const struct shard *shard) {
 
 void shard_open_partitions(struct job *job, struct shard *shard) {
     struct opening opening = {.shard = shard};
-    uint32_t jobs = jobs_at_once(shard);
+    uint32_t recoveries = recoveries_at_once(shard);
     fill(&opening);
     opening.job_count = 1; /* this one */
     for (uint32_t d = 0; d < shard->broker->dir_count; d++) {
         struct queue *queue = &opening.queues[d];
+        uint32_t most = (uint32_t)LIMIT_JOBS / 2 / shard->broker->dir_count;
+        uint32_t jobs = shard->broker->dirs[d].clean ? MAX(1u, MIN(CLEAN_JOBS, most)) : recoveries;
+        queue->job_count = MAX(1u, MIN(jobs, queue->count));
         for (uint32_t i = 0; i < MIN(jobs, queue->count); i++) {
             opening.job_count++;
             job_start(&shard->jobs, open_queue, queue);

@@ -1,7 +1,8 @@
-/* broker/shard/opening.h - the logs of a shard are opened at the start, and recovered where needed:
- * num.recovery.threads.per.data.dir at once in each log directory, shared by the shards (at least
- * one a shard), so that a slow directory holds up no other one. What recovery holds in memory is
- * bounded by that number (log/recovery.h).
+/* broker/shard/opening.h - the logs of a shard are opened at the start, several at once in each log
+ * directory, so that a slow directory holds up no other one: where it was stopped cleanly, by a few
+ * jobs that each take many directories at a time (log/look.h); otherwise
+ * num.recovery.threads.per.data.dir, shared by the shards (at least one a shard), each with one log
+ * that it recovers. What recovery holds in memory is bounded by that number (log/recovery.h).
  *
  * A log that finds no memory or no descriptor is tried again, for OPENING_PATIENCE_US of the whole
  * start: closed, it would stay so until the next one. */

@@ -140,14 +140,15 @@ static void release_requests(struct shard *shard) {
     pool_release(&shard->requests);
 }
 
+static void forget_closed(struct shard *shard, const struct closed_partition *closed) {
+    mem_free(shard->mem, (void *)(uintptr_t)closed->topic.ptr, closed->topic.len + 1);
+}
+
 void shard_free(struct shard *shard) {
     ASSERT(shard->partitions.count == 0 && shard->connection_count == 0);
     struct mem *mem = shard->mem;
     group_service_free(shard->groups);
-    for (uint32_t i = 0; i < shard->closed_count; i++) {
-        mem_free(mem, (void *)(uintptr_t)shard->closed[i].topic.ptr,
-                 shard->closed[i].topic.len + 1);
-    }
+    for (uint32_t i = 0; i < shard->closed_count; i++) forget_closed(shard, &shard->closed[i]);
     mem_free(mem, shard->closed, shard->closed_capacity * sizeof *shard->closed);
     flushing_release(shard);
     batch_workers_release(&shard->batch_workers);
@@ -187,12 +188,25 @@ void shard_close_connections(struct job *job, struct shard *shard) {
     job_suspend(job);
 }
 
-/* Remembers where a log ends, for the checkpoint files. */
-static void note_closed(struct shard *shard, struct partition *partition) {
-    struct closed_partition *closed = &shard->closed[shard->closed_count];
+/* --- closing the logs --- */
+
+/* Logs that a shard closes at once: their syncs share what the file system does for each. */
+#define CLOSED_AT_ONCE 16u
+
+struct closing {
+    struct shard *shard;
+    struct partition **partitions; /* all; nobody else takes one away by now */
+    uint32_t count, next;
+    uint32_t job_count; /* under way */
+    struct job *waiter;
+};
+
+/* Where a log ends, for the checkpoint files. */
+static struct closed_partition note_closed(struct shard *shard,
+                                           const struct partition *partition) {
     char *topic = mem_need(shard->mem, partition->topic.len + 1);
     memcpy(topic, partition->topic.ptr, partition->topic.len);
-    *closed = (struct closed_partition){
+    return (struct closed_partition){
         .topic = {topic, partition->topic.len},
         .partition = partition->index,
         .dir_index = (uint32_t)(log_directory(partition->log) - shard->dirs),
@@ -202,20 +216,33 @@ static void note_closed(struct shard *shard, struct partition *partition) {
     };
 }
 
-void shard_close_partitions(struct job *job, struct shard *shard) {
-    scrubbers_wait(job, shard);
-    shard->closed_capacity = (uint32_t)shard->partitions.count;
-    shard->closed = mem_need(shard->mem, shard->closed_capacity * sizeof *shard->closed);
-    for (struct map_node *node; (node = map_next(&shard->partitions, NULL)) != NULL;) {
-        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+static void close_some(struct job *job, void *argument) {
+    struct closing *closing = argument;
+    struct shard *shard = closing->shard;
+    while (closing->next < closing->count) {
+        struct partition *partition = closing->partitions[closing->next++];
         bool usable = partition->state == PARTITION_ONLINE;
-        note_closed(shard, partition);
+        struct closed_partition closed = note_closed(shard, partition);
         if (partition_leave(job, partition, false) == ST_OK && usable) {
-            shard->closed_count++;
-        } else { /* the log says what failed; recovery will look at it from its old recovery point
-                  */
-            struct str topic = shard->closed[shard->closed_count].topic;
-            mem_free(shard->mem, (void *)(uintptr_t)topic.ptr, topic.len + 1);
+            shard->closed[shard->closed_count++] = closed;
+        } else { /* the log says what failed; recovery looks at it from its old recovery point */
+            forget_closed(shard, &closed);
         }
     }
+    if (--closing->job_count == 0 && closing->waiter != NULL) job_wake(closing->waiter);
+}
+
+void shard_close_partitions(struct job *job, struct shard *shard) {
+    scrubbers_wait(job, shard);
+    size_t count = shard->partitions.count;
+    shard->closed_capacity = (uint32_t)count;
+    shard->closed = mem_need(shard->mem, count * sizeof *shard->closed);
+    struct closing closing = {.shard = shard, .job_count = CLOSED_AT_ONCE};
+    closing.partitions = mem_need(shard->mem, count * sizeof *closing.partitions);
+    for (struct map_node *node = NULL; (node = map_next(&shard->partitions, node)) != NULL;)
+        closing.partitions[closing.count++] = CONTAINER_OF(node, struct partition, node);
+    for (uint32_t i = 0; i < CLOSED_AT_ONCE; i++) job_start(&shard->jobs, close_some, &closing);
+    closing.waiter = job;
+    if (closing.job_count > 0) job_suspend(job);
+    mem_free(shard->mem, closing.partitions, count * sizeof *closing.partitions);
 }

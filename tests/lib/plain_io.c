@@ -147,8 +147,47 @@ static int64_t do_list(struct mem *mem, const struct closure *c) {
 
 static int64_t errno_of(int result) { return result == 0 ? 0 : -errno; }
 
+static int64_t perform(struct plain_io *plain, const struct closure *c);
+
+/* By the kinds of its single calls, so that faults meet it as they meet those. */
+static int64_t do_step(struct plain_io *plain, struct io_step *step) {
+    struct iovec iov = {step->buf, step->len};
+    struct closure c = {.path = step->path, .path2 = step->path_to, .mode = step->mode};
+    switch (step->kind) {
+    case IO_STEP_LIST:
+        c.kind = PLAIN_LIST;
+        c.pointer = &step->listing;
+        return perform(plain, &c);
+    case IO_STEP_MKDIR: c.kind = PLAIN_MKDIR; return perform(plain, &c);
+    case IO_STEP_RENAME: c.kind = PLAIN_RENAME; return perform(plain, &c);
+    case IO_STEP_LOAD: c.flags = IO_READ; break;
+    case IO_STEP_CREATE: c.flags = IO_WRITE | IO_CREATE | IO_TRUNCATE; break;
+    }
+    c.kind = PLAIN_OPEN;
+    int64_t fd = perform(plain, &c);
+    if (fd < 0) return fd;
+    c.fd = (int32_t)fd;
+    c.kind = step->kind == IO_STEP_LOAD ? PLAIN_READ : PLAIN_WRITE;
+    c.pointer = step->kind == IO_STEP_LOAD ? step->buf : &iov;
+    c.len = step->kind == IO_STEP_LOAD ? step->len : 1;
+    int64_t result = perform(plain, &c);
+    c.kind = PLAIN_CLOSE;
+    (void)perform(plain, &c);
+    return result;
+}
+
+static int64_t do_steps(struct plain_io *plain, const struct closure *c) {
+    struct io_step *steps = c->pointer;
+    for (uint64_t i = 0; i < c->len; i++) {
+        bool is_off = i > 0 && steps[i].needs_last && steps[i - 1].result < 0;
+        steps[i].result = is_off ? -ECANCELED : do_step(plain, &steps[i]);
+    }
+    return 0;
+}
+
 static int64_t perform(struct plain_io *plain, const struct closure *c) {
     plain->counts[c->kind]++;
+    if (c->kind == PLAIN_STEPS) return do_steps(plain, c);
     if (plain->fault != NULL) {
         struct plain_call call = {
             (enum plain_kind)c->kind, c->fd, c->path, c->path2, c->offset, c->len};
@@ -176,6 +215,7 @@ static int64_t perform(struct plain_io *plain, const struct closure *c) {
     case PLAIN_DIR_SYNC: return do_dir_sync(c);
     case PLAIN_CLOSE: return errno_of(close(c->fd));
     case PLAIN_WORK: return c->fn(c->pointer);
+    case PLAIN_STEPS:
     case PLAIN_KIND_COUNT: break;
     }
     UNREACHABLE();
@@ -247,6 +287,9 @@ static bool plain_rmdir(struct io *io, struct io_op *op, const char *path) {
 static bool plain_list(struct io *io, struct io_op *op, const char *path, struct io_listing *ret) {
     return begin(io, op, &(struct closure){.kind = PLAIN_LIST, .path = path, .pointer = ret});
 }
+static bool plain_steps(struct io *io, struct io_op *op, struct io_step *steps, uint32_t count) {
+    return begin(io, op, &(struct closure){.kind = PLAIN_STEPS, .pointer = steps, .len = count});
+}
 static bool plain_stat(struct io *io, struct io_op *op, const char *path, struct io_stat *ret) {
     return begin(io, op, &(struct closure){.kind = PLAIN_STAT, .path = path, .pointer = ret});
 }
@@ -292,6 +335,7 @@ static const struct io_ops plain_ops = {
     .mkdir = plain_mkdir,
     .rmdir = plain_rmdir,
     .list = plain_list,
+    .steps = plain_steps,
     .stat = plain_stat,
     .statfs = plain_statfs,
     .lock = plain_lock,

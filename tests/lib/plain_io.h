@@ -27,6 +27,7 @@ enum plain_kind {
     PLAIN_DIR_SYNC,
     PLAIN_CLOSE,
     PLAIN_WORK,
+    PLAIN_STEPS, /* each counts, and may be refused, as the single calls that it stands for */
     PLAIN_KIND_COUNT
 };
 

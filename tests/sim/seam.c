@@ -15,7 +15,7 @@ static const char *const op_names[OP_KIND_COUNT] = {
     [OP_STAT] = "stat",         [OP_STATFS] = "statfs",       [OP_LOCK] = "lock",
     [OP_DIR_SYNC] = "dir_sync", [OP_CLOSE] = "close",         [OP_CONNECT] = "connect",
     [OP_SEND] = "send",         [OP_SEND_FILE] = "send_file", [OP_RESOLVE] = "resolve",
-    [OP_WORK] = "work",
+    [OP_WORK] = "work",         [OP_STEPS] = "steps",
 };
 
 const char *op_name(enum op_kind kind) { return op_names[kind]; }
@@ -433,6 +433,7 @@ const struct io_ops seam_ops = {
     .mkdir = file_mkdir,
     .rmdir = file_rmdir,
     .list = file_list,
+    .steps = file_steps,
     .stat = file_stat,
     .statfs = file_statfs,
     .lock = file_lock,

@@ -35,6 +35,7 @@ enum op_kind {
     OP_MKDIR,
     OP_RMDIR,
     OP_LIST,
+    OP_STEPS,
     OP_STAT,
     OP_STATFS,
     OP_LOCK,
@@ -139,6 +140,7 @@ bool file_unlink(struct io *, struct io_op *, const char *path);
 bool file_mkdir(struct io *, struct io_op *, const char *path, unsigned mode);
 bool file_rmdir(struct io *, struct io_op *, const char *path);
 bool file_list(struct io *, struct io_op *, const char *path, struct io_listing *ret_listing);
+bool file_steps(struct io *, struct io_op *, struct io_step *steps, uint32_t count);
 bool file_stat(struct io *, struct io_op *, const char *path, struct io_stat *ret_stat);
 bool file_statfs(struct io *, struct io_op *, const char *path, struct io_statfs *ret_statfs);
 bool file_lock(struct io *, struct io_op *, int fd);

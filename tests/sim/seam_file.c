@@ -217,6 +217,73 @@ bool file_write(struct io *base, struct io_op *op, int fd, const struct iovec *i
     return false;
 }
 
+/* --- many small steps --- */
+
+static int64_t load_step(struct sim_op *op, const struct io_step *step) {
+    struct disk_file *file = NULL;
+    int64_t result = disk_open(disk_of(op), step->path, IO_READ, 0, op->io->node->process, &file);
+    if (result < 0) return result;
+    result = disk_read(disk_of(op), file, step->buf, step->len, 0);
+    disk_close(disk_of(op), file);
+    return fault(op, FAULT_DISK_READ_ERROR, faults_of(op)->read_error) ? -EIO : result;
+}
+
+static int64_t create_step(struct sim_op *op, const struct io_step *step) {
+    unsigned flags = IO_WRITE | IO_CREATE | IO_TRUNCATE;
+    struct disk_file *file = NULL;
+    int64_t result =
+        disk_open(disk_of(op), step->path, flags, step->mode, op->io->node->process, &file);
+    if (result < 0) return result;
+    bool fails =
+        step->len > 0 && fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error);
+    size_t len = fails ? (size_t)prng_below(&op->io->world->prng, step->len) : step->len;
+    if (len > 0) result = disk_write(disk_of(op), file, step->buf, len, 0);
+    disk_close(disk_of(op), file);
+    return fails ? -EIO : result;
+}
+
+static int64_t step_apply(struct sim_op *op, struct io_step *step) {
+    struct disk *disk = disk_of(op);
+    bool opens = step->kind == IO_STEP_LOAD || step->kind == IO_STEP_CREATE;
+    op->path = step->path;
+    if (is_dead(op)) return -EIO;
+    if (opens && fault(op, FAULT_DISK_NO_FILE, faults_of(op)->no_file)) return -EMFILE;
+    switch (step->kind) {
+    case IO_STEP_LIST: return disk_list(disk, step->path, op->io->io.mem, &step->listing);
+    case IO_STEP_LOAD: return load_step(op, step);
+    case IO_STEP_MKDIR: return disk_mkdir(disk, step->path, step->mode);
+    case IO_STEP_CREATE: return create_step(op, step);
+    case IO_STEP_RENAME: return disk_rename(disk, step->path, step->path_to);
+    }
+    UNREACHABLE();
+}
+
+static void steps_apply(struct sim_op *op, size_t count) {
+    struct io_step *steps = op->buf;
+    for (size_t i = 0; i < count; i++) {
+        bool is_off = i > 0 && steps[i].needs_last && steps[i - 1].result < 0;
+        steps[i].result = is_off ? -ECANCELED : step_apply(op, &steps[i]);
+        if (steps[i].result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
+        world_mix(op->io->world, (uint64_t)steps[i].result);
+    }
+    op->path = NULL;
+}
+
+static int64_t steps_execute(struct sim_op *op) {
+    steps_apply(op, op->len);
+    return 0;
+}
+
+bool file_steps(struct io *base, struct io_op *op, struct io_step *steps, uint32_t count) {
+    struct sim_io *io = seam_of(base);
+    if (!seam_begin(io)) return false;
+    struct sim_op *new = op_new(io, op, OP_STEPS, -1);
+    new->buf = steps;
+    new->len = count;
+    new->execute = steps_execute;
+    return device_start(new);
+}
+
 void file_ops_part(struct sim_io *io) {
     LIST_EACH(&io->under_way, node) {
         struct sim_op *op = CONTAINER_OF(node, struct sim_op, link);
@@ -227,6 +294,10 @@ void file_ops_part(struct sim_io *io) {
             if (op->file == NULL || op->done_len > 0) break;
             (void)write_part(op, some_of(op)); /* nobody will ask */
             world_count(io->world, FAULT_CRASH_PART_WRITE);
+            break;
+        case OP_STEPS:
+            steps_apply(op, (size_t)prng_below(&io->world->prng, op->len + 1));
+            op->execute = NULL;
             break;
         case OP_TRUNCATE:
         case OP_RENAME:

@@ -350,3 +350,29 @@ Test(files, leader_epochs_stay_monotonic_and_are_cut_at_both_ends) {
     leader_epochs_release(&epochs, &mem);
     cr_expect_eq(mem.used_bytes, 0);
 }
+
+Test(files, leader_epochs_know_what_their_file_says) {
+    struct mem mem = {0};
+    struct leader_epochs epochs = {0};
+    uint32_t line = 0;
+    cr_expect(leader_epochs_are_saved(&epochs, INT64_MAX), "no entry, no file");
+    cr_assert_eq(leader_epochs_parse(&epochs, &mem, STR("0\n2\n1 0\n4 10\n"), &line), ST_OK);
+    cr_expect(leader_epochs_are_saved(&epochs, INT64_MAX), "as it was read");
+    cr_assert_eq(leader_epochs_assign(&epochs, &mem, 5, 20), ST_OK);
+    cr_expect_not(leader_epochs_are_saved(&epochs, INT64_MAX), "one more");
+    cr_expect(leader_epochs_are_saved(&epochs, 20), "one more that nothing was written in");
+    cr_expect_not(leader_epochs_are_saved(&epochs, 21), "one more with a batch");
+    leader_epochs_cut_end(&epochs, 10);
+    cr_expect_not(leader_epochs_are_saved(&epochs, INT64_MAX), "the file says more");
+    cr_expect(leader_epochs_are_saved(&epochs, 10), "what it says more is cut when it is read");
+    cr_assert_eq(leader_epochs_assign(&epochs, &mem, 6, 10), ST_OK);
+    cr_expect_not(leader_epochs_are_saved(&epochs, 12), "another one in the place of the file's");
+    leader_epochs_note_saved(&epochs);
+    cr_expect(leader_epochs_are_saved(&epochs, INT64_MAX), "written");
+    leader_epochs_cut_start(&epochs, 5);
+    cr_expect_not(leader_epochs_are_saved(&epochs, 12), "the first one starts elsewhere");
+    cr_assert_eq(leader_epochs_parse(&epochs, &mem, STR("0\n9\n"), &line), ST_CORRUPT);
+    cr_expect_not(leader_epochs_are_saved(&epochs, 0), "not readable");
+    leader_epochs_release(&epochs, &mem);
+    cr_expect_eq(mem.used_bytes, 0);
+}
