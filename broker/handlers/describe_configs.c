@@ -1,6 +1,8 @@
 /* broker/handlers/describe_configs.c - API 32: settings in effect of topics, groups and this
  * broker, out of the shard's image and the file; where each comes from, and what else would give it
- * a value. Answered at once. Keys that klamm accepts without obeying are shown as Kafka shows them.
+ * a value. Keys that klamm accepts without obeying are shown as Kafka shows them. A few resources
+ * are answered at once, many by a job that lets the shard do other things after every few: then the
+ * image may be another one for the next, so that what is borrowed from one does not last.
  * Source: kafka.server.ConfigHelper. */
 #include "broker/config/group_config.h"
 #include "broker/config/topic_config.h"
@@ -8,14 +10,18 @@
 #include "controller/controller.h"
 #include "protocol/errors.h"
 
+#define SLICE 8         /* topics or groups that are described in one turn: half a millisecond */
+#define BROKER_WEIGHT 8 /* a broker has ten times as many keys */
+
 /* One resource being described. */
 struct description {
     struct request *rq;
     const struct describe_configs_request *in;
     const struct describe_configs_request_resource *resource;
     struct describe_configs_response_result *out;
-    struct broker_settings settings;
+    struct broker_settings settings; /* of the image of this turn */
     bool has_memory;
+    bool is_cancelled; /* nobody waits for the answer any more */
 };
 
 static void refuse(struct description *d, enum kafka_error code, struct str message) {
@@ -41,16 +47,25 @@ static int8_t config_type_code(enum config_type type) {
     return codes[type];
 }
 
+/* A value that lasts until the answer is encoded: the metadata's are of this turn's image. */
+static struct str kept(struct description *d, struct str value, enum setting_source source) {
+    if (source != SETTING_BROKER && source != SETTING_CLUSTER) return value;
+    struct str copy = arena_str(&d->rq->arena, value);
+    d->has_memory = d->has_memory && (copy.ptr != NULL || value.ptr == NULL);
+    return copy;
+}
+
 /* Adds one key. synonyms: of which the first gives the source; shown when they are asked for. */
 static void put(struct description *d, const struct config_key *key, struct str value,
                 const struct setting_synonym *synonyms, uint32_t synonym_count, bool read_only) {
     bool is_secret = key->type == CONFIG_PASSWORD;
+    enum setting_source from = synonym_count > 0 ? synonyms[0].source : SETTING_DEFAULT;
     struct describe_configs_response_resource_result *answer =
         &d->out->configs[d->out->configs_count++];
     answer->name = str_of(key->name);
-    answer->value = is_secret ? STR_NULL : value;
+    answer->value = is_secret ? STR_NULL : kept(d, value, from);
     answer->read_only = read_only;
-    answer->config_source = synonym_count > 0 ? (int8_t)synonyms[0].source : SETTING_DEFAULT;
+    answer->config_source = (int8_t)from;
     answer->is_sensitive = is_secret;
     answer->config_type = config_type_code(key->type);
     answer->documentation = d->in->include_documentation ? str_of(key->doc) : STR_NULL;
@@ -64,7 +79,8 @@ static void put(struct description *d, const struct config_key *key, struct str 
     answer->synonyms_count = (int32_t)synonym_count;
     for (uint32_t i = 0; i < synonym_count; i++) {
         answer->synonyms[i].name = str_of(synonyms[i].name);
-        answer->synonyms[i].value = is_secret ? STR_NULL : synonyms[i].value;
+        answer->synonyms[i].value =
+            is_secret ? STR_NULL : kept(d, synonyms[i].value, synonyms[i].source);
         answer->synonyms[i].source = (int8_t)synonyms[i].source;
     }
 }
@@ -214,26 +230,60 @@ static void describe(struct description *d) {
     }
 }
 
+static void answer(struct description *d) {
+    if (d->has_memory && !d->is_cancelled) {
+        request_respond(d->rq);
+    } else {
+        request_abandon(d->rq, true);
+    }
+}
+
+/* job: NULL in the turn of the request. */
+static void describe_all(struct job *job, struct description *d) {
+    const struct broker *broker = d->rq->shard->broker;
+    struct describe_configs_response *out = d->rq->out;
+    int weight = SLICE; /* of this turn so far */
+    for (int32_t i = 0; i < d->in->resources_count && d->has_memory && !d->is_cancelled; i++) {
+        if (weight >= SLICE) {
+            if (i > 0 && job != NULL) job_yield(job);
+            d->settings =
+                broker_settings_of(broker->setup.config, d->rq->shard->image, broker->node_id);
+            weight = 0;
+        }
+        d->resource = &d->in->resources[i];
+        d->out = &out->results[out->results_count++];
+        describe(d);
+        weight += d->resource->resource_type == CONFIG_BROKER ? BROKER_WEIGHT : 1;
+    }
+}
+
+static void describe_job(struct job *job, void *argument) {
+    struct description *d = argument;
+    describe_all(job, d);
+    answer(d);
+}
+
+static void cancel(struct request *rq) {
+    struct description *d = rq->state_of_handler;
+    d->is_cancelled = true;
+}
+
 void handle_describe_configs(struct request *rq) {
     const struct describe_configs_request *in = rq->in;
     struct describe_configs_response *out = rq->out;
-    const struct broker *broker = rq->shard->broker;
-    struct description d = {
-        .rq = rq,
-        .in = in,
-        .settings = broker_settings_of(broker->setup.config, rq->shard->image, broker->node_id),
-        .has_memory = true,
-    };
+    struct description *d = ARENA_NEW(&rq->arena, struct description);
     out->results = describe_configs_response_result_array(&rq->arena, MAX(in->resources_count, 0));
-    d.has_memory = out->results != NULL;
-    for (int32_t i = 0; i < in->resources_count && d.has_memory; i++) {
-        d.resource = &in->resources[i];
-        d.out = &out->results[out->results_count++];
-        describe(&d);
-    }
-    if (d.has_memory) {
-        request_respond(rq);
-    } else {
+    if (d == NULL || out->results == NULL) {
         request_abandon(rq, true);
+        return;
     }
+    *d = (struct description){.rq = rq, .in = in, .has_memory = true};
+    if (in->resources_count <= 2) { /* what a tool asks of a topic or a broker */
+        describe_all(NULL, d);
+        answer(d);
+        return;
+    }
+    rq->state_of_handler = d;
+    rq->cancel = cancel;
+    job_start(&rq->shard->jobs, describe_job, d);
 }
