@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/status.h"
 
 struct reactor_group;
@@ -25,8 +26,9 @@ struct reactor_group;
 
 /* Kernel threads that a shard's ring may have for file operations; they start when they are needed.
  * A disk that hangs keeps one for each operation it holds, so whoever starts many at once on one
- * directory (rounds of syncs) stays well below: then the other directories go on. */
-#define REACTOR_DISK_WORKERS 32
+ * directory (rounds of syncs, appends) stays well below, and all jobs of the shard may wait beside
+ * them: then the other directories go on. */
+#define REACTOR_DISK_WORKERS (LIMIT_JOBS + 64)
 
 /* 0 means the default named beside it. */
 struct reactor_options {

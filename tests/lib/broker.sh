@@ -85,8 +85,10 @@ broker_launch() {
 }
 
 broker_again() {
+    local patience=300
+    [ "$BROKER" = klamm ] || patience=1200 # a JVM on a busy machine
     broker_launch
-    for _ in $(seq 300); do
+    for _ in $(seq $patience); do
         if (exec 3<>"/dev/tcp/127.0.0.1/$broker_port") 2>/dev/null &&
             kcat -L -b "$bootstrap" -m 5 >/dev/null 2>&1; then
             return

@@ -193,11 +193,6 @@ static void on_stopped(void *owner, enum status st) {
         return;
     }
     bool is_full = st == ST_NO_SPACE && s->plan.fills; /* the next start recovers */
-    /* Compaction found no room for the names that it exchanges: the directory was the last. */
-    if (is_full && s->plan.compacts && s->phase == SERVING) {
-        event_set(&s->lost, 1);
-        return;
-    }
     if ((st != ST_OK && !is_full) || s->phase != STOPPING) {
         world_fail(s->world, "the broker stopped: %s", status_name(st));
     }
