@@ -188,6 +188,7 @@ struct io_ops {
                   uint64_t offset, unsigned flags, struct io_disk *disk);
     bool (*sync)(struct io *, struct io_op *, int fd, unsigned flags);
     bool (*sync_fs)(struct io *, struct io_op *, int fd);
+    bool (*forget)(struct io *, struct io_op *, int fd);
     bool (*truncate)(struct io *, struct io_op *, int fd, uint64_t size_bytes);
     bool (*allocate)(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len);
     bool (*rename)(struct io *, struct io_op *, const char *from, const char *to);
@@ -264,6 +265,11 @@ static inline bool io_sync(struct io *io, struct io_op *op, int fd, unsigned fla
 /** The whole file system of fd (syncfs). */
 static inline bool io_sync_fs(struct io *io, struct io_op *op, int fd) {
     return io->ops->sync_fs(io, op, fd);
+}
+/** Drops the file's clean pages from the page cache: the next reads come from the device. Octets
+ * that a failed sync has lost are clean there and nowhere else. */
+static inline bool io_forget(struct io *io, struct io_op *op, int fd) {
+    return io->ops->forget(io, op, fd);
 }
 static inline bool io_truncate(struct io *io, struct io_op *op, int fd, uint64_t size_bytes) {
     return io->ops->truncate(io, op, fd, size_bytes);

@@ -264,6 +264,9 @@ enum status job_write(struct job *job, int fd, const void *buf, size_t len, uint
 enum status job_sync(struct job *job, int fd, unsigned flags) {
     return changed(job, job_wait(job, io_sync(job_io(job), &job->op, fd, flags)));
 }
+enum status job_forget(struct job *job, int fd) {
+    return status_from_errno(job_wait(job, io_forget(job_io(job), &job->op, fd)));
+}
 enum status job_truncate(struct job *job, int fd, uint64_t size_bytes) {
     return changed(job, job_wait(job, io_truncate(job_io(job), &job->op, fd, size_bytes)));
 }

@@ -60,6 +60,7 @@ MUST_CHECK enum status job_read_some(struct job *job, int fd, void *buf, size_t 
 MUST_CHECK enum status job_write(struct job *job, int fd, const void *buf, size_t len,
                                  uint64_t offset);
 MUST_CHECK enum status job_sync(struct job *job, int fd, unsigned flags);
+MUST_CHECK enum status job_forget(struct job *job, int fd);
 MUST_CHECK enum status job_truncate(struct job *job, int fd, uint64_t size_bytes);
 MUST_CHECK enum status job_allocate(struct job *job, int fd, uint64_t offset, uint64_t len);
 MUST_CHECK enum status job_rename(struct job *job, const char *from, const char *to);

@@ -293,6 +293,7 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
     if (st == ST_OK) st = take_known_holes(r, segment);
     if (st == ST_OK) st = producers_reach(&r->producers, &r->scan, segment->base_offset);
     if (st == ST_OK) st = producers_enter(&r->producers, index);
+    if (st == ST_OK && r->verify_from != INT64_MAX) st = job_forget(r->job, segment->file);
     if (st != ST_OK) return st;
     reset(segment);
     scan_file(&r->scan, segment->file, stat.size_bytes);

@@ -62,6 +62,15 @@ bool reactor_sync_fs(struct io *io, struct io_op *op, int fd) {
     return submit(io, op);
 }
 
+static int64_t run_forget(struct io_op *op) {
+    return -posix_fadvise(op_head(op)->fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+bool reactor_forget(struct io *io, struct io_op *op, int fd) {
+    begin(io, op, fd, run_forget);
+    return submit(io, op);
+}
+
 static int64_t run_truncate(struct io_op *op) {
     return errno_of(ftruncate(op_head(op)->fd, (off_t)worker_op(op)->args[0].number));
 }

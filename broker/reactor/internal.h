@@ -193,6 +193,7 @@ bool reactor_write(struct io *, struct io_op *, int fd, const struct iovec *iov,
                    uint64_t offset, unsigned flags, struct io_disk *disk);
 bool reactor_sync(struct io *, struct io_op *, int fd, unsigned flags);
 bool reactor_sync_fs(struct io *, struct io_op *, int fd);
+bool reactor_forget(struct io *, struct io_op *, int fd);
 bool reactor_truncate(struct io *, struct io_op *, int fd, uint64_t size_bytes);
 bool reactor_allocate(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len);
 bool reactor_rename(struct io *, struct io_op *, const char *from, const char *to);

@@ -232,6 +232,7 @@ const struct io_ops reactor_ops = {
     .write = reactor_write,
     .sync = reactor_sync,
     .sync_fs = reactor_sync_fs,
+    .forget = reactor_forget,
     .truncate = reactor_truncate,
     .allocate = reactor_allocate,
     .rename = reactor_rename,

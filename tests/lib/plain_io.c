@@ -202,6 +202,7 @@ static int64_t perform(struct plain_io *plain, const struct closure *c) {
     case PLAIN_WRITE: return do_write(c);
     case PLAIN_SYNC: return errno_of((c->flags & IO_ALL) ? fsync(c->fd) : fdatasync(c->fd));
     case PLAIN_SYNC_FS: return errno_of(syncfs(c->fd));
+    case PLAIN_FORGET: return -posix_fadvise(c->fd, 0, 0, POSIX_FADV_DONTNEED);
     case PLAIN_TRUNCATE: return errno_of(ftruncate(c->fd, (off_t)c->len));
     case PLAIN_ALLOCATE: return errno_of(fallocate(c->fd, 0, (off_t)c->offset, (off_t)c->len));
     case PLAIN_RENAME: return errno_of(rename(c->path, c->path2));
@@ -264,6 +265,9 @@ static bool plain_sync(struct io *io, struct io_op *op, int fd, unsigned flags) 
 }
 static bool plain_sync_fs(struct io *io, struct io_op *op, int fd) {
     return begin(io, op, &(struct closure){.kind = PLAIN_SYNC_FS, .fd = fd});
+}
+static bool plain_forget(struct io *io, struct io_op *op, int fd) {
+    return begin(io, op, &(struct closure){.kind = PLAIN_FORGET, .fd = fd});
 }
 static bool plain_truncate(struct io *io, struct io_op *op, int fd, uint64_t size_bytes) {
     return begin(io, op, &(struct closure){.kind = PLAIN_TRUNCATE, .fd = fd, .len = size_bytes});
@@ -328,6 +332,7 @@ static const struct io_ops plain_ops = {
     .write = plain_write,
     .sync = plain_sync,
     .sync_fs = plain_sync_fs,
+    .forget = plain_forget,
     .truncate = plain_truncate,
     .allocate = plain_allocate,
     .rename = plain_rename,

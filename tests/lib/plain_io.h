@@ -14,6 +14,7 @@ enum plain_kind {
     PLAIN_WRITE,
     PLAIN_SYNC,
     PLAIN_SYNC_FS,
+    PLAIN_FORGET,
     PLAIN_TRUNCATE,
     PLAIN_ALLOCATE,
     PLAIN_RENAME,

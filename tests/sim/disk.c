@@ -262,6 +262,14 @@ void disk_make_stable(struct disk *disk, struct disk_file *file, uint64_t offset
     stable_size_reaches(inode, offset + len);
 }
 
+void disk_forget(struct disk *disk, struct disk_file *file) {
+    for (uint64_t i = 0; i < file->inode->leaf_count * LEAF_PAGES; i++) {
+        struct page *page = inode_page(file->inode, i);
+        if (page == NULL || list_is_linked(&page->dirty_link)) continue;
+        page_set(disk, &page->current, page->stable);
+    }
+}
+
 int64_t disk_truncate(struct disk *disk, struct disk_file *file, uint64_t size_bytes) {
     struct inode *inode = file->inode;
     if ((file->flags & IO_WRITE) == 0) return -EBADF;

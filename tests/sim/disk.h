@@ -68,6 +68,8 @@ int64_t disk_write(struct disk *disk, struct disk_file *file, const void *buf, s
                    uint64_t offset);
 /** What was just written there is on the device, with the size up to it. */
 void disk_make_stable(struct disk *disk, struct disk_file *file, uint64_t offset, size_t len);
+/** Clean pages are as the device has them. */
+void disk_forget(struct disk *disk, struct disk_file *file);
 int64_t disk_truncate(struct disk *disk, struct disk_file *file, uint64_t size_bytes);
 int64_t disk_allocate(struct disk *disk, struct disk_file *file, uint64_t offset, uint64_t len);
 int64_t disk_rename(struct disk *disk, const char *from, const char *to);

@@ -116,7 +116,7 @@ static struct plan plan_draw(struct prng *prng) {
     int64_t kept = (int64_t)prng_below(prng, 1 << (10 + prng_below(prng, 8)));
     bool deletes = is_tended && strstr(plan.policy, "delete") != NULL;
     plan.retention_bytes = deletes && by_bytes ? kept : -1;
-    plan.retention_ms = deletes && !by_bytes ? kept % 3000 : -1;
+    plan.retention_ms = deletes && !by_bytes ? 1 + kept % 3000 : -1;
     if (is_tended && plan.index_bytes > 400) plan.index_bytes = 40; /* many segments */
     bool dies = plan.dirs > 1 && prng_chance(prng, 1, 3);
     plan.dir_dies_every_us = dies ? SECOND_US / 2 + prng_below(prng, 2 * SECOND_US) : 0;

@@ -15,7 +15,7 @@ static const char *const op_names[OP_KIND_COUNT] = {
     [OP_STAT] = "stat",         [OP_STATFS] = "statfs",       [OP_LOCK] = "lock",
     [OP_DIR_SYNC] = "dir_sync", [OP_CLOSE] = "close",         [OP_CONNECT] = "connect",
     [OP_SEND] = "send",         [OP_SEND_FILE] = "send_file", [OP_RESOLVE] = "resolve",
-    [OP_WORK] = "work",         [OP_STEPS] = "steps",
+    [OP_WORK] = "work",         [OP_STEPS] = "steps",         [OP_FORGET] = "forget",
 };
 
 const char *op_name(enum op_kind kind) { return op_names[kind]; }
@@ -426,6 +426,7 @@ const struct io_ops seam_ops = {
     .write = file_write,
     .sync = file_sync,
     .sync_fs = file_sync_fs,
+    .forget = file_forget,
     .truncate = file_truncate,
     .allocate = file_allocate,
     .rename = file_rename,

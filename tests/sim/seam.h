@@ -28,6 +28,7 @@ enum op_kind {
     OP_WRITE,
     OP_SYNC,
     OP_SYNC_FS,
+    OP_FORGET,
     OP_TRUNCATE,
     OP_ALLOCATE,
     OP_RENAME,
@@ -133,6 +134,7 @@ bool file_write(struct io *, struct io_op *, int fd, const struct iovec *iov, in
                 uint64_t offset, unsigned flags, struct io_disk *disk);
 bool file_sync(struct io *, struct io_op *, int fd, unsigned flags);
 bool file_sync_fs(struct io *, struct io_op *, int fd);
+bool file_forget(struct io *, struct io_op *, int fd);
 bool file_truncate(struct io *, struct io_op *, int fd, uint64_t size_bytes);
 bool file_allocate(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len);
 bool file_rename(struct io *, struct io_op *, const char *from, const char *to);

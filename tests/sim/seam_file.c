@@ -373,6 +373,20 @@ bool file_dir_sync(struct io *base, struct io_op *op, const char *path) {
 
 /* --- the others on an open file --- */
 
+static int64_t forget_execute(struct sim_op *op) {
+    disk_forget(disk_of(op), op->file);
+    return 0;
+}
+
+bool file_forget(struct io *base, struct io_op *op, int fd) {
+    struct sim_io *io = seam_of(base);
+    if (!seam_begin(io)) return false;
+    struct sim_op *new = file_op(io, op, OP_FORGET, fd);
+    if (new->file == NULL) return op_start(new, 1);
+    new->execute = forget_execute;
+    return device_start(new);
+}
+
 static int64_t truncate_execute(struct sim_op *op) {
     if (is_dead(op) || fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
     return disk_truncate(disk_of(op), op->file, op->offset);

@@ -55,6 +55,7 @@ static void round_trip(struct job *job, void *argument) {
     cr_expect_eq(job_sync(job, fd, 0), ST_OK);
     cr_expect_eq(job_sync(job, fd, IO_ALL), ST_OK);
     cr_expect_eq(job_wait(job, io_sync_fs(io, job_op(job), fd)), 0);
+    cr_expect_eq(job_wait(job, io_forget(io, job_op(job), fd)), 0);
     cr_expect_eq(job_truncate(job, fd, 5), ST_OK);
     struct io_stat stat;
     cr_expect_eq(job_stat(job, path, &stat), ST_OK);
@@ -368,6 +369,7 @@ static void failing(struct job *job, void *argument) {
     cr_expect_eq(job_wait(job, io_sync(io, job_op(job), 999, 0)), -EBADF);
     cr_expect_eq(job_truncate(job, 999, 1), ST_IO);
     cr_expect_eq(job_wait(job, io_sync_fs(io, job_op(job), 999)), -EBADF);
+    cr_expect_eq(job_wait(job, io_forget(io, job_op(job), 999)), -EBADF);
     cr_expect_eq(job_lock(job, 999), ST_IO);
     int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
     cr_expect_eq(write_all(job, fd, &x, 1, 0, 0, NULL), -ENOSPC);

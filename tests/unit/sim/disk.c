@@ -244,6 +244,30 @@ Test(disk, a_failed_sync_is_told_once_to_everybody_who_has_the_file_open) {
     teardown();
 }
 
+Test(disk, what_a_failed_sync_lost_is_read_until_it_is_forgotten) {
+    uint64_t lost = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        setup(seed);
+        struct disk_file *file = NULL;
+        disk_close(disk, create("/f"));
+        sync_root();
+        cr_assert_eq(disk_open(disk, "/f", IO_READ | IO_WRITE, 0, 1, &file), 0);
+        disk_write(disk, file, ones, BIG, 0);
+        disk_sync_end(disk, disk_sync_begin(disk, file), false);
+        disk_forget(disk, file);
+        sync_file(file); /* what is still dirty */
+        cr_assert_eq(disk_read(disk, file, got, BIG, 0), BIG);
+        bool is_lost = !all(got, BIG, 1);
+        lost += is_lost;
+        disk_close(disk, file);
+        disk_power_cut(disk);
+        int64_t size = contents("/f");
+        cr_expect_eq(size == BIG && all(got, BIG, 1), !is_lost, "what was read is there");
+        teardown();
+    }
+    cr_expect_gt(lost, 0);
+}
+
 Test(disk, refuses_as_a_file_system_does) {
     setup(1);
     disk_mkdir(disk, "/d", 0700);
