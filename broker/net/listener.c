@@ -95,20 +95,14 @@ void listeners_accept(struct shard *shard) {
     }
 }
 
-static void on_closed(struct io_op *op) {
-    struct listening *listening = CONTAINER_OF(op, struct listening, close_op);
-    MEM_FREE(listening->shard->mem, listening);
-}
-
-void listeners_close(struct shard *shard) {
+void listeners_close(struct job *job, struct shard *shard) {
+    io_timer_clear(shard->io, &shard->idle_timer);
     for (struct list *node; (node = list_pop_front(&shard->listening)) != NULL;) {
         struct listening *listening = CONTAINER_OF(node, struct listening, link);
         if (listening->is_accepting) io_accept_stop(shard->io, &listening->acceptor);
-        listening->close_op.done = on_closed;
-        if (io_close(shard->io, &listening->close_op, listening->fd))
-            on_closed(&listening->close_op);
+        job_close(job, listening->fd);
+        MEM_FREE(shard->mem, listening);
     }
-    io_timer_clear(shard->io, &shard->idle_timer);
 }
 
 static void on_idle_check(struct io_timer *timer) {

@@ -8,7 +8,6 @@ struct listening {
     struct list link; /* in shard->listening */
     struct shard *shard;
     struct io_acceptor acceptor;
-    struct io_op close_op;
     uint32_t index; /* of the listener in the configuration */
     int fd;
     bool is_accepting;
@@ -24,7 +23,7 @@ MUST_CHECK enum status listeners_open(struct shard *shard, uint16_t *ports, stru
                                       struct str *ret_message);
 /** Serves those who connect: once everything is there that requests need. */
 void listeners_accept(struct shard *shard);
-/** No more connections. */
-void listeners_close(struct shard *shard);
+/** No more connections; nothing of a listener is left afterwards. */
+void listeners_close(struct job *job, struct shard *shard);
 /** Closes what was idle for connections.max.idle.ms, from now on. */
 void listeners_watch_idle(struct shard *shard);

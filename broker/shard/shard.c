@@ -179,7 +179,7 @@ void shard_close_connections(struct job *job, struct shard *shard) {
     housekeeping_stop(job, shard);
     moves_stop(job, shard);
     flushing_stop(shard);
-    listeners_close(shard);
+    listeners_close(job, shard);
     group_service_stop(shard); /* what waits there belongs to connections */
     LIST_EACH(&shard->connection_list, node)
     connection_close(CONTAINER_OF(node, struct connection, link));
