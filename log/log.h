@@ -173,6 +173,7 @@ struct log_read {
     enum status
         status; /* ST_RANGE: offset below log_start or above log_end; ST_CORRUPT: a hole; ST_IO.
                  * ST_OK with bytes == 0: nothing at or above offset that lies below upper_offset */
+    int64_t hole_end;        /* with ST_CORRUPT: the first offset behind the hole; -1: not known */
     struct segment *segment; /* shared: log_read_release gives it back; NULL when bytes == 0 */
     int file;                /* descriptor, valid as long as the segment is held */
     uint64_t position;       /* where the first batch that holds `offset` starts */

@@ -323,7 +323,11 @@ static enum step place(struct log_read *read) {
         s->buffer_len = 0;
     }
     struct segment *segment = s->segment;
-    if (segment_hole_of(segment, s->wanted) != NULL) return end(read, ST_CORRUPT);
+    const struct hole *hole = segment_hole_of(segment, s->wanted);
+    if (hole != NULL) {
+        read->hole_end = hole->end_offset;
+        return end(read, ST_CORRUPT);
+    }
     if (!s->has_file) return want_file(read);
     const struct recent_batch *recent =
         segment == log_active(log) ? recent_find(log, s->wanted) : NULL;
@@ -556,6 +560,7 @@ bool log_read_start(struct log *log, struct log_read *read) {
     read->segment = NULL;
     read->bytes = 0;
     read->status = ST_OK;
+    read->hole_end = -1;
     if (log_is_offline(log)) {
         read->status = ST_IO;
         return true;

@@ -60,7 +60,7 @@ bool names_keep(struct mem *mem, struct names *own, const struct str *items, int
     bool done = is_same || copy_names(mem, sorted, kept, &copy);
     mem_free(mem, sorted, ((size_t)count + 1) * sizeof *sorted);
     if (is_same || !done) return done;
-    *ret_changed = own->count > 0 || copy.count > 0;
+    *ret_changed = *ret_changed || own->count > 0 || copy.count > 0;
     names_free(mem, own);
     *own = copy;
     return true;

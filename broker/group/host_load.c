@@ -1,7 +1,7 @@
 /* broker/group/host_load.c - a coordinator out of its log. One job of the shard reads the logs of
  * the partitions that came online, one after the other, in slices; requests meanwhile are told that
- * it loads. A batch that is damaged ends the load: what would follow from skipping it is offsets
- * that go back. Source: org.apache.kafka.coordinator.common.runtime.CoordinatorLoaderImpl. */
+ * it loads. A hole is stepped over: what a power cut left of batches that were never acknowledged
+ * must not keep the groups behind it for ever. Damage without a known end ends the load. Source: org.apache.kafka.coordinator.common.runtime.CoordinatorLoaderImpl. */
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/group/host.h"
@@ -115,6 +115,12 @@ static enum status load_range(struct loading *l) {
         job_suspend(l->job);
     }
     struct log_read *read = &reading.read;
+    if (read->status == ST_CORRUPT && read->hole_end > l->offset) {
+        LOG_ERROR("groups", "event=hole-skipped partition=%d from=%lld to=%lld", l->host->index,
+                  (long long)l->offset, (long long)read->hole_end);
+        l->offset = read->hole_end;
+        return ST_OK;
+    }
     if (read->status != ST_OK) return read->status;
     if (read->bytes == 0) { /* what compaction left of the end: nothing */
         l->offset = l->end;

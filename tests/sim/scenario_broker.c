@@ -736,11 +736,6 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     }
     if (s->plan.fills) faults.disk.full_every_us = 50000 + (uint32_t)prng_below(&prng, 1000000);
     s->plan.sync_us = faults.disk.sync_us;
-    if (s->plan.cuts_after_load) { /* with holes no coordinator loads: docs/groups.md */
-        faults.disk.lose_weight = 1;
-        faults.disk.keep_weight = faults.disk.tear_weight = 0;
-        faults.disk.writeback = 0;
-    }
     if (s->plan.retains) faults.process.step_every_us = 200000; /* what makes offsets old */
     s->world = world_new(seed, &faults);
     s->world->trace = trace;

@@ -136,6 +136,7 @@ static void expect_hole(struct fixture *fx, int64_t first, int64_t end, const ch
         struct log_read read;
         fixture_read(fx, &read, offset, log_end(fx->log), 1000, true);
         cr_expect_eq(read.status, ST_CORRUPT, "%s: offset %ld", row, (long)offset);
+        cr_expect_eq(read.hole_end, end, "%s: offset %ld", row, (long)offset);
         log_read_release(&read);
     }
     cr_expect_eq(fixture_consume(fx, end, &st), log_end(fx->log), "%s", row);
