@@ -1,7 +1,8 @@
 /* broker/group/host_load.c - a coordinator out of its log. One job of the shard reads the logs of
  * the partitions that came online, one after the other, in slices; requests meanwhile are told that
  * it loads. A hole is stepped over: what a power cut left of batches that were never acknowledged
- * must not keep the groups behind it for ever. Damage without a known end ends the load. Source: org.apache.kafka.coordinator.common.runtime.CoordinatorLoaderImpl. */
+ * must not keep the groups behind it for ever. Damage without a known end ends the load.
+ * Source: org.apache.kafka.coordinator.common.runtime.CoordinatorLoaderImpl. */
 #include "base/assert.h"
 #include "base/logging.h"
 #include "broker/group/host.h"

@@ -400,6 +400,11 @@ def judge_loss(touched, kind, topic, wanted, why, got, outcomes):
 
 # ---- damage ----
 
+def differs(directory, file, octets):
+    with open(os.path.join(directory, file), "rb") as opened:
+        return opened.read() != octets
+
+
 def damage_file(state, copy, file, damage, at, rng):
     """Does it; the touched range of octets, and another file that was touched."""
     path = os.path.join(copy, file)
@@ -430,9 +435,10 @@ def damage_file(state, copy, file, damage, at, rng):
         octets[to:to + len(block)] = block
         touched = (to, to + len(block))
     else:
-        others = [f for f in state.kinds[state.kind_of[file]] if f != file]
+        others = [f for f in state.kinds[state.kind_of[file]] if differs(copy, f, before)]
         if not others and os.path.dirname(file) == "":  # the small ones at the root
-            others = [f for f in state.kind_of if f != file and os.path.dirname(f) == ""]
+            others = [f for f in state.kind_of
+                      if os.path.dirname(f) == "" and differs(copy, f, before)]
         if not others:
             return None
         other = rng.choice(others)
