@@ -46,7 +46,7 @@ struct log_dir {
     /** An append that waits for room found none. NULL: nobody makes any. */
     void (*on_full)(struct log_dir *dir);
     uint64_t full_count; /* appends that found no room */
-    bool is_unclean;     /* a log could not be closed for lack of room: no clean stop */
+    enum status unclean; /* why a log of it was not left in order, so that no stop is clean */
     void *owner;
     /* sync rounds, private to log/rounds.c */
     struct list dirty;

@@ -116,6 +116,8 @@ void log_let_go(struct log *log);
 /** The directory failed: this log goes offline, its queue is refused, owner and directory are told
  * once. */
 void log_fail(struct log *log, enum status why);
+/** This log alone: its directory is sound, but the log cannot go on. */
+void log_fail_alone(struct log *log, enum status why);
 
 /** A write or a sync failed while none of its logs was at hand: the directory goes offline. */
 void log_dir_fail(struct log_dir *dir, enum status why);

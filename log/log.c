@@ -120,16 +120,24 @@ void log_abandon(struct log *log) {
     log_let_go(log);
 }
 
-void log_fail(struct log *log, enum status why) {
-    struct log_dir *dir = log->dir;
-    bool first_of_dir = !dir->offline, first_of_log = !log->offline;
-    dir->offline = true;
+void log_fail_alone(struct log *log, enum status why) {
+    bool first_of_log = !log->offline;
     log->offline = true;
+    if (log->dir->unclean == ST_OK) log->dir->unclean = why;
     log_hold(log);
     if (first_of_log)
         LOG_ERROR("log", "log is offline: log=%s reason=\"%s\"", log->path, status_name(why));
     append_fail_queue(log);
     if (first_of_log && !log->abandoned) log->owner->on_offline(log->owner);
+    log_let_go(log);
+}
+
+void log_fail(struct log *log, enum status why) {
+    struct log_dir *dir = log->dir;
+    bool first_of_dir = !dir->offline;
+    dir->offline = true;
+    log_hold(log);
+    log_fail_alone(log, why);
     if (first_of_dir && dir->on_failure != NULL) dir->on_failure(dir, why);
     log_let_go(log);
 }

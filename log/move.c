@@ -343,7 +343,7 @@ static enum status put_away(struct job *job, struct log *log, struct log_dir *di
  * so nothing is appended unless it is gone. */
 static void take_back(struct mover *m) {
     enum status st = put_away(m->job, m->log, m->move->to, m->plain);
-    if (st != ST_OK) log_fail(m->log, st);
+    if (st != ST_OK) log_fail_alone(m->log, st);
 }
 
 static enum status take_name(struct mover *m) {

@@ -518,6 +518,16 @@ static void unlock_dirs(struct job *job, struct broker *broker) {
     }
 }
 
+/* Why a directory was not left in order, as any shard has it; ST_OK: it was. */
+static enum status unclean_of(const struct broker *broker, uint32_t dir) {
+    enum status why = ST_OK;
+    for (uint32_t s = 0; s < broker->shard_count; s++) {
+        if (broker->shards[s]->dirs[dir].unclean != ST_OK)
+            why = broker->shards[s]->dirs[dir].unclean;
+    }
+    return why;
+}
+
 static enum status stop(struct job *job, struct lifecycle *life) {
     struct broker *broker = life->broker;
     struct str message;
@@ -535,11 +545,11 @@ static enum status stop(struct job *job, struct lifecycle *life) {
     enum status st = publisher_close(job, broker->publisher);
     if (st == ST_OK) st = checkpoints_write(job, broker);
     for (uint32_t i = 0; i < broker->dir_count && st == ST_OK && life->stop_status == ST_OK; i++) {
-        if (broker->dirs[i].failed) continue;
-        for (uint32_t s = 0; s < broker->shard_count; s++)
-            if (broker->shards[s]->dirs[i].is_unclean) st = ST_NO_SPACE;
-        if (st != ST_OK) break;
-        st = log_dir_write_clean_marker(job, broker->dirs[i].path, broker_epoch);
+        enum status unclean = unclean_of(broker, i);
+        if (broker->dirs[i].failed || unclean == ST_IO) continue;
+        st = unclean == ST_OK
+                 ? log_dir_write_clean_marker(job, broker->dirs[i].path, broker_epoch)
+                 : unclean;
         /* It alone was not left in order, and is recovered by the next start. */
         if (st == ST_IO && i != broker->metadata_dir) st = ST_OK;
     }

@@ -73,11 +73,8 @@ static void begin(struct move_fixture *m) {
     cr_assert_eq(mkdir(m->to_path, 0755), 0);
     log_dir_init(&m->to, &m->fx.plain.io, &m->fx.plain.jobs, str_of(m->to_path));
     m->to.on_failure = on_to_failure;
-    m->move = (struct log_move){.to = &m->to,
-                                .may_go_on = may_go_on,
-                                .pace = pace,
-                                .prepare = prepare,
-                                .decide = decide};
+    m->move = (struct log_move){
+        .to = &m->to, .may_go_on = may_go_on, .pace = pace, .prepare = prepare, .decide = decide};
     m->fx.config.segment_bytes = 1700; /* ten batches */
     m->fx.config.index_interval_bytes = 300;
     cr_assert_eq(fixture_open(&m->fx), ST_OK);
@@ -276,11 +273,12 @@ Test(move, without_a_decision_the_log_stays_and_the_copy_loses_its_name) {
     finish(&m);
 }
 
-/* One operation in the new directory fails: `fail_at`, counted from 1. */
+/* One operation in the new directory fails: `fail_at`, counted from 1; or all from there on. */
 struct failing {
     struct move_fixture *m;
     uint32_t count, fail_at;
     int error;
+    bool for_good;
 };
 static struct failing failing;
 static int fail_there(struct plain_io *plain, const struct plain_call *call) {
@@ -293,16 +291,18 @@ static int fail_there(struct plain_io *plain, const struct plain_call *call) {
     }
     bool is_there = strstr(name, "/to/") != NULL || strcmp(name, failing.m->to_path) == 0;
     if (call->kind == PLAIN_STAT || call->kind == PLAIN_CLOSE || !is_there) return 0;
-    return ++failing.count == failing.fail_at ? -failing.error : 0;
+    uint32_t at = ++failing.count;
+    bool fails = at == failing.fail_at || (failing.for_good && at > failing.fail_at);
+    return fails ? -failing.error : 0;
 }
 
-static void fail_each(int error, enum status want, bool goes_offline) {
+static void fail_each(int error, enum status want, bool goes_offline, bool for_good) {
     uint32_t failed = 0;
     for (uint32_t at = 1; at < 200; at++) {
         struct move_fixture m;
         begin(&m);
         fixture_fill(&m.fx, 35);
-        failing = (struct failing){.m = &m, .fail_at = at, .error = error};
+        failing = (struct failing){.m = &m, .fail_at = at, .error = error, .for_good = for_good};
         m.fx.plain.fault = fail_there;
         enum status st = go(&m), read_status;
         m.fx.plain.fault = NULL;
@@ -315,6 +315,7 @@ static void fail_each(int error, enum status want, bool goes_offline) {
         cr_expect(st == want || (st == ST_OK && m.failures == 0), "at %u: %s", at, status_name(st));
         cr_expect_eq(m.to.offline, goes_offline && st != ST_OK, "at %u", at);
         cr_expect_eq(m.failures, m.to.offline, "at %u", at);
+        cr_expect_not(m.fx.dir.offline, "at %u: the old one did not fail", at);
         if (!log_is_offline(m.fx.log)) { /* otherwise nothing is promised any more */
             cr_assert_eq(fixture_append(&m.fx, 1, 100, 9000), ST_OK, "at %u", at);
             cr_expect_eq(fixture_consume(&m.fx, 0, &read_status), 36, "at %u", at);
@@ -324,7 +325,8 @@ static void fail_each(int error, enum status want, bool goes_offline) {
     cr_expect_gt(failed, 20);
 }
 
-Test(move, a_new_directory_that_fails_goes_offline_alone) { fail_each(EIO, ST_IO, true); }
+Test(move, a_new_directory_that_fails_goes_offline_alone) { fail_each(EIO, ST_IO, true, false); }
+Test(move, a_new_directory_that_dies_goes_offline_alone) { fail_each(EIO, ST_IO, true, true); }
 Test(move, a_new_directory_that_is_full_ends_the_move_and_nothing_else) {
-    fail_each(ENOSPC, ST_NO_SPACE, false);
+    fail_each(ENOSPC, ST_NO_SPACE, false, false);
 }
