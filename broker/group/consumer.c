@@ -22,18 +22,13 @@ static int by_id(const void *a, const void *b) {
                    (*(struct consumer_member *const *)b)->id);
 }
 
-struct consumer_member **consumer_members(const struct consumer *g, struct arena *arena) {
+struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena) {
     struct consumer_member **all = arena_array(arena, g->members.count, sizeof(void *));
     size_t count = 0;
     if (all == NULL) return NULL;
     for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;)
         all[count++] = CONTAINER_OF(n, struct consumer_member, node);
-    return all;
-}
-
-struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena) {
-    struct consumer_member **all = consumer_members(g, arena);
-    if (all != NULL && g->members.count > 1) qsort(all, g->members.count, sizeof(void *), by_id);
+    if (count > 1) qsort(all, count, sizeof(void *), by_id);
     return all;
 }
 
@@ -170,6 +165,7 @@ static void free_body(struct group_body *body) {
     map_release(&g->statics);
     map_release(&g->owners);
     map_release(&g->regexes);
+    map_release(&g->subscriptions);
     MEM_FREE(mem, g);
 }
 
@@ -203,6 +199,7 @@ struct group_body *consumer_new(struct group *group) {
     map_init(&g->statics, mem);
     map_init(&g->owners, mem);
     map_init(&g->regexes, mem);
+    map_init(&g->subscriptions, mem);
     consumer_assign_timer_init(g);
     return &g->body;
 }

@@ -44,13 +44,20 @@ struct names {
     size_t block_bytes;
 };
 
+/* What members are subscribed to by name; those who are to the same share it. */
+struct subscription {
+    struct map_node node; /* in consumer->subscriptions, by its names; without any there is none */
+    uint32_t member_count;
+    struct names names;
+};
+
 struct consumer_member {
     struct map_node node;        /* in consumer->members, by id */
     struct map_node static_node; /* in consumer->statics, by instance id, when it has one */
     struct consumer *owner;
     struct str id, instance_id, rack_id, client_id, client_host; /* own copies; may be null: 2, 3 */
     struct str assignor, regex;                                  /* own copies; may be null */
-    struct names topics;                                         /* subscribed to by name */
+    struct subscription *subscription; /* to topics by name: shared; NULL: to none */
     /* of a member that speaks the classic protocol; NULL: it does not */
     struct classic_protocol *protocols; /* one block with all its octets */
     int32_t protocol_count;
@@ -89,7 +96,7 @@ struct consumer {
     int32_t epoch, target_epoch;
     int64_t metadata_hash;
     int64_t target_timestamp_ms; /* when the assignor ran last; 0: the record does not say */
-    struct map members, statics, owners, regexes;
+    struct map members, statics, owners, regexes, subscriptions;
     /* volatile */
     int64_t image_offset;   /* of the image that metadata_hash was worked out on; -1: none */
     uint64_t assigned_us;   /* monotonic, when the assignor ran last; 0: not in this process */
@@ -108,9 +115,8 @@ struct group_body *consumer_new(struct group *group);
 /* --- the group (consumer.c) --- */
 
 const char *consumer_state_name(const struct consumer *g);
-/** All members, in no order; arena, NULL without memory. */
-struct consumer_member **consumer_members(const struct consumer *g, struct arena *arena);
-/** Sorted by id: for everything whose order must not come from hashes. */
+/** All members sorted by id: for everything whose order must not come from hashes. Arena; NULL
+ * without memory. */
 struct consumer_member **consumer_members_sorted(const struct consumer *g, struct arena *arena);
 /** A failed emission leaves state that the log does not have: the coordinator is loaded again. */
 void consumer_emitted(struct consumer *g, enum status st);
@@ -143,12 +149,22 @@ const struct consumer_member *consumer_owner(const struct consumer *g,
                                              struct group_partition partition);
 /** Replaces an own text; *ret_changed is set when it differs, left alone otherwise. */
 bool consumer_set_text(struct consumer *g, struct str *own, struct str text, bool *ret_changed);
+
+/* --- topics (consumer_topics.c) --- */
+
 /** A sorted copy of a list replaces the own one; *ret_changed is set when it differs, left alone
  * otherwise. */
 bool names_keep(struct mem *mem, struct names *own, const struct str *items, int32_t count,
                 bool *ret_changed);
 void names_free(struct mem *mem, struct names *own);
 bool names_have(const struct names *own, struct str name);
+/** Sorted, each once; of a member that is subscribed to none by name an empty list. */
+const struct names *consumer_topics(const struct consumer_member *m);
+/** Instead of what it was subscribed to by name; *ret_changed as names_keep. false: no memory, and
+ * nothing has changed. */
+bool consumer_subscribe(struct consumer *g, struct consumer_member *m, const struct str *items,
+                        int32_t count, bool *ret_changed);
+void consumer_unsubscribe(struct consumer *g, struct consumer_member *m);
 
 /* --- heartbeats (consumer_heartbeat.c) --- */
 

@@ -124,8 +124,8 @@ static bool update(struct consumer *g, struct consumer_member *m, const struct g
                 consumer_set_text(g, &m->client_id, ticket->client_id, ret_changed) &&
                 consumer_set_text(g, &m->client_host, ticket->client_host, ret_changed) &&
                 consumer_set_text(g, &m->regex, STR_NULL, ret_subscribed) &&
-                names_keep(g->coordinator->mem, &m->topics, subscription->topics,
-                           subscription->topics_count, ret_subscribed);
+                consumer_subscribe(g, m, subscription->topics, subscription->topics_count,
+                                   ret_subscribed);
     if (done && in->group_instance_id.ptr != NULL && m->instance_id.ptr == NULL)
         done = consumer_set_instance(g, m, in->group_instance_id);
     *ret_changed = *ret_changed || *ret_subscribed;

@@ -51,7 +51,7 @@ static enum status take_member(struct consumer *g, const struct classic *from,
                 consumer_set_text(g, &m->client_id, old->client_id, &changed) &&
                 consumer_set_text(g, &m->client_host, old->client_host, &changed) &&
                 consumer_set_text(g, &m->rack_id, s.rack_id, &changed) &&
-                names_keep(c->mem, &m->topics, s.topics, s.topics_count, &changed) &&
+                consumer_subscribe(g, m, s.topics, s.topics_count, &changed) &&
                 consumer_set_protocols(g, m, protocols, old->protocol_count, &changed) &&
                 partition_set_keep(c->mem, &m->target, &owned) &&
                 consumer_set_owned(g, m, &owned, &none);

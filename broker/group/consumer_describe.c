@@ -39,11 +39,12 @@ static bool put_member(const struct coordinator *c, const struct consumer_member
     out->member_epoch = m->epoch;
     out->client_id = arena_str(arena, m->client_id);
     out->client_host = arena_str(arena, m->client_host);
-    out->subscribed_topic_names = arena_array(arena, m->topics.count, sizeof(struct str));
+    const struct names *topics = consumer_topics(m);
+    out->subscribed_topic_names = arena_array(arena, topics->count, sizeof(struct str));
     if (out->subscribed_topic_names == NULL) return false;
-    out->subscribed_topic_names_count = (int32_t)m->topics.count;
-    for (uint32_t i = 0; i < m->topics.count; i++)
-        out->subscribed_topic_names[i] = arena_str(arena, m->topics.items[i]);
+    out->subscribed_topic_names_count = (int32_t)topics->count;
+    for (uint32_t i = 0; i < topics->count; i++)
+        out->subscribed_topic_names[i] = arena_str(arena, topics->items[i]);
     out->subscribed_topic_regex = arena_str(arena, m->regex);
     out->member_type = m->protocols != NULL ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER;
     return out->member_id.ptr != NULL && out->client_id.ptr != NULL &&

@@ -251,8 +251,8 @@ static struct consumer_member *find_member(struct beat *b) {
 
 static bool update_topics(struct beat *b, struct consumer_member *m, bool *ret_changed) {
     if (b->in->subscribed_topic_names_count < 0) return true;
-    return names_keep(b->c->mem, &m->topics, b->in->subscribed_topic_names,
-                      b->in->subscribed_topic_names_count, ret_changed);
+    return consumer_subscribe(b->g, m, b->in->subscribed_topic_names,
+                              b->in->subscribed_topic_names_count, ret_changed);
 }
 
 /* An empty expression takes the old one back. */

@@ -1,79 +1,7 @@
 /* broker/group/consumer_member.c - members, what they own, and who owns a partition. */
-#include <stdlib.h>
 #include "base/assert.h"
 #include "broker/group/classic.h"
 #include "broker/group/consumer.h"
-
-/* --- names --- */
-
-static int by_text(const void *a, const void *b) {
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-/* Sorted, each once, borrowed; NULL without memory. */
-static struct str *order_names(struct mem *mem, const struct str *items, int32_t count,
-                               uint32_t *ret_kept) {
-    struct str *sorted = mem_alloc(mem, ((size_t)count + 1) * sizeof *sorted);
-    uint32_t kept = 0;
-    if (sorted == NULL) return NULL;
-    if (count > 0) memcpy(sorted, items, (size_t)count * sizeof *sorted);
-    if (count > 1) qsort(sorted, (size_t)count, sizeof *sorted, by_text);
-    for (int32_t i = 0; i < count; i++) {
-        if (kept == 0 || !str_eq(sorted[kept - 1], sorted[i])) sorted[kept++] = sorted[i];
-    }
-    *ret_kept = kept;
-    return sorted;
-}
-
-static bool copy_names(struct mem *mem, const struct str *items, uint32_t count,
-                       struct names *ret_names) {
-    size_t bytes = count * sizeof *items + 1;
-    for (uint32_t i = 0; i < count; i++) bytes += items[i].len;
-    struct str *copy = mem_alloc(mem, bytes);
-    if (copy == NULL) return false;
-    char *at = (char *)&copy[count];
-    for (uint32_t i = 0; i < count; i++) {
-        if (items[i].len > 0) memcpy(at, items[i].ptr, items[i].len);
-        copy[i] = (struct str){at, items[i].len};
-        at += items[i].len;
-    }
-    *ret_names = (struct names){copy, count, bytes};
-    return true;
-}
-
-static bool same_names(const struct names *own, const struct str *sorted, uint32_t count) {
-    if (own->items == NULL || own->count != count) return false;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!str_eq(own->items[i], sorted[i])) return false;
-    }
-    return true;
-}
-
-bool names_keep(struct mem *mem, struct names *own, const struct str *items, int32_t count,
-                bool *ret_changed) {
-    uint32_t kept = 0;
-    count = MAX(count, 0);
-    struct str *sorted = order_names(mem, items, count, &kept);
-    struct names copy = {0};
-    if (sorted == NULL) return false;
-    bool is_same = same_names(own, sorted, kept);
-    bool done = is_same || copy_names(mem, sorted, kept, &copy);
-    mem_free(mem, sorted, ((size_t)count + 1) * sizeof *sorted);
-    if (is_same || !done) return done;
-    *ret_changed = *ret_changed || own->count > 0 || copy.count > 0;
-    names_free(mem, own);
-    *own = copy;
-    return true;
-}
-
-void names_free(struct mem *mem, struct names *own) {
-    if (own->items != NULL) mem_free(mem, own->items, own->block_bytes);
-    *own = (struct names){0};
-}
-
-bool names_have(const struct names *own, struct str name) {
-    return own->count > 0 && bsearch(&name, own->items, own->count, sizeof name, by_text) != NULL;
-}
 
 /* --- texts --- */
 
@@ -166,7 +94,7 @@ void consumer_remove(struct consumer *g, struct consumer_member *m) {
     group_text_free(mem, &m->client_host);
     group_text_free(mem, &m->assignor);
     group_text_free(mem, &m->regex);
-    names_free(mem, &m->topics);
+    consumer_unsubscribe(g, m);
     if (m->protocols != NULL) mem_free(mem, m->protocols, m->protocols_bytes);
     partition_set_free(mem, &m->target);
     MEM_FREE(mem, m);
@@ -217,7 +145,8 @@ struct consumer_member *consumer_replace(struct consumer *g, struct consumer_mem
     if (m == NULL) return NULL;
     bool done =
         partition_set_keep(mem, &m->target, &old->target) &&
-        names_keep(mem, &m->topics, old->topics.items, (int32_t)old->topics.count, &changed) &&
+        consumer_subscribe(g, m, consumer_topics(old)->items, (int32_t)consumer_topics(old)->count,
+                           &changed) &&
         consumer_set_text(g, &m->rack_id, old->rack_id, &changed) &&
         consumer_set_text(g, &m->client_id, old->client_id, &changed) &&
         consumer_set_text(g, &m->client_host, old->client_host, &changed) &&

@@ -51,8 +51,8 @@ enum status consumer_write_member(struct consumer *g, const struct consumer_memb
     value.rack_id = m->rack_id;
     value.client_id = m->client_id;
     value.client_host = m->client_host;
-    value.subscribed_topic_names = m->topics.items;
-    value.subscribed_topic_names_count = (int32_t)m->topics.count;
+    value.subscribed_topic_names = consumer_topics(m)->items;
+    value.subscribed_topic_names_count = (int32_t)consumer_topics(m)->count;
     value.subscribed_topic_regex = m->regex;
     value.rebalance_timeout_ms = m->rebalance_timeout_ms;
     value.server_assignor = m->assignor;
@@ -266,8 +266,8 @@ static enum status replay_member(struct consumer *g, struct str id, struct bytes
                 consumer_set_text(g, &m->client_host, v.client_host, &changed) &&
                 consumer_set_text(g, &m->regex, v.subscribed_topic_regex, &changed) &&
                 consumer_set_text(g, &m->assignor, v.server_assignor, &changed) &&
-                names_keep(g->coordinator->mem, &m->topics, v.subscribed_topic_names,
-                           v.subscribed_topic_names_count, &changed);
+                consumer_subscribe(g, m, v.subscribed_topic_names, v.subscribed_topic_names_count,
+                                   &changed);
     return done ? ST_OK : ST_NOMEM;
 }
 
@@ -430,7 +430,7 @@ static void dump_member(struct strbuf *out, const struct consumer_member *m) {
     strbuf_add_json(out, m->instance_id);
     strbuf_printf(out, " regex=");
     strbuf_add_json(out, m->regex);
-    dump_names(out, "topics", &m->topics);
+    dump_names(out, "topics", consumer_topics(m));
     for (int32_t i = 0; i < m->protocol_count; i++)
         strbuf_printf(out, " %.*s:%zu", STR_ARG(m->protocols[i].name),
                       m->protocols[i].metadata.len);

@@ -129,7 +129,8 @@ bool consumer_is_subscribed(const struct group *group, struct str topic) {
     const struct consumer *g = consumer_of(group);
     for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;) {
         const struct consumer_member *m = CONTAINER_OF(n, struct consumer_member, node);
-        if (names_have(&m->topics, topic) || names_have(regex_topics(g, m), topic)) return true;
+        if (names_have(consumer_topics(m), topic) || names_have(regex_topics(g, m), topic))
+            return true;
     }
     return false;
 }
@@ -155,17 +156,9 @@ static int by_number(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
-static bool same_list(const struct names *a, const struct names *b) {
-    if (a->count != b->count) return false;
-    for (uint32_t i = 0; i < a->count; i++) {
-        if (!str_eq(a->items[i], b->items[i])) return false;
-    }
-    return true;
-}
-
 static bool same_subscription(const struct consumer *g, const struct consumer_member *a,
                               const struct consumer_member *b) {
-    return same_list(&a->topics, &b->topics) && same_list(regex_topics(g, a), regex_topics(g, b));
+    return a->subscription == b->subscription && regex_topics(g, a) == regex_topics(g, b);
 }
 
 /* The topics that are there, of one list of names. */
@@ -178,21 +171,22 @@ static uint32_t add_topics(const struct consumer *g, const struct names *names,
     return count;
 }
 
-/* All topics that any member is subscribed to. Members in a row that are subscribed to the same, as
- * most are, are looked at once. */
-static bool gather_topics(const struct consumer *g, struct view *v, struct arena *arena) {
+/* All topics that any member is subscribed to. */
+static bool gather_topics(const struct consumer *g, struct view *v) {
     size_t most = 0;
-    for (uint32_t i = 0; i < v->member_count; i++) {
-        if (i > 0 && same_subscription(g, v->members[i - 1], v->members[i])) continue;
-        most += v->members[i]->topics.count + regex_topics(g, v->members[i])->count;
-    }
-    v->topics = arena_array(arena, most, sizeof *v->topics);
-    if (v->topics == NULL) return false;
     uint32_t count = 0, kept = 0;
-    for (uint32_t i = 0; i < v->member_count; i++) {
-        if (i > 0 && same_subscription(g, v->members[i - 1], v->members[i])) continue;
-        count = add_topics(g, &v->members[i]->topics, v->topics, count);
-        count = add_topics(g, regex_topics(g, v->members[i]), v->topics, count);
+    for (struct map_node *n = NULL; (n = map_next(&g->subscriptions, n)) != NULL;)
+        most += CONTAINER_OF(n, struct subscription, node)->names.count;
+    for (struct map_node *n = NULL; (n = map_next(&g->regexes, n)) != NULL;)
+        most += CONTAINER_OF(n, struct consumer_regex, node)->topics.count;
+    *v = (struct view){.topics =
+                           arena_array(&g->coordinator->fx->arena, most, sizeof *v->topics)};
+    if (v->topics == NULL) return false;
+    for (struct map_node *n = NULL; (n = map_next(&g->subscriptions, n)) != NULL;)
+        count = add_topics(g, &CONTAINER_OF(n, struct subscription, node)->names, v->topics, count);
+    for (struct map_node *n = NULL; (n = map_next(&g->regexes, n)) != NULL;) {
+        count = add_topics(g, &CONTAINER_OF(n, struct consumer_regex, node)->topics, v->topics,
+                           count);
     }
     if (count > 1) qsort(v->topics, count, sizeof *v->topics, topic_by_id);
     for (uint32_t i = 0; i < count; i++) {
@@ -201,13 +195,6 @@ static bool gather_topics(const struct consumer *g, struct view *v, struct arena
     }
     v->topic_count = kept;
     return true;
-}
-
-/* Every join asks for the topics: of a large group it sorts no members for it. members: arena. */
-static bool view_topics(const struct consumer *g, struct view *v,
-                        struct consumer_member **members) {
-    *v = (struct view){.members = members, .member_count = (uint32_t)g->members.count};
-    return members != NULL && gather_topics(g, v, &g->coordinator->fx->arena);
 }
 
 static uint32_t add_indexes(const struct consumer *g, const struct view *v,
@@ -226,12 +213,12 @@ static uint32_t add_indexes(const struct consumer *g, const struct view *v,
 
 static bool subscribe(const struct consumer *g, const struct view *v,
                       const struct consumer_member *m, struct assign_member *out) {
-    const struct names *more = regex_topics(g, m);
+    const struct names *own = consumer_topics(m), *more = regex_topics(g, m);
     uint32_t *indexes =
-        arena_array(&g->coordinator->fx->arena, (size_t)m->topics.count + more->count, 4);
+        arena_array(&g->coordinator->fx->arena, (size_t)own->count + more->count, 4);
     uint32_t kept = 0;
     if (indexes == NULL) return false;
-    uint32_t count = add_indexes(g, v, &m->topics, indexes, 0);
+    uint32_t count = add_indexes(g, v, own, indexes, 0);
     count = add_indexes(g, v, more, indexes, count);
     if (count > 1) qsort(indexes, count, sizeof *indexes, by_number);
     for (uint32_t i = 0; i < count; i++) {
@@ -243,8 +230,11 @@ static bool subscribe(const struct consumer *g, const struct view *v,
 }
 
 static bool view_members(const struct consumer *g, struct view *v) {
-    v->assign = arena_array(&g->coordinator->fx->arena, v->member_count, sizeof *v->assign);
-    if (v->assign == NULL) return false;
+    struct arena *arena = &g->coordinator->fx->arena;
+    v->members = consumer_members_sorted(g, arena);
+    v->member_count = (uint32_t)g->members.count;
+    v->assign = arena_array(arena, v->member_count, sizeof *v->assign);
+    if (v->members == NULL || v->assign == NULL) return false;
     for (uint32_t i = 0; i < v->member_count; i++) {
         const struct consumer_member *m = v->members[i];
         v->assign[i] =
@@ -282,7 +272,7 @@ void consumer_refresh(struct consumer *g, bool changed) {
     if (!changed && offset == g->image_offset) return;
     struct view view;
     refresh_regexes(g);
-    if (!view_topics(g, &view, consumer_members(g, &g->coordinator->fx->arena))) {
+    if (!gather_topics(g, &view)) {
         g->coordinator->fx->is_broken = true;
         return;
     }
@@ -334,9 +324,7 @@ static void take_targets(struct consumer *g, const struct view *v) {
 static void assign_now(struct consumer *g) {
     struct view view;
     timers_clear(&g->coordinator->timers, &g->assign);
-    struct consumer_member **members =
-        consumer_members_sorted(g, &g->coordinator->fx->arena);
-    bool done = view_topics(g, &view, members) && view_members(g, &view);
+    bool done = gather_topics(g, &view) && view_members(g, &view);
     struct assignment assignment = {.topics = view.topics,
                                     .topic_count = view.topic_count,
                                     .members = view.assign,

@@ -42,10 +42,16 @@ static bool replay_batch(struct replay *r, const struct batch_view *view) {
     return good;
 }
 
-/* What does not follow is a segment that compaction has replaced, and has not taken away yet. */
+/* What does not follow is a segment that compaction has replaced, and has not taken away yet. What
+ * is no batch is a hole, which a power cut has left, or what a later append has begun. */
 static bool replay_octets(struct replay *r, struct bytes data) {
     struct batch_view view;
-    while (batch_open(data, &view) == ST_OK) {
+    while (data.len > 0) {
+        if (batch_open(data, &view) != ST_OK ||
+            !batch_crc_matches((struct bytes){data.ptr, view.batch_bytes})) {
+            data = (struct bytes){data.ptr + 1, data.len - 1};
+            continue;
+        }
         if (view.base_offset >= r->end) return true;
         if (view.base_offset >= r->next) {
             if (!replay_batch(r, &view)) return false;
@@ -53,7 +59,7 @@ static bool replay_octets(struct replay *r, struct bytes data) {
         }
         data = (struct bytes){data.ptr + view.batch_bytes, data.len - view.batch_bytes};
     }
-    return true; /* the rest is what a later append has begun */
+    return true;
 }
 
 static bool replay_file(struct replay *r, const char *path) {
