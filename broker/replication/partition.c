@@ -264,12 +264,12 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
     p->state = PARTITION_LEAVING;
     map_remove(&shard->partitions, &p->node);
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
-    io_timer_clear(shard->io, &p->sync_timer);
     wake_all(p, ST_CLOSED);
     if (p->use_count > 0) {
         p->drained = job;
         job_suspend(job);
     }
+    io_timer_clear(shard->io, &p->sync_timer); /* its last users may have appended */
     enum status st = ST_OK;
     if (delete_log && p->has_saved_recovery_point)
         st = checkpoints_forget(job, shard, dir_index_of(p));
