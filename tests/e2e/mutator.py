@@ -223,6 +223,13 @@ def batches_of(octets):
         at += 12 + length
 
 
+def holds_batch(state, path, at, end):
+    """Whether [at, end) of the file holds a whole batch: written to a wrong place it hides others."""
+    with open(path, "rb") as opened:
+        block = opened.read()[at:end]
+    return any(b.octets in block for batches in state.batches.values() for b in batches)
+
+
 def without_epoch(octets):
     return octets[:12] + octets[16:]
 
@@ -315,6 +322,7 @@ class Touched:
         self.file, self.at, self.end = file, at, end
         self.others = set()
         self.is_file_lost = False
+        self.hides_others = False
 
     def has(self, b):
         if b.file in self.others:
@@ -390,6 +398,8 @@ def judge_loss(touched, kind, topic, wanted, why, got, outcomes):
     outcomes[reason] += 1
     if touched.has(wanted) and (reason in ("hole", "cut") or touched.is_file_lost):
         return []
+    if touched.hides_others and wanted.file == touched.file and reason == "hole":
+        return []
     if reason == "closed" and kind in ("partition.metadata", "metadata log"):
         return []
     if reason == "cut" and kind == "log starts" and (topic == "deleted" or touched.is_file_lost):
@@ -457,8 +467,9 @@ def damage_file(state, copy, file, damage, at, rng):
 
 def is_lost(kind, damage, path):
     """What a file that is gone, or another one that is whole, takes with it."""
-    if kind == ".txnindex" and (damage == "delete" or os.path.getsize(path) % 34 == 0 and
-                                damage == "truncate"):
+    # Its entries have no checksum: what is left whole, and a first offset, are believed.
+    if kind == ".txnindex" and (damage in ("delete", "flip", "copy") or
+                                os.path.getsize(path) % 34 == 0 and damage == "truncate"):
         return ("aborted",)
     return ("stable", "aborted", "producers") if kind == ".snapshot" and damage == "swap" else ()
 
@@ -486,6 +497,8 @@ def run_case(options, state, kind, file, damage, at, number):
         # A segment that ends between two batches looks like one that compaction made.
         touched.is_file_lost = damage in ("delete", "swap") or damage == "truncate" and (
             sum(len(b[3]) for b in batches_of(octets)) == len(octets))
+        touched.hides_others = (kind == ".log" and damage == "copy" and
+                                holds_batch(state, os.path.join(data, file), done[0], done[1]))
         broker = Broker(options, data)
         client = broker.start()
         if client is None:
