@@ -224,7 +224,7 @@ def batches_of(octets):
 
 
 def holds_batch(state, path, at, end):
-    """Whether [at, end) of the file holds a whole batch: written to a wrong place it hides others."""
+    """Whether [at, end) of the file holds a whole batch: in a wrong place it hides others."""
     with open(path, "rb") as opened:
         block = opened.read()[at:end]
     return any(b.octets in block for batches in state.batches.values() for b in batches)
