@@ -226,7 +226,9 @@ enum status producers_finish(struct producers_load *load, struct scan *scan) {
         st = remove_snapshot(load, i - 1);
     }
     if (st == ST_OK && load->has_removed) st = job_dir_sync(load->job, log->path);
-    log->snapshot_offset = load->count > 0 ? load->snapshots[load->count - 1] : NOTHING_YET;
+    int64_t newest = load->count > 0 ? load->snapshots[load->count - 1] : NOTHING_YET;
+    /* One that was not read may be torn: a roll that begins a segment there writes it again. */
+    log->snapshot_offset = load->clean || load->good == newest ? newest : NOTHING_YET;
     return st;
 }
 

@@ -141,6 +141,30 @@ Test(producers, a_torn_snapshot_is_written_again_as_its_segment_is_recovered) {
     fixture_release(&fx);
 }
 
+Test(producers, a_torn_snapshot_at_the_end_is_written_again_by_the_roll) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 600; /* three batches */
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    int64_t offset = -1;
+    fill(&fx, 0, 1);
+    cr_assert_eq(produce(&fx, 1, 1, &offset), PRODUCER_APPEND);
+    cr_assert_eq(fixture_close(&fx), ST_OK);
+    size_t bytes = 0, now_bytes = 0;
+    uint8_t *whole = file_read(&fx, "00000000000000000003.snapshot", &bytes);
+    file_flip(&fx, "00000000000000000003.snapshot", 30);
+    fx.open.clean = false;
+    cr_assert_eq(fixture_open(&fx), ST_OK); /* replays all, so it reads no snapshot */
+    cr_assert_eq(produce(&fx, 2, 1, &offset), PRODUCER_APPEND); /* into the next segment */
+    cr_assert_eq(log_segment_count(fx.log), 2);
+    uint8_t *now = file_read(&fx, "00000000000000000003.snapshot", &now_bytes);
+    cr_expect_eq(now_bytes, bytes);
+    cr_expect_arr_eq(now, whole, bytes, "it will stand for what retention deletes in front of it");
+    free(whole);
+    free(now);
+    fixture_release(&fx);
+}
+
 Test(producers, a_replay_leaves_a_snapshot_at_each_segment_that_it_passes) {
     struct fixture fx;
     fixture_init(&fx);
