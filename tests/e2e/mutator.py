@@ -48,6 +48,7 @@ SETTINGS = [
     "log.flush.start.offset.checkpoint.interval.ms=100", "log.initial.task.delay.ms=100",
     "klamm.disk.free.warn=0", "klamm.disk.free.throttle=0", "klamm.disk.free.reject=0"]
 CLOSED_OFFSET = -1000 - NOT_LEADER
+CLOSED_TEXT = "the connection was closed"
 DAMAGES = ["flip", "zero", "truncate", "grow", "swap", "copy", "delete"]
 KINDS = [  # name, what its path looks like
     (".log", r"^(?!__).*/\d{20}\.log$"), (".index", r"\d{20}\.index$"),
@@ -285,7 +286,7 @@ def fetch(client, topic, offset, isolation=0):
                         Topics=[{"Topic": topic, "Partitions": [
                             {"Partition": 0, "FetchOffset": offset, "CurrentLeaderEpoch": -1,
                              "PartitionMaxBytes": 1 << 24}]}])
-    assert answer != CLOSED, "the connection was closed"
+    assert answer != CLOSED, CLOSED_TEXT
     return answer["Responses"][0]["Partitions"][0]
 
 
@@ -539,6 +540,15 @@ def run_case(options, state, kind, file, damage, at, number):
     return outcomes, broken
 
 
+def run_again(options, case, number):
+    """A connection that a living broker closes is not the damage's doing: told, and tried again."""
+    result = run_case(options, *case, number)
+    if result is not None and any(CLOSED_TEXT in text for text in result[1]):
+        print(f"again {case[0].name}:{case[2]}:{case[3]}:{case[4]}: {CLOSED_TEXT}", flush=True)
+        result = run_case(options, *case, number)
+    return result
+
+
 # ---- the run ----
 
 def cases_of(options, states):
@@ -590,7 +600,7 @@ def main():
             cases = [(states[name], kind, file, damage, int(at))]
         done = collections.defaultdict(collections.Counter)
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            results = pool.map(lambda c: (c[1], run_case(options, *c[1], c[0])), enumerate(cases))
+            results = pool.map(lambda c: (c[1], run_again(options, c[1], c[0])), enumerate(cases))
             for (state, kind, file, damage, at), result in results:
                 if result is None:
                     continue
