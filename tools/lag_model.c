@@ -39,8 +39,10 @@ static int64_t quantity_of(const struct lag_point *point, enum quantity what) {
     return what == COMMITTED ? point->committed : point->end;
 }
 
-/* Records a second between two points; negative: not known. Offsets that went back were reset. */
+/* Records a second between two points, or from the first one between them where it is known: a new
+ * group has not committed at first. Negative: not known. Offsets that went back were reset. */
 static double rate(const struct lag_partition *p, enum quantity what, uint32_t from, uint32_t to) {
+    while (from < to && quantity_of(&p->points[from], what) < 0) from++;
     if (to <= from) return -1;
     int64_t first = quantity_of(&p->points[from], what);
     int64_t last = quantity_of(&p->points[to], what);

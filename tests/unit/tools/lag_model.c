@@ -177,6 +177,21 @@ Test(lag_model, works_out_rates_and_the_time_to_catch_up) {
     }
 }
 
+/* A member that joined while it was watched has no offset until its first commit. */
+Test(lag_model, rates_begin_at_the_first_commit_that_was_seen) {
+    static const struct row row = {
+        .samples = 13, .members = 1, .partitions = {{0, 50, 50, 10000, 100, 100, 0}}};
+    struct lag_judgement got;
+    play(&row);
+    for (uint32_t i = 0; i < 3; i++) partitions[0].points[i].committed = -1;
+    lag_judge(&window, &partitions[0], &got);
+    cr_expect_float_eq(got.consume_rate, 50, 0.01, "%f", got.consume_rate);
+    cr_expect_eq(got.verdict, LAG_SLOW_CONSUMER, "%s", lag_verdict_name(got.verdict));
+    for (uint32_t i = 3; i < 12; i++) partitions[0].points[i].committed = -1;
+    lag_judge(&window, &partitions[0], &got);
+    cr_expect_lt(got.consume_rate, 0, "one commit is no rate: %f", got.consume_rate);
+}
+
 Test(lag_model, the_window_slides_and_remembers_when_a_commit_was_seen) {
     struct lag_judgement got;
     struct lag_point point = {.committed = 5, .end = 100, .start = 20, .next_ms = 50000,
