@@ -209,12 +209,14 @@ static const struct hole *hole_at(const struct pass *p, uint64_t at) {
     return NULL;
 }
 
-/* Whether the file holds only zeros from here on, as one does whose room was reserved. */
+/* Whether the file holds only zeros from here on, as one does whose room was reserved; a broker that
+ * rolls meanwhile cuts it off. */
 static enum status is_reserved(struct pass *p, uint64_t at, bool *ret_is) {
     *ret_is = false;
     while (at < p->scan.size_bytes) {
         const uint8_t *octets = NULL;
         enum status st = scan_octets(&p->scan, at, 1, SCAN_WINDOW_BYTES, &octets);
+        if (st == ST_SHORT) break;
         if (st != ST_OK) return st;
         size_t len =
             (size_t)MIN(p->scan.window_at + p->scan.window_len, p->scan.size_bytes) - (size_t)at;

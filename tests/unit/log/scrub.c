@@ -285,6 +285,51 @@ Test(scrub, takes_reserved_room_for_what_it_is) {
     fixture_release(&fx);
 }
 
+struct cut {
+    struct told told;
+    struct fixture *fx;
+    size_t size;
+    bool is_done;
+    enum status st;
+};
+
+static void cut_job(struct job *job, void *argument) {
+    struct cut *cut = argument;
+    struct log_path path;
+    int fd = -1;
+    job_sleep_until(job, io_now(job_io(job)).mono_us + 3000000);
+    log_path_of_name(&path, cut->fx->path, "t-0/" SECOND ".log", "");
+    cr_assert_eq(job_open(job, path.text, IO_READ | IO_WRITE, 0, &fd), ST_OK);
+    cr_assert_eq(job_truncate(job, fd, cut->size), ST_OK);
+    job_close(job, fd);
+    cut->is_done = true;
+}
+
+static void scrub_and_cut_job(struct job *job, void *argument) {
+    struct cut *cut = argument;
+    struct call call = {&cut->told, str_of(cut->fx->path), ST_OK};
+    job_start(&cut->fx->plain.jobs, cut_job, cut);
+    scrub_job(job, &call);
+    cr_expect(cut->is_done, "the cut came too late to be met");
+    cut->st = call.st;
+}
+
+Test(scrub, goes_on_when_a_roll_cuts_the_room_that_it_is_reading) {
+    struct fixture fx;
+    prepare(&fx);
+    struct cut cut = {.fx = &fx};
+    cut.told.scrub = (struct scrub){.found = on_found, .is_live = true, .bytes_per_second = 100000};
+    uint8_t *octets = file_read(&fx, SECOND ".log", &cut.size);
+    octets = realloc(octets, cut.size + 600000);
+    memset(octets + cut.size, 0, 600000);
+    file_write(&fx, SECOND ".log", octets, cut.size + 600000);
+    plain_io_run(&fx.plain, scrub_and_cut_job, &cut);
+    cr_expect_eq(cut.st, ST_OK);
+    cr_expect_str_eq(cut.told.text, "");
+    free(octets);
+    fixture_release(&fx);
+}
+
 Test(scrub, tells_at_most_a_few_of_one_file) {
     struct fixture fx;
     struct told told;
