@@ -209,8 +209,8 @@ static const struct hole *hole_at(const struct pass *p, uint64_t at) {
     return NULL;
 }
 
-/* Whether the file holds only zeros from here on, as one does whose room was reserved; a broker that
- * rolls meanwhile cuts it off. */
+/* Whether the file holds only zeros from here on, as one does whose room was reserved; a broker
+ * that rolls meanwhile cuts it off. */
 static enum status is_reserved(struct pass *p, uint64_t at, bool *ret_is) {
     *ret_is = false;
     while (at < p->scan.size_bytes) {

@@ -12,6 +12,8 @@
 #include "broker/net/connection.h"
 #include "protocol/errors.h"
 
+#define PARTS_A_SLICE 1000 /* a few milliseconds of a shard */
+
 /* --- on the owner's shard --- */
 
 static void stop_using(struct fetch_part *part) {
@@ -127,6 +129,7 @@ static bool take_aborted(struct fetch_part *part) {
         part->has_segment = true;
         part->range = (struct file_range){
             .file = part->read.file, .position = part->read.position, .bytes = part->read.bytes};
+        part->visit->bytes += MIN(part->range.bytes, (uint64_t)MAX(part->wish.max_bytes, 0));
         return true;
     }
     log_read_release(&part->read);
@@ -161,14 +164,17 @@ static void on_aborted(struct log_aborted *aborted) {
     if (take_aborted(part)) part_done(part);
 }
 
-/* What lies below the end that the answer tells. true: the part is read. */
+/* What lies below the end that the answer tells; nothing when those before it fill the answer, only
+ * whether its offset is in the log. true: the part is read. */
 static bool start_read(struct fetch_part *part) {
     struct log *log = part->partition->log;
+    uint64_t bytes = part->visit->bytes;
+    bool is_full = bytes > 0 && bytes >= part->visit->fetch->max_bytes;
     part->aborted = (struct log_aborted){.done = on_aborted, .log = log};
     part->read = (struct log_read){
         .done = on_read,
         .offset = part->wish.offset,
-        .upper_offset = readable_end(part),
+        .upper_offset = is_full ? part->wish.offset : readable_end(part),
         .max_bytes = (uint32_t)MAX(part->wish.max_bytes, 0),
         .whole_first = true,
     };
@@ -214,13 +220,33 @@ static void read_part(struct fetch_part *part, struct shard *at) {
     if (start_read(part)) part->visit->reading_count--;
 }
 
+/* From v->next on, a slice of the parts at a time: other clients' turns come in between. */
+static void read_parts(struct fetch_visit *v) {
+    for (uint32_t i = 0; v->next != &v->parts; i++) {
+        if (i == PARTS_A_SLICE) {
+            io_timer_set(v->at->io, &v->pause, 0);
+            return;
+        }
+        struct fetch_part *part = CONTAINER_OF(v->next, struct fetch_part, link);
+        v->next = v->next->next;
+        read_part(part, v->at);
+    }
+    if (--v->reading_count == 0) reads_done(v);
+}
+
+static void on_pause_over(struct io_timer *timer) {
+    read_parts(CONTAINER_OF(timer, struct fetch_visit, pause));
+}
+
 static void visit_read(struct visit *visit, struct shard *at) {
     struct fetch_visit *v = CONTAINER_OF(visit, struct fetch_visit, visit);
     v->at = at;
     disarm(v);
+    v->bytes = 0;
     v->reading_count = 1;
-    LIST_EACH(&v->parts, node) read_part(CONTAINER_OF(node, struct fetch_part, link), at);
-    if (--v->reading_count == 0) reads_done(v);
+    v->next = v->parts.next;
+    v->pause.fire = on_pause_over;
+    read_parts(v);
 }
 
 static void visit_disarm(struct visit *visit, struct shard *at) {
@@ -325,6 +351,12 @@ static void start_waiting(struct fetch *fetch) {
     }
 }
 
+static void answer(struct fetch *fetch) { fetch_finish(fetch, fetch_put_answer(fetch)); }
+
+static void on_answer_turn(struct io_timer *timer) {
+    answer(CONTAINER_OF(timer, struct fetch, timer));
+}
+
 static void all_home(struct fetch *fetch) {
     struct request *rq = fetch->rq;
     switch (fetch->phase) {
@@ -340,7 +372,12 @@ static void all_home(struct fetch *fetch) {
         io_timer_clear(rq->shard->io, &fetch->timer);
         rq->cancel = NULL;
         rq->release = release;
-        fetch_finish(fetch, fetch_put_answer(fetch));
+        if (fetch->part_count <= PARTS_A_SLICE) {
+            answer(fetch);
+        } else {
+            fetch->timer.fire = on_answer_turn;
+            io_timer_set(rq->shard->io, &fetch->timer, 0);
+        }
         return;
     case FETCH_RELEASING: request_free(rq); return;
     case FETCH_WAITING: UNREACHABLE();

@@ -32,7 +32,10 @@ struct fetch_visit {
     struct fetch *fetch;
     struct shard *at; /* the owner */
     struct list parts;
-    uint32_t reading_count; /* parts whose read is under way */
+    struct list *next;      /* in parts: the first that is not looked at yet */
+    struct io_timer pause;  /* between two slices of them */
+    uint32_t reading_count; /* parts whose read is under way, and one while there is a next */
+    uint64_t bytes;         /* that the parts so far will give, if they come first */
     bool is_armed;          /* waits were linked when it went home */
     struct io_message
         call;        /* a high watermark moved; never under way while the visit is asked to read */
@@ -46,12 +49,13 @@ struct fetch {
     struct fetch_part *parts;
     uint32_t part_count;        /* in the order in which they are read */
     uint32_t served_count;      /* those with a visit */
+    uint64_t max_bytes;         /* of all; the first batch comes whole even so */
     struct fetch_visit *visits; /* one per shard; those without parts are never sent */
     uint32_t away_count;        /* visits away, and one while they are being sent */
     enum fetch_phase phase;
     bool is_expired;
-    bool is_replica; /* it says that it follows */
-    struct io_timer timer;
+    bool is_replica;       /* it says that it follows */
+    struct io_timer timer; /* until max_wait_ms are over; then between two turns */
     /* the session */
     struct visit session_visit;
     struct fetch_session *session; /* taken; NULL: a full fetch */

@@ -9,9 +9,7 @@
 /* The first partition with records gives its first batch whole. */
 static void fill_records(struct fetch *fetch) {
     struct shard *shard = fetch->rq->shard;
-    const struct fetch_request *in = fetch->rq->in;
-    uint64_t left =
-        (uint64_t)MIN((int64_t)MAX(in->max_bytes, 0), shard->broker->config->fetch_max_bytes);
+    uint64_t left = fetch->max_bytes;
     bool is_first = true;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct fetch_part *part = &fetch->parts[i];

@@ -229,9 +229,12 @@ void fetch_finish(struct fetch *fetch, bool has_answer) {
 
 static struct fetch *fetch_new(struct request *rq) {
     struct broker *broker = rq->shard->broker;
+    const struct fetch_request *in = rq->in;
     struct fetch *fetch = ARENA_NEW(&rq->arena, struct fetch);
     if (fetch == NULL) return NULL;
     fetch->rq = rq;
+    fetch->max_bytes =
+        (uint64_t)MIN((int64_t)MAX(in->max_bytes, 0), broker->config->fetch_max_bytes);
     fetch->visits = arena_array(&rq->arena, broker->shard_count, sizeof *fetch->visits);
     if (fetch->visits == NULL) return NULL;
     for (uint32_t i = 0; i < broker->shard_count; i++) {

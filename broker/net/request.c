@@ -52,6 +52,11 @@ static enum status decode(struct request *rq, struct bytes body) {
                         &used);
 }
 
+static void on_pause_over(struct io_timer *timer) {
+    struct request *rq = CONTAINER_OF(timer, struct request, pause);
+    served_find(rq->header.request_api_key)->handle(rq);
+}
+
 void request_start(struct request *rq) {
     struct bytes frame = {rq->frame->data, rq->frame->len};
     size_t used = 0;
@@ -76,7 +81,13 @@ void request_start(struct request *rq) {
         if (st != ST_OK) return refuse(rq, status_name(st));
     }
     metrics_count_request(&rq->shard->metrics, rq->header.request_api_key);
-    served->handle(rq);
+    bool is_large = rq->arena.used_bytes > REQUEST_LARGE_BYTES;
+    if (is_large && !served->overlaps) { /* what overlaps is handled in its order */
+        rq->pause.fire = on_pause_over;
+        io_timer_set(rq->shard->io, &rq->pause, 0);
+    } else {
+        served->handle(rq);
+    }
 }
 
 bool request_reserve_cuts(struct request *rq, uint32_t count) {

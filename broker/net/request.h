@@ -18,6 +18,8 @@ struct connection;
 #define REQUEST_ARENA_BYTES 4096 /* first chunk, kept from request to request */
 #define REQUEST_SHARE 8          /* the most one request may take of a shard's memory, ... */
 #define REQUEST_LEAST_BYTES ((size_t)16 << 20) /* ... but never less than this */
+/* Others have a turn between decoding a request that takes more than this and its handler. */
+#define REQUEST_LARGE_BYTES ((size_t)1 << 20)
 
 enum request_state {
     REQUEST_QUEUED,  /* waits for an earlier one of its connection */
@@ -42,6 +44,7 @@ struct request {
     enum request_state state;
     uint64_t shards; /* bit by shard: whose partitions it is about; 0: no partition's */
     struct now started;
+    struct io_timer pause; /* before the handler of a large one */
     struct arena arena;
     void *in;  /* the API's request struct, arena */
     void *out; /* the API's response struct with defaults, arena */

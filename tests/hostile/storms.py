@@ -24,6 +24,7 @@ CONNECTIONS_PER_ADDRESS = 400
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 DESCRIBE_CONFIGS = 32
 BROKERS_DESCRIBED = 400
+PARTITIONS_FETCHED = 200000
 
 
 def log_lines(since=0):
@@ -274,6 +275,19 @@ def much_to_describe():
         case("each is answered, or closed for its size", SILENT not in answers)
 
 
+def much_to_fetch():
+    """Four megabytes name a partition again and again, to be read each time."""
+    row = i32(0) + i64(0) + i32(MIB)
+    topic = string(TOPIC) + i32(PARTITIONS_FETCHED) + row * PARTITIONS_FETCHED
+    body = i32(-1) + i32(0) + i32(1) + i32(MIB) + b"\0" + i32(1) + topic
+    with storm("a partition fetched again and again", 192, longest_seconds=1.5):
+        asked = [Connection(ADDRESS) for _ in range(4)]
+        for c in asked:
+            c.send(frame(header(FETCH, 4) + body))
+        answers = [c.read(60) for c in asked]
+        case("each is answered, or closed for its size", SILENT not in answers)
+
+
 def forged_replicas():
     """A client that says it is a replica learns nothing that counts, and moves no watermark."""
     with storm("forged replicas", 32), Connection(ADDRESS) as c:
@@ -289,6 +303,7 @@ def main():
         case("the topic has a record", error == 0, error)
     timestamps()
     much_to_describe()
+    much_to_fetch()
     forged_replicas()
     tags()
     names()
