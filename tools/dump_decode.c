@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "protocol/wire.h"
+#include "tools/coordinator_json.h"
 #include "tools/java_text.h"
 
 #define METADATA_FRAME_VERSION 1
@@ -33,18 +34,6 @@ static enum status show_text(const struct dump_decoder *d, const struct record *
     if (shown->has_key) st = show_plain(d->key, record->key, &shown->key);
     if (st == ST_OK && shown->has_payload)
         st = show_plain(d->value, record->value, &shown->payload);
-    return st;
-}
-
-/* ---- a message of the protocol as JSON ---- */
-
-static enum status add_message(const struct schema *schema, int16_t version, struct bytes in,
-                               struct arena *arena, struct strbuf *out) {
-    void *message = arena_alloc(arena, schema->layout->bytes);
-    if (message == NULL) return ST_NOMEM;
-    size_t used;
-    enum status st = codec_decode(schema, version, in, arena, message, &used);
-    if (st == ST_OK) codec_print_json(schema, version, message, out);
     return st;
 }
 
@@ -101,7 +90,7 @@ static void show_metadata(const struct dump_decoder *d, const struct record *rec
     strbuf_add_str(out, STR("{\"type\":\""));
     dump_record_type_name(schema->name, out);
     strbuf_printf(out, "\",\"version\":%" PRIu32 ",\"data\":", number[2]);
-    st = add_message(schema, (int16_t)number[2], in, d->arena, out);
+    st = coordinator_json_message(schema, (int16_t)number[2], in, d->arena, out);
     if (st != ST_OK)
         show_skipped(record, out,
                      st == ST_UNSUPPORTED ? "Unknown record version" : "The record is damaged");
@@ -127,7 +116,8 @@ static void expand_field(const char *name, const struct schema *schema, struct b
     if (end != NULL) {
         strbuf_add(&whole, json->data, (size_t)(found - json->data) + (size_t)pattern_len - 1);
         struct bytes body = {octets.ptr + 2, octets.len - 2};
-        enum status st = add_message(schema, (int16_t)get_u16(octets.ptr), body, arena, &whole);
+        enum status st =
+            coordinator_json_message(schema, (int16_t)get_u16(octets.ptr), body, arena, &whole);
         size_t resume = whole.len;
         strbuf_add(&whole, end + 1, json->len - (size_t)(end + 1 - json->data));
         if (st == ST_OK && !whole.failed) { /* else it stays base64 */
@@ -158,68 +148,62 @@ static enum status add_group(const struct schema *schema, int16_t version, struc
     return ST_OK;
 }
 
-struct coordinator_schemas {
-    enum message_type key, value;
-};
-
-static struct coordinator_schemas schemas_of(enum dump_content content) {
+static enum coordinator_log log_of(enum dump_content content) {
     switch (content) {
-    case DUMP_TRANSACTIONS:
-        return (struct coordinator_schemas){MESSAGE_TRANSACTION_KEY, MESSAGE_TRANSACTION_VALUE};
-    case DUMP_SHARE_STATE:
-        return (struct coordinator_schemas){MESSAGE_SHARE_KEY, MESSAGE_SHARE_VALUE};
+    case DUMP_TRANSACTIONS: return COORDINATOR_TRANSACTIONS;
+    case DUMP_SHARE_STATE: return COORDINATOR_SHARES;
     case DUMP_GROUPS:
     case DUMP_TEXT:
     case DUMP_METADATA: break;
     }
-    return (struct coordinator_schemas){MESSAGE_GROUP_KEY, MESSAGE_GROUP_VALUE};
+    return COORDINATOR_GROUPS;
 }
 
-static enum status show_coordinator_value(const struct dump_decoder *d, const struct schema *schema,
+static enum status show_coordinator_value(const struct dump_decoder *d, int16_t type,
                                           struct bytes in, struct strbuf *out) {
     if (in.ptr == NULL) {
         strbuf_add_str(out, STR("<DELETE>"));
         return ST_OK;
     }
-    if (in.len < 2 || schema == NULL) return ST_CORRUPT;
-    int16_t version = (int16_t)get_u16(in.ptr);
+    int16_t version;
+    const struct schema *schema;
+    enum status st =
+        coordinator_json_value_version(log_of(d->content), type, in, &version, &schema);
+    if (st != ST_OK) return st;
     struct bytes body = {in.ptr + 2, in.len - 2};
     strbuf_printf(out, "{\"version\":\"%d\",\"data\":", version);
-    enum status st = schema == &group_metadata_value_schema
-                         ? add_group(schema, version, body, d->arena, out)
-                         : add_message(schema, version, body, d->arena, out);
+    st = schema == &group_metadata_value_schema
+             ? add_group(schema, version, body, d->arena, out)
+             : coordinator_json_message(schema, version, body, d->arena, out);
     strbuf_add_char(out, '}');
     return st;
 }
 
-/* Coordinator records: key and value begin with an int16, the record's type and the value's
- * version. */
 static enum status show_coordinator(const struct dump_decoder *d, const struct record *record,
                                     struct dump_shown *shown) {
     if (record->key.ptr == NULL) return ST_INVALID;
     shown->has_key = true;
-    if (record->key.len < 2) {
+    int16_t type;
+    const struct schema *schema;
+    enum status st = coordinator_json_key_type(log_of(d->content), record->key, &type, &schema);
+    if (st == ST_SHORT) {
         strbuf_printf(&shown->key,
                       "Error at offset %" PRId64
                       ", skipping. Could not read version from key's buffer.",
                       record->offset);
         return ST_OK;
     }
-    struct coordinator_schemas types = schemas_of(d->content);
-    int16_t type = (int16_t)get_u16(record->key.ptr);
-    const struct schema *key = schema_find(types.key, type);
-    if (key == NULL) {
+    if (st != ST_OK) {
         strbuf_printf(&shown->key, "Unknown record type %d at offset %" PRId64 ", skipping.", type,
                       record->offset);
         return ST_OK;
     }
-    struct bytes key_body = {record->key.ptr + 2, record->key.len - 2};
     strbuf_printf(&shown->key, "{\"type\":\"%d\",\"data\":", type);
-    enum status st = add_message(key, key->max_version, key_body, d->arena, &shown->key);
+    st = coordinator_json_key(schema, record->key, d->arena, &shown->key);
     if (st != ST_OK) return ST_CORRUPT;
     strbuf_add_char(&shown->key, '}');
     shown->has_payload = true;
-    st = show_coordinator_value(d, schema_find(types.value, type), record->value, &shown->payload);
+    st = show_coordinator_value(d, type, record->value, &shown->payload);
     if (st != ST_OK) show_skipped(record, &shown->payload, "The value cannot be read");
     return ST_OK;
 }
@@ -277,6 +261,6 @@ enum status dump_control(const struct record *record, struct arena *arena, struc
     if (record->value.len < 2) return ST_CORRUPT;
     arena_reset(arena);
     strbuf_add_str(out, str_of(controls[type].text));
-    return add_message(controls[type].schema, (int16_t)get_u16(record->value.ptr), record->value,
-                       arena, out);
+    return coordinator_json_message(controls[type].schema, (int16_t)get_u16(record->value.ptr),
+                                    record->value, arena, out);
 }

@@ -1,5 +1,6 @@
 /* tools/formatter.c - see formatter.h. Source:
- * org.apache.kafka.tools.consumer.DefaultMessageFormatter. */
+ * org.apache.kafka.tools.consumer.DefaultMessageFormatter, CoordinatorRecordMessageFormatter and
+ * its heirs. */
 #include "tools/formatter.h"
 #include <inttypes.h>
 
@@ -10,6 +11,22 @@ static const struct {
     {"String", DECODE_RAW},      {"ByteArray", DECODE_RAW}, {"Bytes", DECODE_RAW},
     {"Short", DECODE_INT16},     {"Integer", DECODE_INT32}, {"Long", DECODE_INT64},
     {"Boolean", DECODE_BOOLEAN}, {"UUID", DECODE_UUID},
+};
+
+#define CONSUMER_PACKAGE "org.apache.kafka.tools.consumer."
+static const struct {
+    const char *name; /* less the package */
+    enum { WRITE_PARTS, WRITE_NOTHING, WRITE_JSON } what;
+    struct coordinator_types types; /* of WRITE_JSON */
+} classes[] = {
+    {"DefaultMessageFormatter", WRITE_PARTS, {0}},
+    {"LoggingMessageFormatter", WRITE_PARTS, {0}}, /* there is no log here */
+    {"NoOpMessageFormatter", WRITE_NOTHING, {0}},
+    {"OffsetsMessageFormatter", WRITE_JSON, {COORDINATOR_GROUPS, 0, 1}},
+    {"GroupMetadataMessageFormatter", WRITE_JSON, {COORDINATOR_GROUPS, 2, 2}},
+    {"ShareGroupMessageFormatter", WRITE_JSON, {COORDINATOR_GROUPS, 10, 15}},
+    {"TransactionLogMessageFormatter", WRITE_JSON, {COORDINATOR_TRANSACTIONS, 0, 0}},
+    {"group.share.ShareGroupStateMessageFormatter", WRITE_JSON, {COORDINATOR_SHARES, 0, 1}},
 };
 
 static bool str_starts(struct str s, struct str prefix) {
@@ -63,6 +80,26 @@ void formatter_init(struct formatter *formatter, const struct settings *settings
         .value = read_decoding(settings, "value.deserializer"),
         .header = read_decoding(settings, "headers.deserializer"),
     };
+    arena_init(&formatter->scratch, settings->arena->mem, 4096, 0);
+    strbuf_init(&formatter->json, settings->arena->mem);
+}
+
+void formatter_release(struct formatter *formatter) {
+    arena_release(&formatter->scratch);
+    strbuf_release(&formatter->json);
+}
+
+bool formatter_choose(struct formatter *formatter, struct str class_name) {
+    const struct str package = STR(CONSUMER_PACKAGE);
+    if (!str_starts(class_name, package)) return false;
+    struct str name = {class_name.ptr + package.len, class_name.len - package.len};
+    for (size_t i = 0; i < COUNT(classes); i++) {
+        if (!str_eq(name, str_of(classes[i].name))) continue;
+        formatter->print_nothing = classes[i].what == WRITE_NOTHING;
+        formatter->types = classes[i].what == WRITE_JSON ? &classes[i].types : NULL;
+        return true;
+    }
+    return false;
 }
 
 static void write_str(FILE *out, struct str s) { (void)fwrite(s.ptr, 1, s.len, out); }
@@ -135,9 +172,21 @@ static enum status write_headers(const struct formatter *f, const struct console
     return ST_OK;
 }
 
-enum status formatter_write(const struct formatter *f, const struct console_record *record,
-                            FILE *out, const char **ret_reason) {
+/* No line's end: Kafka's formatter writes none. */
+static enum status write_json(struct formatter *f, const struct console_record *record, FILE *out,
+                              const char **ret_reason) {
+    arena_reset(&f->scratch);
+    strbuf_clear(&f->json);
+    enum status st = coordinator_json_record(f->types, record->key, record->value, &f->scratch,
+                                             &f->json, ret_reason);
+    if (st == ST_OK) write_str(out, strbuf_str(&f->json));
+    return st;
+}
+
+enum status formatter_write(struct formatter *f, const struct console_record *record, FILE *out,
+                            const char **ret_reason) {
     if (f->print_nothing) return ST_OK;
+    if (f->types != NULL) return write_json(f, record, out, ret_reason);
     bool after_key = f->print_value;
     bool after_headers = f->print_key || after_key;
     bool after_epoch = f->print_headers || after_headers;

@@ -1,7 +1,10 @@
 /* tools/formatter.h - how the console consumer writes a record: which parts, what stands between
- * them. Properties and output are those of Kafka's DefaultMessageFormatter. */
+ * them; or, of an internal topic's record, JSON. Properties and output are those of Kafka's
+ * DefaultMessageFormatter and of its formatters for __consumer_offsets, __transaction_state and
+ * __share_group_state. */
 #pragma once
 #include <stdio.h>
+#include "tools/coordinator_json.h"
 #include "tools/settings.h"
 
 struct console_header {
@@ -28,15 +31,22 @@ struct formatter {
     bool print_headers, print_key, print_value, print_nothing;
     struct str key_separator, line_separator, headers_separator, null_literal;
     enum decoding key, value, header;
+    const struct coordinator_types *types; /* NULL: not as JSON */
+    struct arena scratch;                  /* of one record, for JSON */
+    struct strbuf json;
 };
 
 /** The decoding of a Java deserializer's class name; false when it is none that we have. */
 bool decoding_of_class(struct str class_name, enum decoding *ret_decoding);
-/** Reads print.*, *.separator, null.literal and *.deserializer; the texts stay borrowed from
- * `settings`. Ends the process when a deserializer is not known. */
+/** The default one. Reads print.*, *.separator, null.literal and *.deserializer; the texts stay
+ * borrowed from `settings`. Ends the process when a deserializer is not known. */
 void formatter_init(struct formatter *formatter, const struct settings *settings);
-/** ST_CORRUPT: a key, value or header does not have the size that its deserializer needs,
- * *ret_reason says so; what precedes it has been written. Errors of `out` are its own. */
-MUST_CHECK enum status formatter_write(const struct formatter *formatter,
+void formatter_release(struct formatter *formatter);
+/** Makes it the one that Kafka has by this class name; false when we have none of that name. */
+MUST_CHECK bool formatter_choose(struct formatter *formatter, struct str class_name);
+/** ST_CORRUPT: a key, value or header does not have the size that its deserializer needs, or is no
+ * record of the topic whose formatter this is; *ret_reason says so; what precedes it has been
+ * written. Errors of `out` are its own. */
+MUST_CHECK enum status formatter_write(struct formatter *formatter,
                                        const struct console_record *record, FILE *out,
                                        const char **ret_reason);

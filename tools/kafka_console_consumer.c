@@ -10,8 +10,6 @@
 #include "tools/interrupt.h"
 
 #define DEFAULT_FORMATTER "org.apache.kafka.tools.consumer.DefaultMessageFormatter"
-#define LOGGING_FORMATTER "org.apache.kafka.tools.consumer.LoggingMessageFormatter"
-#define NO_OP_FORMATTER "org.apache.kafka.tools.consumer.NoOpMessageFormatter"
 #define WAIT_MS 100
 #define HEADERS_MAX 4096 /* of one record; the rest is not shown, and that is said */
 #define MAX_AGE_MS 300000
@@ -90,9 +88,7 @@ static const struct cli_option options[OPT_COUNT] = {
                        .kind = CLI_TEXT,
                        .label = "class",
                        .fallback = DEFAULT_FORMATTER,
-                       .help = "How records are written; the others are " LOGGING_FORMATTER
-                               " (the same; nothing is "
-                               "logged here) and " NO_OP_FORMATTER "."},
+                       .help = "How records are written, see below."},
     [OPT_PROPERTY] = {.name = "property",
                       .kind = CLI_TEXT,
                       .flags = CLI_MANY,
@@ -143,6 +139,15 @@ static const struct cli_option options[OPT_COUNT] = {
 };
 
 static const char notes[] =
+    "Formatters, each org.apache.kafka.tools.consumer.NAME:\n"
+    "  DefaultMessageFormatter         the parts that the properties below ask for\n"
+    "  LoggingMessageFormatter         the same; nothing is logged here\n"
+    "  NoOpMessageFormatter            nothing\n"
+    "  OffsetsMessageFormatter, GroupMetadataMessageFormatter, ShareGroupMessageFormatter\n"
+    "                                  those records of __consumer_offsets as JSON\n"
+    "  TransactionLogMessageFormatter  __transaction_state as JSON\n"
+    "  group.share.ShareGroupStateMessageFormatter  __share_group_state as JSON\n"
+    "\n"
     "Formatter properties (with their defaults):\n"
     "  print.value=true     print.key=false      print.headers=false    print.timestamp=false\n"
     "  print.offset=false   print.partition=false\n"
@@ -380,12 +385,8 @@ static void formatter_settings(struct settings *settings, const struct cli *cli,
     if (value != NULL) settings_set(settings, STR("value.deserializer"), str_of(value));
     formatter_init(formatter, settings);
     const char *class_name = cli_text(cli, OPT_FORMATTER);
-    formatter->print_nothing = strcmp(class_name, NO_OP_FORMATTER) == 0;
-    if (!formatter->print_nothing && strcmp(class_name, LOGGING_FORMATTER) != 0 &&
-        strcmp(class_name, DEFAULT_FORMATTER) != 0)
-        cli_usage_exit(cli,
-                       "--formatter %s: not available here, there are " DEFAULT_FORMATTER
-                       ", " LOGGING_FORMATTER " and " NO_OP_FORMATTER,
+    if (!formatter_choose(formatter, str_of(class_name)))
+        cli_usage_exit(cli, "--formatter %s: not available here; --help names those that are",
                        class_name);
 }
 
@@ -443,6 +444,7 @@ int main(int argc, char **argv) {
     (void)fflush(stdout);
     fprintf(stderr, "Processed a total of %" PRIu64 " messages\n", c.message_count);
     source_stop(&c.source);
+    formatter_release(&c.formatter);
     if (cli_has(&cli, OPT_SYSTEST_EVENTS)) puts("shutdown_complete");
     pattern_free(c.source.include);
     arena_release(&arena);

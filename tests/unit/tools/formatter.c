@@ -101,6 +101,7 @@ Test(formatter, writes_what_kafka_s_formatter_writes) {
         cr_expect_str_eq(got, rows[i].want, "%s: got %s", rows[i].name, got);
         cr_expect((reason != NULL) == (st != ST_OK), "%s: a reason with a failure only",
                   rows[i].name);
+        formatter_release(&formatter);
         arena_release(&arena);
     }
 }
@@ -114,4 +115,99 @@ Test(formatter, knows_the_deserializers_by_their_java_names) {
     cr_expect(!decoding_of_class(STR(SERIALIZATION "FloatDeserializer"), &decoding));
     cr_expect(
         !decoding_of_class(STR("org.apache.kafka.common.serialization.erializer"), &decoding));
+}
+
+#define OCTETS(text)                                                                               \
+    { (const uint8_t *)(text), sizeof(text) - 1 }
+#define GROUP_G "\x00\x01g"
+static const struct {
+    const char *name, *class_name;
+    struct bytes key, value;
+    const char *want;
+    enum status status;
+} json_rows[] = {
+    {"an offset", "OffsetsMessageFormatter", OCTETS("\0\1" GROUP_G "\x00\x01t\0\0\0\7"),
+     OCTETS("\0\3"
+            "\0\0\0\0\0\0\0\x2a"
+            "\xff\xff\xff\xff"
+            "\0\1m"
+            "\0\0\0\0\0\0\0\5"),
+     "{\"key\":{\"type\":1,\"data\":{\"group\":\"g\",\"topic\":\"t\",\"partition\":7}},\"value\":"
+     "{\"version\":3,\"data\":{\"offset\":42,\"leaderEpoch\":-1,\"metadata\":\"m\","
+     "\"commitTimestamp\":5}}}",
+     ST_OK},
+    {"an offset that was deleted",
+     "OffsetsMessageFormatter",
+     OCTETS("\0\1" GROUP_G "\x00\x01t\0\0\0\7"),
+     {NULL, 0},
+     "{\"key\":{\"type\":1,\"data\":{\"group\":\"g\",\"topic\":\"t\",\"partition\":7}},"
+     "\"value\":null}",
+     ST_OK},
+    {"a record of another type",
+     "OffsetsMessageFormatter",
+     OCTETS("\0\2" GROUP_G),
+     {NULL, 0},
+     "",
+     ST_OK},
+    {"a group",
+     "GroupMetadataMessageFormatter",
+     OCTETS("\0\2" GROUP_G),
+     {NULL, 0},
+     "{\"key\":{\"type\":2,\"data\":{\"group\":\"g\"}},\"value\":null}",
+     ST_OK},
+    {"a transaction",
+     "TransactionLogMessageFormatter",
+     OCTETS("\0\0\0\1x"),
+     {NULL, 0},
+     "{\"key\":{\"type\":0,\"data\":{\"transactionalId\":\"x\"}},\"value\":null}",
+     ST_OK},
+    {"a type from the future", "OffsetsMessageFormatter", OCTETS("\3\0a"), OCTETS("b"), "", ST_OK},
+    {"no key", "OffsetsMessageFormatter", {NULL, 0}, OCTETS("b"), "", ST_OK},
+    {"a key without a type", "OffsetsMessageFormatter", OCTETS("k"), OCTETS("b"), "", ST_CORRUPT},
+    {"a key that is cut",
+     "OffsetsMessageFormatter",
+     OCTETS("\0\1\0\5g"),
+     {NULL, 0},
+     "",
+     ST_CORRUPT},
+    {"a value without a version", "GroupMetadataMessageFormatter", OCTETS("\0\2" GROUP_G),
+     OCTETS("\0"), "", ST_CORRUPT},
+    {"a value of a version from the future", "GroupMetadataMessageFormatter",
+     OCTETS("\0\2" GROUP_G), OCTETS("\0\x63...."), "", ST_CORRUPT},
+};
+
+Test(formatter, writes_the_records_of_internal_topics_as_json) {
+    for (size_t i = 0; i < COUNT(json_rows); i++) {
+        struct mem mem = {0};
+        struct arena arena;
+        struct settings settings;
+        struct formatter formatter;
+        char got[512] = "", class_name[100];
+        const char *reason = NULL;
+        arena_init(&arena, &mem, 4096, 0);
+        settings_init(&settings, &arena);
+        formatter_init(&formatter, &settings);
+        snprintf(class_name, sizeof class_name, "org.apache.kafka.tools.consumer.%s",
+                 json_rows[i].class_name);
+        cr_assert(formatter_choose(&formatter, str_of(class_name)), "%s", class_name);
+        FILE *out = fmemopen(got, sizeof got, "w");
+        struct console_record record = {.key = json_rows[i].key, .value = json_rows[i].value};
+        enum status st = formatter_write(&formatter, &record, out, &reason);
+        fclose(out);
+        cr_expect_eq(st, json_rows[i].status, "%s: got %s", json_rows[i].name, status_name(st));
+        cr_expect_str_eq(got, json_rows[i].want, "%s: got %s", json_rows[i].name, got);
+        cr_expect((reason != NULL) == (st != ST_OK), "%s: a reason with a failure only",
+                  json_rows[i].name);
+        formatter_release(&formatter);
+        arena_release(&arena);
+    }
+}
+
+Test(formatter, is_chosen_by_kafka_s_class_name) {
+    struct formatter formatter = {0};
+    cr_expect(
+        formatter_choose(&formatter, STR("org.apache.kafka.tools.consumer.NoOpMessageFormatter")));
+    cr_expect(formatter.print_nothing);
+    cr_expect(!formatter_choose(&formatter, STR("NoOpMessageFormatter")));
+    cr_expect(!formatter_choose(&formatter, STR("org.apache.kafka.tools.consumer.")));
 }
