@@ -5,19 +5,6 @@
 #include "broker/handlers/handlers.h"
 #include "protocol/errors.h"
 
-static void start(struct request *rq,
-                  void (*decide)(struct forward *, const struct controller_context *,
-                                 struct decision *),
-                  void (*finish)(struct forward *, enum status)) {
-    struct forward *forward = ARENA_NEW(&rq->arena, struct forward);
-    if (forward == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
-    *forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
-    forward_decision(forward);
-}
-
 /* --- IncrementalAlterConfigs --- */
 
 static void decide_incremental(struct forward *forward, const struct controller_context *ctx,
@@ -44,7 +31,7 @@ static void finish_incremental(struct forward *forward, enum status st) {
 }
 
 void handle_incremental_alter_configs(struct request *rq) {
-    start(rq, decide_incremental, finish_incremental);
+    forward_request(rq, decide_incremental, finish_incremental);
 }
 
 /* --- AlterConfigs --- */
@@ -72,4 +59,4 @@ static void finish_whole(struct forward *forward, enum status st) {
     request_respond(forward->rq);
 }
 
-void handle_alter_configs(struct request *rq) { start(rq, decide_whole, finish_whole); }
+void handle_alter_configs(struct request *rq) { forward_request(rq, decide_whole, finish_whole); }

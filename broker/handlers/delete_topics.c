@@ -30,12 +30,4 @@ static void finish(struct forward *forward, enum status st) {
     request_respond(rq);
 }
 
-void handle_delete_topics(struct request *rq) {
-    struct forward *forward = ARENA_NEW(&rq->arena, struct forward);
-    if (forward == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
-    *forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
-    forward_decision(forward);
-}
+void handle_delete_topics(struct request *rq) { forward_request(rq, decide, finish); }

@@ -10,7 +10,7 @@ struct forwarding {
     enum status status;
 };
 
-static void decide(struct decision *decision, const struct controller_context *ctx) {
+static void on_turn(struct decision *decision, const struct controller_context *ctx) {
     struct forwarding *f = decision->owner;
     f->forward->decide(f->forward, ctx, decision);
 }
@@ -26,7 +26,7 @@ static void visit_work(struct visit *visit, struct shard *at) {
     struct decision *decision = decision_new(at->broker->publisher);
     f->decision = decision;
     decision->owner = f;
-    decision->decide = decide;
+    decision->decide = on_turn;
     decision->done = decided;
     publisher_submit(at->broker->publisher, decision);
 }
@@ -55,4 +55,14 @@ void forward_decision(struct forward *forward) {
     f->visit =
         (struct visit){.home = home, .target = 0, .work = visit_work, .returned = visit_returned};
     visit_go(&f->visit);
+}
+
+void forward_request(struct request *rq, forward_decide_fn *decide, forward_finish_fn *finish) {
+    struct forward *forward = ARENA_NEW(&rq->arena, struct forward);
+    if (forward == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    *forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
+    forward_decision(forward);
 }
