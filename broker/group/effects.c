@@ -93,11 +93,14 @@ static void fail_commit(const struct commit_call *call, int16_t error) {
     for (int32_t i = 0; i < call->count; i++) *call->items[i].error = error;
 }
 
+/* Consumers before 3.9 fail on COORDINATOR_NOT_AVAILABLE here; on the other they look for their
+ * coordinator and ask again. Source: GroupCoordinatorService.handleOffsetFetchException. */
 static void fail_fetch(const struct fetch_call *call, struct offset_fetch_response_group *out,
                        int16_t error) {
     offset_fetch_response_group_defaults(out);
     out->group_id = call->group_id;
-    out->error_code = error;
+    out->error_code =
+        error == KAFKA_COORDINATOR_NOT_AVAILABLE ? (int16_t)KAFKA_NOT_COORDINATOR : error;
 }
 
 static void fail_delete(struct offset_delete_response *out, int16_t error) {

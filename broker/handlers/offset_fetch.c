@@ -127,11 +127,8 @@ static void on_group(struct group_call *call) {
     if (f->rq->header.request_api_version >= 10 && out->error_code == KAFKA_NONE &&
         f->calls[out - f->groups].wants_all)
         put_ids(f, out);
-    if (out->error_code == KAFKA_NONE && !keep_topics(f, out)) {
-        offset_fetch_response_group_defaults(out);
-        out->group_id = f->calls[out - f->groups].group_id;
-        out->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
-    }
+    if (out->error_code == KAFKA_NONE && !keep_topics(f, out))
+        group_ticket_fail(&call->ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
     if (--f->open_count == 0) respond(f);
 }
 
@@ -244,7 +241,7 @@ void handle_offset_fetch(struct request *rq) {
                                                  &f->groups[i], on_group);
         if (call == NULL) {
             f->groups[i].topics_count = 0;
-            f->groups[i].error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+            f->groups[i].error_code = KAFKA_NOT_COORDINATOR; /* clients ask again on it */
             f->open_count--;
             continue;
         }

@@ -22,4 +22,6 @@ struct scenario_result {
 void log_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);
 /** Members of consumer groups instead of producers and consumers; coordinators are lost on top. */
 void group_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);
+/** Every call to a group coordinator meets its loss, and a disk that is too slow for it. */
+void lost_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);
 void broker_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_result);

@@ -4,14 +4,12 @@
 #include <string.h>
 #include "base/assert.h"
 #include "base/logging.h"
-#include "broker/metadata/publisher.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/shard.h"
-#include "controller/records.h"
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
-#include "tests/sim/group_replay.h"
 #include "tests/sim/lag_asker.h"
+#include "tests/sim/loss.h"
 #include "tests/sim/net.h"
 
 enum {
@@ -68,6 +66,7 @@ struct scenario {
     struct group_book book;
     struct event kill, power, stop, step, lose, restart, reap, lost, full, die, ask, cut;
     struct task stop_task, lose_task, ask_task;
+    struct loss loss;
     struct lag_asker asker;
     enum phase phase;
     bool is_last_stop, is_healed;
@@ -199,26 +198,13 @@ static void on_stopped(void *owner, enum status st) {
     event_set(&s->reap, 1); /* not from within its own callback */
 }
 
-/* What was loaded is what the log's octets say, read by other means. */
 static void on_group_loaded(void *owner, int32_t partition, int64_t end, struct str dump) {
     struct scenario *s = owner;
-    struct mem mem = {0};
-    struct strbuf out;
     if (s->node->is_doomed) return;
-    strbuf_init(&out, &mem);
-    if (!group_replay(s->node->disk, partition, end, &out)) {
-        world_fail(s->world, "partition %d of the offsets topic cannot be replayed", partition);
-    } else if (!str_eq(strbuf_str(&out), dump)) {
-        world_trace(s->world, "loaded:\n%.*sreplayed:\n%.*s", STR_ARG(dump),
-                    STR_ARG(strbuf_str(&out)));
-        world_fail(s->world, "partition %d of the offsets topic was loaded as something else",
-                   partition);
-    }
+    loss_compare(s->node, partition, end, dump);
     if (end > 0) world_count(s->world, FAULT_REPLAYED);
     if (s->cut_is_due) event_set(&s->cut, world_delay(s->world, CUT_US));
     s->cut_is_due = false;
-    strbuf_release(&out);
-    ASSERT(mem.used_bytes == 0);
 }
 
 static void boot(struct node *node, struct io **ios, unsigned io_count, struct mem *mem,
@@ -484,34 +470,12 @@ static void step_due(struct event *event) {
     again(s, event, world->faults.process.step_every_us);
 }
 
-/* --- a coordinator is lost: its partition gets a new leader epoch, and the same leader --- */
-
-static void decide_loss(struct decision *decision, const struct controller_context *ctx) {
-    struct world *world = decision->owner;
-    const struct topic_image *topic =
-        image_topic_by_name(ctx->image, STR("__consumer_offsets"));
-    if (topic == NULL) return;
-    int32_t index = (int32_t)prng_below(&world->prng, (uint64_t)topic->partition_count);
-    struct partition_change_record change = partition_change_begin(topic, index);
-    change.leader = ctx->node_id;
-    controller_records_add(&decision->records, &partition_change_record_schema,
-                           partition_change_version(ctx->image), &change);
-    world_count(world, FAULT_COORDINATOR_LOST);
-}
-
-static void loss_decided(struct decision *decision, enum status st) {
-    (void)st; /* the process may be on its way out */
-    decision_free(decision);
-}
+/* --- a coordinator is lost --- */
 
 static void lose_run(struct task *task) {
     struct scenario *s = CONTAINER_OF(task, struct scenario, lose_task);
     if (s->phase != SERVING || !broker_is_ready(s->broker)) return;
-    struct decision *decision = decision_new(s->broker->publisher);
-    decision->owner = s->world;
-    decision->decide = decide_loss;
-    decision->done = loss_decided;
-    publisher_submit(s->broker->publisher, decision);
+    loss_inflict(&s->loss, s->broker);
 }
 
 static void lose_due(struct event *event) {
@@ -739,6 +703,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     if (s->plan.retains) faults.process.step_every_us = 200000; /* what makes offsets old */
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
+    s->loss = (struct loss){.world = s->world, .index = -1};
     s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;
     s->world->counts.enabled[FAULT_LONG_BATCH] = s->plan.long_batch_bytes != 0 && !has_groups;
     s->world->counts.enabled[FAULT_LAG_LOOKED_UP] = !has_groups;

@@ -57,6 +57,7 @@ static const struct scenario {
     {"log", log_scenario_run, 300},
     {"broker", broker_scenario_run, 500},
     {"group", group_scenario_run, 500},
+    {"lost", lost_scenario_run, 1},
 };
 
 struct options {
@@ -275,8 +276,8 @@ static bool read_options(int argc, char **argv, struct options *options) {
 int main(int argc, char **argv) {
     struct options options;
     if (!read_options(argc, argv, &options)) {
-        fputs("usage: sim log|broker|group [--seeds FIRST..LAST] [--jobs N]\n"
-              "       sim log|broker|group --seed N "
+        fputs("usage: sim log|broker|group|lost [--seeds FIRST..LAST] [--jobs N]\n"
+              "       sim log|broker|group|lost --seed N "
               "[--trace]\n",
               stderr);
         return 2;

@@ -1,0 +1,240 @@
+/* tests/sim/lost_caller.c - every call to a group coordinator meets its loss while it waits, and a
+ * disk that keeps its record for longer than offsets.commit.timeout.ms. Of each is held:
+ *
+ *   the answer is Kafka's: NOT_COORDINATOR when the coordinator went (from ListGroups: a list
+ *   without its groups), COORDINATOR_LOAD_IN_PROGRESS before it is back, COORDINATOR_NOT_AVAILABLE
+ *   when it took too long (from OffsetFetch NOT_COORDINATOR: clients before 3.9 fail on the other);
+ *   nothing of it is half there: what is loaded is what was (verify_groups) and what the log says
+ *   (loss_compare);
+ *   the same call tried again succeeds, or is told that it has succeeded before; then from the
+ *   beginning it succeeds at once.
+ *
+ * Moments are drawn; each call is made until it was hit. Source: GroupCoordinatorService,
+ * CoordinatorRuntime, CoordinatorOperationExceptionHelper. */
+#include <stdio.h>
+#include <string.h>
+#include "broker/group/coordinator.h"
+#include "tests/sim/lost_calls.h"
+
+enum { ATTEMPTS = 60, AGAIN_MS = 20, PATIENCE_MS = 60000 };
+
+struct step {
+    const char *name;
+    caller_ask *ask;
+    caller_ask *before[3]; /* undisturbed; NULL: no more */
+    caller_ask *after;     /* what shall be there then */
+    bool writes;           /* else a commit beside it is what it waits for */
+    bool is_elsewhere;     /* no coordinator is asked: it succeeds as if nothing was */
+    int16_t done_before;   /* it was done, and the answer lost; NONE: it may be done twice */
+    int16_t forgotten;     /* of what no record tells, and so goes with the coordinator */
+};
+
+static int16_t nothing_committed(struct caller *c) {
+    c->offset = -1;
+    return caller_fetch(c);
+}
+
+static const struct step steps[] = {
+    {.name = "JoinGroup", .ask = caller_join, .writes = true, .after = caller_sync,
+     .forgotten = KAFKA_UNKNOWN_MEMBER_ID},
+    {.name = "SyncGroup of a leader", .ask = caller_sync, .before = {caller_join}, .writes = true,
+     .after = caller_describe, .forgotten = KAFKA_UNKNOWN_MEMBER_ID},
+    {.name = "SyncGroup of a follower", .ask = caller_sync_both,
+     .before = {caller_join_both}, .writes = true,
+     .after = caller_describe, .forgotten = KAFKA_UNKNOWN_MEMBER_ID},
+    {.name = "Heartbeat", .ask = caller_beat, .before = {caller_join, caller_sync},
+     .after = caller_describe},
+    {.name = "LeaveGroup", .ask = caller_leave, .before = {caller_join, caller_sync},
+     .writes = true, .done_before = KAFKA_UNKNOWN_MEMBER_ID},
+    {.name = "OffsetCommit of a member", .ask = caller_commit,
+     .before = {caller_join, caller_sync}, .writes = true, .after = caller_fetch},
+    {.name = "OffsetCommit of nobody", .ask = caller_commit, .writes = true,
+     .after = caller_fetch},
+    {.name = "OffsetFetch", .ask = caller_fetch, .before = {caller_commit}},
+    {.name = "OffsetDelete", .ask = caller_forget, .before = {caller_commit}, .writes = true,
+     .after = nothing_committed, .done_before = KAFKA_GROUP_ID_NOT_FOUND},
+    {.name = "DeleteGroups", .ask = caller_delete, .before = {caller_commit}, .writes = true,
+     .after = nothing_committed, .done_before = KAFKA_GROUP_ID_NOT_FOUND},
+    {.name = "DescribeGroups", .ask = caller_describe, .before = {caller_join, caller_sync}},
+    {.name = "ListGroups", .ask = caller_list, .before = {caller_commit}},
+    {.name = "ConsumerGroupHeartbeat that joins", .ask = caller_consumer_join, .writes = true,
+     .after = caller_describe_consumer},
+    {.name = "ConsumerGroupHeartbeat", .ask = caller_consumer_beat,
+     .before = {caller_consumer_join}, .after = caller_describe_consumer},
+    {.name = "ConsumerGroupHeartbeat that leaves", .ask = caller_consumer_leave,
+     .before = {caller_consumer_join}, .writes = true, .after = caller_describe_consumer,
+     .done_before = KAFKA_UNKNOWN_MEMBER_ID},
+    {.name = "ConsumerGroupDescribe", .ask = caller_describe_consumer,
+     .before = {caller_consumer_join}},
+    {.name = "IncrementalAlterConfigs of a group", .ask = caller_configure,
+     .is_elsewhere = true},
+    {.name = "FindCoordinator", .ask = caller_find, .is_elsewhere = true},
+};
+
+/* --- what surrounds a call --- */
+
+static bool is_over(const struct caller *c) { return c->lost->world->stopped; }
+
+static bool asks_again(int16_t error) {
+    return error == KAFKA_NOT_COORDINATOR || error == KAFKA_COORDINATOR_LOAD_IN_PROGRESS ||
+           error == KAFKA_COORDINATOR_NOT_AVAILABLE;
+}
+
+/* As clients do it. */
+static int16_t ask_until_told(struct caller *c, caller_ask *ask) {
+    int16_t error;
+    uint32_t left = PATIENCE_MS / AGAIN_MS;
+    while (asks_again(error = ask(c)) && --left > 0 && !is_over(c)) {
+        arena_reset(&c->actor->arena);
+        actor_sleep(c->actor, AGAIN_MS * 1000);
+    }
+    return error;
+}
+
+static void expect(struct caller *c, const struct step *step, const char *when, int16_t error) {
+    if (error == KAFKA_NONE || is_over(c)) return;
+    world_fail(c->lost->world, "%s, %s: %s", step->name, when, kafka_error_name(error));
+}
+
+static int32_t partition_of(const struct caller *c, const char *id) {
+    return group_partition((struct str){id, strlen(id)}, c->lost->partitions);
+}
+
+/* Two groups that nobody has heard of, of one coordinator. */
+static void name_groups(struct caller *c) {
+    uint32_t number = ++c->attempts;
+    (void)snprintf(c->group_id, sizeof c->group_id, "group-%u", number); /* fits, as the other */
+    do {
+        (void)snprintf(c->beside_id, sizeof c->beside_id, "beside-%u", number);
+        number += 2 * ATTEMPTS * COUNT(steps);
+    } while (partition_of(c, c->beside_id) != partition_of(c, c->group_id));
+}
+
+static void begin(struct caller *c, const struct step *step) {
+    c->member_count = 0;
+    name_groups(c);
+    for (size_t i = 0; i < COUNT(step->before) && step->before[i] != NULL; i++)
+        expect(c, step, "before it", ask_until_told(c, step->before[i]));
+}
+
+static void await_load(struct caller *c, uint32_t loads) {
+    uint32_t left = PATIENCE_MS / AGAIN_MS;
+    while (c->lost->loads == loads && --left > 0 && !is_over(c))
+        actor_sleep(c->actor, AGAIN_MS * 1000);
+    if (left == 0) world_fail(c->lost->world, "the coordinator does not come back");
+}
+
+/* --- one attempt --- */
+
+enum harm { LOSS, LATENESS };
+
+/* What the call's first answer may be; *ret_hit: it waited, and was told so. */
+static bool is_answer(const struct step *step, enum harm harm, int16_t error, bool *ret_hit) {
+    *ret_hit = error == (harm == LOSS ? KAFKA_NOT_COORDINATOR : KAFKA_COORDINATOR_NOT_AVAILABLE);
+    if (step->is_elsewhere) return error == KAFKA_NONE;
+    if (harm == LATENESS && step->ask == caller_fetch)
+        *ret_hit = error == KAFKA_NOT_COORDINATOR;
+    if (*ret_hit || error == KAFKA_NONE) return true;
+    return harm == LOSS &&
+           (error == KAFKA_COORDINATOR_LOAD_IN_PROGRESS || error == step->forgotten);
+}
+
+static bool attempt(struct caller *c, const struct step *step, enum harm harm) {
+    struct lost *lost = c->lost;
+    uint32_t *sync_us = &lost->world->faults.disk.sync_us;
+    bool is_hit = false;
+    begin(c, step);
+    if (is_over(c)) return false;
+    uint32_t loads = lost->loads;
+    if (harm == LOSS) {
+        *sync_us = LOST_SLOW_SYNC_US;
+        lost_lose(lost, partition_of(c, c->group_id),
+                  prng_below(&lost->world->prng, LOST_SLOW_SYNC_US));
+    } else {
+        *sync_us = LOST_LATE_SYNC_US;
+    }
+    if (!step->writes) caller_begin_beside(c);
+    int16_t error = step->ask(c);
+    lost->calls++;
+    world_trace(lost->world, "%s: %s", step->name, kafka_error_name(error));
+    if (!is_answer(step, harm, error, &is_hit) && !is_over(c)) {
+        world_fail(lost->world, "%s, %s: %s", step->name,
+                   harm == LOSS ? "the coordinator lost" : "too late", kafka_error_name(error));
+    }
+    lost->hits += is_hit;
+    int16_t beside = step->writes ? KAFKA_NONE : caller_end_beside(c);
+    *sync_us = LOST_SYNC_US;
+    if (asks_again(beside)) beside = ask_until_told(c, caller_commit_beside);
+    expect(c, step, "a commit beside it", beside);
+    if (harm == LOSS) await_load(c, loads);
+    bool may_be_forgotten = harm == LOSS && error == KAFKA_NONE;
+    if (asks_again(error)) error = ask_until_told(c, step->ask);
+    if (error != KAFKA_NONE && error == step->forgotten) {
+        begin(c, step); /* as a client does that is told so */
+        error = ask_until_told(c, step->ask);
+    } else if (error != KAFKA_NONE && error == step->done_before) {
+        c->member_count = 0; /* it has left, or there was none */
+        error = KAFKA_NONE;
+    }
+    expect(c, step, "tried again", error);
+    if (step->after == NULL) return is_hit;
+    error = ask_until_told(c, step->after);
+    if (may_be_forgotten && error == step->forgotten) error = KAFKA_NONE;
+    expect(c, step, "after it", error);
+    return is_hit;
+}
+
+static void take(struct caller *c, const struct step *step, enum harm harm) {
+    for (uint32_t i = 0; i < ATTEMPTS && !is_over(c); i++) {
+        arena_reset(&c->actor->arena);
+        if (attempt(c, step, harm) || (step->is_elsewhere && i >= 2)) return;
+    }
+    if (!is_over(c)) {
+        world_fail(c->lost->world, "%s was never hit: %s", step->name,
+                   harm == LOSS ? "the coordinator lost" : "too late");
+    }
+}
+
+static void make_topic(struct caller *c) {
+    struct metadata_request_topic topic;
+    struct metadata_request request;
+    struct metadata_response response = {.topics_count = 0};
+    metadata_request_defaults(&request);
+    metadata_request_topic_defaults(&topic);
+    topic.name = STR("events");
+    request.topics = &topic;
+    request.topics_count = 1;
+    request.allow_auto_topic_creation = true;
+    do {
+        actor_sleep(c->actor, AGAIN_MS * 1000);
+        if (actor_connect(c->actor) != ST_OK ||
+            actor_call(c->actor, API_METADATA, 9, &request, &response) != ST_OK)
+            continue;
+    } while (!is_over(c) &&
+             (response.topics_count == 0 || response.topics[0].error_code != KAFKA_NONE));
+}
+
+static void caller_main(struct actor *actor) {
+    struct caller *c = MEM_NEW(job_mem(actor->job), struct caller);
+    *c = (struct caller){.actor = actor,
+                         .lost = CONTAINER_OF(actor->clients, struct lost, clients)};
+    struct io_address address = actor->clients->broker->address;
+    address.port = actor->clients->port;
+    actor->wire.timeout_us = UINT64_C(60000000);
+    wire_init(&c->other, c->lost->world, actor->job);
+    c->other.timeout_us = UINT64_C(60000000);
+    if (wire_open(&c->other, &address) != ST_OK)
+        world_fail(c->lost->world, "nobody listens");
+    make_topic(c);
+    (void)ask_until_told(c, caller_find); /* which makes the topic of the offsets */
+    for (size_t i = 0; i < COUNT(steps) && !is_over(c); i++) {
+        take(c, &steps[i], LOSS);
+        take(c, &steps[i], LATENESS);
+    }
+    wire_release(&c->other);
+    MEM_FREE(job_mem(actor->job), c);
+}
+
+void lost_start_caller(struct lost *lost) {
+    actor_start(&lost->clients, "caller", caller_main, true, 0);
+}
