@@ -83,8 +83,9 @@ enum producer_verdict producer_states_check(const struct producer_states *states
                                             struct producer_batch *ret_duplicate) {
     if (!batch_has_producer_id(batch)) return PRODUCER_APPEND;
     const struct producer_entry *entry = find(states, batch->producer_id);
+    int16_t epoch = entry != NULL ? entry->epoch : NO_PRODUCER_EPOCH;
+    if (batch->producer_epoch < epoch) return PRODUCER_FENCED;
     if (entry == NULL) return PRODUCER_APPEND; /* expired or new: any sequence, KIP-360 */
-    if (batch->producer_epoch < entry->epoch) return PRODUCER_FENCED;
     for (unsigned i = 0; batch->producer_epoch == entry->epoch && i < entry->batch_count; i++) {
         const struct producer_batch *known = &entry->batches[i];
         if (known->first_sequence == batch->base_sequence &&

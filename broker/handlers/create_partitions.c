@@ -28,4 +28,24 @@ static void finish(struct forward *forward, enum status st) {
     request_respond(rq);
 }
 
-void handle_create_partitions(struct request *rq) { forward_request(rq, decide, finish); }
+/* Kafka's controller takes up no request whose time is over, whatever it asks. */
+static bool answer_late(struct request *rq) {
+    const struct create_partitions_request *in = rq->in;
+    struct create_partitions_response *out = rq->out;
+    int32_t count = MAX(in->topics_count, 0);
+    out->results = create_partitions_response_topic_result_array(&rq->arena, count);
+    if (out->results == NULL) return false;
+    out->results_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        out->results[i].name = in->topics[i].name;
+        out->results[i].error_code = KAFKA_REQUEST_TIMED_OUT;
+    }
+    request_respond(rq);
+    return true;
+}
+
+void handle_create_partitions(struct request *rq) {
+    const struct create_partitions_request *in = rq->in;
+    if (in->timeout_ms <= 0 && answer_late(rq)) return;
+    forward_request(rq, decide, finish);
+}

@@ -30,4 +30,25 @@ static void finish(struct forward *forward, enum status st) {
     request_respond(rq);
 }
 
-void handle_create_topics(struct request *rq) { forward_request(rq, decide, finish); }
+/* Kafka's controller takes up no request whose time is over, whatever it asks. */
+static bool answer_late(struct request *rq) {
+    const struct create_topics_request *in = rq->in;
+    struct create_topics_response *out = rq->out;
+    int32_t count = MAX(in->topics_count, 0);
+    out->topics = create_topics_response_creatable_topic_result_array(&rq->arena, count);
+    if (out->topics == NULL) return false;
+    out->topics_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        out->topics[i].name = in->topics[i].name;
+        out->topics[i].error_code = KAFKA_REQUEST_TIMED_OUT;
+        out->topics[i].error_message = STR_NULL;
+    }
+    request_respond(rq);
+    return true;
+}
+
+void handle_create_topics(struct request *rq) {
+    const struct create_topics_request *in = rq->in;
+    if (in->timeout_ms <= 0 && answer_late(rq)) return;
+    forward_request(rq, decide, finish);
+}

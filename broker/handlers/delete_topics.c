@@ -30,4 +30,26 @@ static void finish(struct forward *forward, enum status st) {
     request_respond(rq);
 }
 
-void handle_delete_topics(struct request *rq) { forward_request(rq, decide, finish); }
+/* Kafka's controller takes up no request whose time is over, whatever it asks. */
+static bool answer_late(struct request *rq) {
+    const struct delete_topics_request *in = rq->in;
+    struct delete_topics_response *out = rq->out;
+    bool has_ids = rq->header.request_api_version >= 6;
+    int32_t count = MAX(has_ids ? in->topics_count : in->topic_names_count, 0);
+    out->responses = delete_topics_response_deletable_topic_result_array(&rq->arena, count);
+    if (out->responses == NULL) return false;
+    out->responses_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        out->responses[i].name = has_ids ? in->topics[i].name : in->topic_names[i];
+        if (has_ids) out->responses[i].topic_id = in->topics[i].topic_id;
+        out->responses[i].error_code = KAFKA_REQUEST_TIMED_OUT;
+    }
+    request_respond(rq);
+    return true;
+}
+
+void handle_delete_topics(struct request *rq) {
+    const struct delete_topics_request *in = rq->in;
+    if (in->timeout_ms <= 0 && answer_late(rq)) return;
+    forward_request(rq, decide, finish);
+}

@@ -129,7 +129,9 @@ static bool take_aborted(struct fetch_part *part) {
         part->has_segment = true;
         part->range = (struct file_range){
             .file = part->read.file, .position = part->read.position, .bytes = part->read.bytes};
-        part->visit->bytes += MIN(part->range.bytes, (uint64_t)MAX(part->wish.max_bytes, 0));
+        uint64_t limit = (uint64_t)MAX(part->wish.max_bytes, 0);
+        bool counts = limit >= part->read.first_batch_bytes; /* otherwise it may give nothing */
+        part->visit->bytes += counts ? MIN(part->range.bytes, limit) : 0;
         return true;
     }
     log_read_release(&part->read);

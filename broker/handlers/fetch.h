@@ -1,6 +1,7 @@
 /* broker/handlers/fetch.h - what the three files of Fetch share: fetch_request.c takes the request
  * and its session apart, fetch.c reads and waits, fetch_answer.c puts the answer together. */
 #pragma once
+#include "broker/handlers/handlers.h"
 #include "broker/net/fetch_sessions.h"
 #include "broker/net/request.h"
 #include "broker/replication/partition.h"
@@ -69,7 +70,6 @@ static inline bool fetch_by_ids(const struct request *rq) {
 
 /** isolation_level of the request. */
 static inline bool fetch_is_committed(const struct fetch *fetch) {
-    enum { READ_COMMITTED = 1 };
     const struct fetch_request *in = fetch->rq->in;
     return in->isolation_level == READ_COMMITTED;
 }

@@ -6,7 +6,9 @@
 #include "broker/handlers/fetch.h"
 #include "protocol/errors.h"
 
-/* The first partition with records gives its first batch whole. */
+/* The first partition with records gives its first batch whole, any other at least that or nothing:
+ * clients take a cut first batch for one that is too large for them (librdkafka doubles its limit).
+ */
 static void fill_records(struct fetch *fetch) {
     struct shard *shard = fetch->rq->shard;
     uint64_t left = fetch->max_bytes;
@@ -16,9 +18,9 @@ static void fill_records(struct fetch *fetch) {
         part->answer.records = (struct records){.bytes = {(const uint8_t *)"", 0}};
         metrics_add(&shard->metrics, METRIC_FETCH_FAILED, part->answer.error_code != KAFKA_NONE);
         if (!part->has_segment) continue;
-        uint64_t at_least = is_first ? part->read.first_batch_bytes : 0;
         uint64_t limit = MIN((uint64_t)MAX(part->wish.max_bytes, 0), left);
-        uint64_t take = MIN(part->range.bytes, MAX(limit, at_least));
+        if (!is_first && limit < part->read.first_batch_bytes) continue;
+        uint64_t take = MIN(part->range.bytes, MAX(limit, part->read.first_batch_bytes));
         if (take == 0) continue;
         is_first = false;
         left -= MIN(left, take);

@@ -45,6 +45,10 @@ static void add_part(struct fetch *fetch, struct str topic_name, struct uuid top
     if (answer->error_code != KAFKA_NONE) return;
     part->topic_id = topic->id;
     answer->aborted_transactions_count = -1;
+    if (!isolation_is_known(((const struct fetch_request *)fetch->rq->in)->isolation_level)) {
+        answer->error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+        return;
+    }
     if (fetch->is_replica) { /* nobody follows here, whoever says so */
         answer->error_code = KAFKA_NOT_LEADER_OR_FOLLOWER;
         return;

@@ -4,6 +4,12 @@
 #pragma once
 #include "broker/net/request.h"
 
+/* isolation_level of Fetch and ListOffsets; at any other number Kafka's handlers fail. */
+enum { READ_UNCOMMITTED = 0, READ_COMMITTED = 1 };
+static inline bool isolation_is_known(int8_t level) {
+    return level == READ_UNCOMMITTED || level == READ_COMMITTED;
+}
+
 void handle_produce(struct request *rq);                   /* 0 */
 void handle_fetch(struct request *rq);                     /* 1 */
 void handle_list_offsets(struct request *rq);              /* 2 */

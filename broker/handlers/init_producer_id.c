@@ -72,6 +72,10 @@ void handle_init_producer_id(struct request *rq) {
                 -1);
         return;
     }
+    if ((in->producer_id == NO_PRODUCER_ID) != (in->producer_epoch == NO_PRODUCER_EPOCH)) {
+        respond(rq, KAFKA_INVALID_REQUEST, -1); /* an id comes with its epoch, or not at all */
+        return;
+    }
     if (shard->next_producer_id < shard->end_producer_id) {
         respond(rq, KAFKA_NONE, shard->next_producer_id++);
         return;

@@ -22,8 +22,6 @@ struct offsets_part {
     bool committed;
 };
 
-enum { READ_UNCOMMITTED = 0, READ_COMMITTED = 1 };
-
 /* From which version on a timestamp below 0 means something. */
 static bool is_served(int64_t timestamp, int16_t version) {
     static const int16_t since[] = {
@@ -75,7 +73,7 @@ static void work(struct job *job, struct scatter_part *scatter_part, struct part
 static int16_t early_problem(const struct request *rq, const struct topic_image *topic,
                              const struct list_offsets_request_partition *asked) {
     const struct list_offsets_request *in = rq->in;
-    if (in->isolation_level != READ_UNCOMMITTED && in->isolation_level != READ_COMMITTED)
+    if (!isolation_is_known(in->isolation_level))
         return KAFKA_UNKNOWN_SERVER_ERROR; /* Kafka's handler fails */
     if (topic == NULL || asked->partition_index < 0 ||
         asked->partition_index >= topic->partition_count)
@@ -84,21 +82,69 @@ static int16_t early_problem(const struct request *rq, const struct topic_image 
                                                                        : KAFKA_UNSUPPORTED_VERSION;
 }
 
+/* --- partitions that are asked for twice: refused, once each --- */
+
+enum repetition { ONCE, FIRST_OF_SEVERAL, AGAIN };
+
+/* A partition and where it stands in the request. */
+struct named {
+    struct str topic;
+    int32_t index;
+    size_t place;
+};
+
+static int compare_names(const struct named *a, const struct named *b) {
+    int order = str_cmp(a->topic, b->topic);
+    return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
+}
+
+static int by_name_and_place(const void *a, const void *b) {
+    const struct named *x = a, *y = b;
+    int order = compare_names(x, y);
+    return order != 0 ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+/* One for each partition of the request, in its order; NULL: no memory. */
+static enum repetition *find_repetitions(struct request *rq) {
+    const struct list_offsets_request *in = rq->in;
+    size_t count = 0, place = 0;
+    for (int32_t t = 0; t < in->topics_count; t++)
+        count += (size_t)MAX(in->topics[t].partitions_count, 0);
+    enum repetition *found = arena_array(&rq->arena, count, sizeof *found);
+    if (found == NULL || count < 2) return found;
+    struct named *names = arena_array(&rq->arena, count, sizeof *names);
+    if (names == NULL) return NULL;
+    for (int32_t t = 0; t < in->topics_count; t++) {
+        const struct list_offsets_request_topic *topic = &in->topics[t];
+        for (int32_t i = 0; i < topic->partitions_count; i++, place++)
+            names[place] =
+                (struct named){topic->name, topic->partitions[i].partition_index, place};
+    }
+    qsort(names, count, sizeof *names, by_name_and_place);
+    for (size_t i = 1; i < count; i++) {
+        if (compare_names(&names[i], &names[i - 1]) != 0) continue;
+        found[names[i].place] = AGAIN;
+        if (found[names[i - 1].place] == ONCE) found[names[i - 1].place] = FIRST_OF_SEVERAL;
+    }
+    return found;
+}
+
 static bool add_topic(struct request *rq, struct scatter *scatter,
                       const struct list_offsets_request_topic *in,
-                      struct list_offsets_response_topic *out) {
+                      const enum repetition *repetitions, struct list_offsets_response_topic *out) {
     const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->name);
     int32_t count = MAX(in->partitions_count, 0);
     out->name = in->name;
     out->partitions = list_offsets_response_partition_array(&rq->arena, count);
     struct offsets_part *parts = arena_array(&rq->arena, (size_t)count, sizeof *parts);
     if ((out->partitions == NULL && count > 0) || parts == NULL) return false;
-    out->partitions_count = count;
     for (int32_t i = 0; i < count; i++) {
+        if (repetitions[i] == AGAIN) continue;
         const struct list_offsets_request_partition *asked = &in->partitions[i];
-        struct list_offsets_response_partition *answer = &out->partitions[i];
+        struct list_offsets_response_partition *answer = &out->partitions[out->partitions_count++];
         answer->partition_index = asked->partition_index;
-        answer->error_code = early_problem(rq, topic, asked);
+        answer->error_code = repetitions[i] != ONCE ? KAFKA_INVALID_REQUEST
+                                                    : early_problem(rq, topic, asked);
         if (answer->error_code != KAFKA_NONE) continue;
         parts[i] = (struct offsets_part){
             .part = {.topic_id = topic->id, .index = asked->partition_index},
@@ -118,11 +164,16 @@ void handle_list_offsets(struct request *rq) {
     struct list_offsets_response *out = rq->out;
     int32_t count = MAX(in->topics_count, 0);
     struct scatter *scatter = scatter_new(rq, work, request_respond);
+    const enum repetition *repetitions = find_repetitions(rq);
     out->topics = list_offsets_response_topic_array(&rq->arena, count);
-    bool has_memory = scatter != NULL && (out->topics != NULL || count == 0);
-    if (has_memory) out->topics_count = count;
-    for (int32_t i = 0; has_memory && i < count; i++)
-        has_memory = add_topic(rq, scatter, &in->topics[i], &out->topics[i]);
+    bool has_memory =
+        scatter != NULL && repetitions != NULL && (out->topics != NULL || count == 0);
+    for (int32_t i = 0; has_memory && i < count; i++) {
+        struct list_offsets_response_topic *answer = &out->topics[out->topics_count];
+        has_memory = add_topic(rq, scatter, &in->topics[i], repetitions, answer);
+        repetitions += MAX(in->topics[i].partitions_count, 0);
+        if (answer->partitions_count > 0) out->topics_count++;
+    }
     if (!has_memory) {
         request_abandon(rq, true);
         return;

@@ -163,7 +163,7 @@ static bool answer_duplicate(struct produce_part *part, struct partition *p,
                              const struct producer_batch *duplicate, int16_t *ret_error) {
     part->out->base_offset = duplicate->last_offset - duplicate->offset_delta;
     part->out->log_start_offset = log_start_offset(p->log);
-    if (part->rules.log_append_time) part->out->log_append_time_ms = duplicate->timestamp_ms;
+    part->out->log_append_time_ms = duplicate->timestamp_ms; /* even where that is CreateTime */
     bool is_written = duplicate->last_offset < log_end(p->log);
     if (part->visit->produce->acks != -1 && is_written) return true;
     return !await_watermark(part, p, duplicate->last_offset + 1, ret_error);
@@ -252,6 +252,18 @@ static bool settle(int16_t *ret_error, int16_t error) {
     return true;
 }
 
+static int16_t producer_error(enum producer_verdict verdict) {
+    switch (verdict) {
+    case PRODUCER_OUT_OF_ORDER: return KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    case PRODUCER_FENCED: return KAFKA_INVALID_PRODUCER_EPOCH;
+    case PRODUCER_IN_TRANSACTION: return KAFKA_INVALID_TXN_STATE;
+    case PRODUCER_APPEND:
+    case PRODUCER_DUPLICATE:
+    case PRODUCER_COORDINATOR_FENCED: break; /* no errors, and of markers only */
+    }
+    UNREACHABLE();
+}
+
 /* Takes what the walk found, and queues the batch on the log. true: nothing is left to wait for,
  * *ret_error is the answer. */
 static bool append_walked(struct produce_part *part, struct partition *p, int16_t *ret_error) {
@@ -265,13 +277,11 @@ static bool append_walked(struct produce_part *part, struct partition *p, int16_
     if (batch_is_transactional(&report->view))
         return settle(ret_error, KAFKA_INVALID_TXN_STATE); /* there is no coordinator yet */
     struct producer_batch duplicate = {0};
-    switch (log_check_producer(p->log, &report->view, &duplicate)) {
-    case PRODUCER_APPEND: break;
-    case PRODUCER_DUPLICATE: return answer_duplicate(part, p, &duplicate, ret_error);
-    case PRODUCER_OUT_OF_ORDER: return settle(ret_error, KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
-    case PRODUCER_FENCED: return settle(ret_error, KAFKA_INVALID_PRODUCER_EPOCH);
-    case PRODUCER_IN_TRANSACTION: return settle(ret_error, KAFKA_INVALID_TXN_STATE);
-    case PRODUCER_COORDINATOR_FENCED: UNREACHABLE(); /* of markers only */
+    enum producer_verdict verdict = log_check_producer(p->log, &report->view, &duplicate);
+    if (verdict == PRODUCER_DUPLICATE) return answer_duplicate(part, p, &duplicate, ret_error);
+    if (verdict != PRODUCER_APPEND) {
+        part->out->log_start_offset = log_start_offset(p->log);
+        return settle(ret_error, producer_error(verdict));
     }
     part->append = (struct log_append){
         .done = on_appended,

@@ -42,6 +42,8 @@ def show_scalar(name, value):
         return "HOST"
     if name in ("TotalBytes", "UsableBytes", "LogDir"):
         return "some" if value else "none"
+    if name == "LogAppendTimeMs" and value > 1 << 40:
+        return "lately"
     if isinstance(value, bytes):
         return f"{len(value)} octets"
     return repr(value) if isinstance(value, str) or value is None else str(value)

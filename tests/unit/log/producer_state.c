@@ -51,6 +51,8 @@ static const struct {
       {1, 0, 0, 1, PRODUCER_OUT_OF_ORDER, 0}}},
     {"an older epoch is fenced",
      {{1, 3, 0, 1, PRODUCER_APPEND, 0}, {1, 2, 1, 1, PRODUCER_FENCED, 0}}},
+    {"an epoch below none is fenced, even of a new producer",
+     {{1, -2, 0, 1, PRODUCER_FENCED, 0}, {1, -1, 0, 1, PRODUCER_APPEND, 0}}},
     {"a newer epoch begins at 0",
      {{1, 0, 0, 1, PRODUCER_APPEND, 0},
       {1, 1, 1, 1, PRODUCER_OUT_OF_ORDER, 0},
