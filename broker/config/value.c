@@ -206,7 +206,14 @@ static struct str list_problem(const struct config_key *key, struct str value,
                                struct arena *arena) {
     struct str rest = value, item;
     if (strstr(key->valid, "]:[") != NULL) return replicas_problem(key, value, arena);
-    if (value.len == 0 || strchr(key->valid, '[') == NULL) return STR_NULL;
+    const char *words = strchr(key->valid, '[');
+    if (words == NULL) return STR_NULL;
+    if (value.len == 0 && strstr(words, "], not empty") != NULL) {
+        return arena_printf(arena,
+                            "Configuration '%s' must not be empty. Valid values include: %.*s",
+                            key->name, (int)strcspn(words, "]") + 1, words);
+    }
+    if (value.len == 0) return STR_NULL;
     while (config_list_next(&rest, &item)) {
         if (item.len == 0) {
             return arena_printf(arena, "Configuration '%s' values must not be empty.", key->name);

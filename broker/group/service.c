@@ -69,7 +69,7 @@ static bool policy_allows(struct str policy, const char *one) {
     return is_word(policy, "BIDIRECTIONAL") || is_word(policy, one);
 }
 
-/* Names that are none were refused at the start; without a name there are all. */
+/* At least one, and each of them is one: else the start was refused. */
 static void read_assignors(struct group_settings *settings, const struct str_list *names) {
     settings->assignor_count = 0;
     for (uint32_t i = 0; i < names->count; i++) {
@@ -77,8 +77,6 @@ static void read_assignors(struct group_settings *settings, const struct str_lis
         if (found != NULL && group_settings_assignor(settings, names->items[i]) == NULL)
             settings->assignors[settings->assignor_count++] = found;
     }
-    for (uint32_t i = 0; names->count == 0 && i < ASSIGNOR_COUNT; i++)
-        settings->assignors[settings->assignor_count++] = &assignors[i];
 }
 
 static bool list_has(const struct str_list *list, struct str item) {

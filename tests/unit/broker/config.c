@@ -167,6 +167,17 @@ static const struct {
     {"no classic groups", BASE "group.coordinator.rebalance.protocols=consumer\n", NULL,
      "server.properties:4: Disabling the 'classic' protocol is not supported. "
      "(group.coordinator.rebalance.protocols=consumer)"},
+    {"no protocol at all", BASE "group.coordinator.rebalance.protocols=\n", NULL,
+     "server.properties:4: Configuration 'group.coordinator.rebalance.protocols' must not be "
+     "empty. Valid values include: [consumer, classic, share, streams]"},
+    {"a protocol that is none", BASE "group.coordinator.rebalance.protocols=classic,Consumer\n",
+     NULL,
+     "server.properties:4: Invalid value Consumer for configuration "
+     "group.coordinator.rebalance.protocols: String must be one of: consumer, classic, share, "
+     "streams"},
+    {"no assignor", BASE "group.consumer.assignors=\n", NULL,
+     "server.properties:4: Configuration 'group.consumer.assignors' must not be empty. Valid "
+     "values include: [uniform, range]"},
     {"an assignor that is none", BASE "group.consumer.assignors=uniform,best\n", NULL,
      "server.properties:4: Invalid value best for configuration group.consumer.assignors: String "
      "must be one of: uniform, range"},
