@@ -4,19 +4,18 @@
  * transactions and share groups there are no coordinators yet. Source:
  * kafka.server.KafkaApis.handleFindCoordinatorRequest, AutoTopicCreationManager. */
 #include "base/logging.h"
+#include "broker/handlers/auto_topic.h"
 #include "broker/handlers/cluster.h"
 #include "broker/handlers/forward.h"
 #include "broker/handlers/groups.h"
 #include "broker/handlers/handlers.h"
 
 enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, KEY_SHARE = 2 };
-#define CONFIG_COUNT 3
 
 struct creation {
     struct forward forward;
     struct create_topics_request request;
     struct create_topics_request_creatable_topic topic;
-    struct create_topics_request_creatable_topic_config configs[CONFIG_COUNT];
 };
 
 /* --- the answer --- */
@@ -122,34 +121,15 @@ static void finish(struct forward *forward, enum status st) {
     respond(forward->rq, KAFKA_NONE); /* without the topic: COORDINATOR_NOT_AVAILABLE */
 }
 
-static void set_config(struct creation *creation, const char *name, struct str value) {
-    struct create_topics_request_creatable_topic_config *config =
-        &creation->configs[creation->topic.configs_count++];
-    create_topics_request_creatable_topic_config_defaults(config);
-    config->name = str_of(name);
-    config->value = value;
-}
-
 static void create_topic(struct request *rq) {
-    const struct config *config = rq->shard->broker->config;
     struct creation *creation = ARENA_NEW(&rq->arena, struct creation);
-    struct str segment_bytes =
-        arena_printf(&rq->arena, "%lld", (long long)config->offsets_topic_segment_bytes);
-    if (creation == NULL || segment_bytes.ptr == NULL) {
+    if (creation == NULL || !auto_topic_fill(rq, OFFSETS_TOPIC, &creation->topic)) {
         request_abandon(rq, true);
         return;
     }
     create_topics_request_defaults(&creation->request);
-    create_topics_request_creatable_topic_defaults(&creation->topic);
     creation->request.topics = &creation->topic;
     creation->request.topics_count = 1;
-    creation->topic.name = OFFSETS_TOPIC;
-    creation->topic.num_partitions = (int32_t)config->offsets_topic_num_partitions;
-    creation->topic.replication_factor = (int16_t)config->offsets_topic_replication_factor;
-    creation->topic.configs = creation->configs;
-    set_config(creation, "cleanup.policy", STR("compact"));
-    set_config(creation, "compression.type", STR("producer"));
-    set_config(creation, "segment.bytes", segment_bytes);
     creation->forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
     forward_decision(&creation->forward);
 }

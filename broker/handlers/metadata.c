@@ -2,6 +2,7 @@
  * client asks for and that are not there are created first where the configuration and the request
  * allow it. Source: kafka.server.KafkaApis.handleTopicMetadataRequest. */
 #include <stdlib.h>
+#include "broker/handlers/auto_topic.h"
 #include "broker/handlers/cluster.h"
 #include "broker/handlers/forward.h"
 #include "broker/handlers/handlers.h"
@@ -143,6 +144,7 @@ static void put_missing(struct request *rq, const struct asked *asked, bool by_i
         return;
     }
     answer->name = asked->name;
+    answer->is_internal = topic_is_internal(asked->name);
     answer->error_code = topic_name_problem(asked->name, &rq->arena).ptr != NULL
                              ? KAFKA_INVALID_TOPIC_EXCEPTION
                              : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
@@ -235,31 +237,34 @@ static void finish(struct forward *forward, enum status st) {
     respond(forward->rq);
 }
 
+static bool may_create(struct request *rq, struct str name) {
+    return image_topic_by_name(rq->shard->image, name) == NULL && auto_topic_may_be(name) &&
+           topic_name_problem(name, &rq->arena).ptr == NULL;
+}
+
 /* The topics that are missing and may be made; NULL when there is none. */
 static struct creation *creation_of_missing(struct request *rq) {
     const struct metadata_request *in = rq->in;
-    if (!in->allow_auto_topic_creation || !rq->shard->broker->config->auto_create_topics_enable ||
-        wants_all(rq))
-        return NULL;
-    struct creation *creation = NULL;
-    for (int32_t i = 0; i < in->topics_count; i++) {
-        struct str name = in->topics[i].name;
-        if (name.ptr == NULL || image_topic_by_name(rq->shard->image, name) != NULL) continue;
-        if (topic_name_problem(name, &rq->arena).ptr != NULL) continue;
-        if (creation == NULL) {
-            creation = ARENA_NEW(&rq->arena, struct creation);
-            if (creation == NULL) return NULL;
-            create_topics_request_defaults(&creation->request);
-            creation->request.topics =
-                create_topics_request_creatable_topic_array(&rq->arena, in->topics_count);
-            if (creation->request.topics == NULL) return NULL;
-        }
-        struct create_topics_request_creatable_topic *topic =
-            &creation->request.topics[creation->request.topics_count++];
-        topic->name = name;
-        topic->num_partitions = -1;
-        topic->replication_factor = -1;
-    }
+    bool is_allowed =
+        in->allow_auto_topic_creation && rq->shard->broker->config->auto_create_topics_enable;
+    uint32_t count = 0, missing_count = 0;
+    for (int32_t i = 0; is_allowed && i < in->topics_count; i++)
+        missing_count += in->topics[i].name.ptr != NULL && may_create(rq, in->topics[i].name);
+    if (missing_count == 0 || asks_by_id(in)) return NULL;
+    struct asked *asked = gather(rq, false, &count);
+    if (asked == NULL) return NULL;
+    missing_count = 0; /* each once */
+    for (uint32_t i = 0; i < count; i++)
+        if (may_create(rq, asked[i].name)) asked[missing_count++] = asked[i];
+    struct creation *creation = missing_count > 0 ? ARENA_NEW(&rq->arena, struct creation) : NULL;
+    if (creation == NULL) return NULL;
+    create_topics_request_defaults(&creation->request);
+    creation->request.topics =
+        create_topics_request_creatable_topic_array(&rq->arena, (int32_t)missing_count);
+    if (creation->request.topics == NULL) return NULL;
+    creation->request.topics_count = (int32_t)missing_count;
+    for (uint32_t i = 0; i < missing_count; i++)
+        if (!auto_topic_fill(rq, asked[i].name, &creation->request.topics[i])) return NULL;
     return creation;
 }
 
