@@ -7,7 +7,7 @@
 
 enum status key_map_init(struct key_map *map, struct mem *mem, uint64_t bytes, double load_factor,
                          uint64_t key_count_max, struct siphash_key key) {
-    double load = load_factor > 0.05 ? MIN(load_factor, 0.95) : 0.05; /* probing has to end */
+    double load = load_factor > 0.001 ? MIN(load_factor, 0.95) : 0.001; /* probing has to end */
     uint64_t slots = bytes / sizeof(struct key_slot);
     double needed = (double)key_count_max / load + SLOTS_MIN;
     if (needed < (double)slots) slots = (uint64_t)needed;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "base/assert.h"
 #include "base/properties.h"
-#include "broker/config/settings.h"
+#include "broker/config/contradictions.h"
 
 const struct config_key *config_key_find(struct str name) {
     uint32_t low = 0, high = config_key_count;
@@ -241,6 +241,10 @@ static enum status join_ids(struct loader *l) {
     for (size_t i = 0; i < COUNT(keys); i++) {
         struct config_setting **this = i == 0 ? node : broker, *other = i == 0 ? *broker : *node;
         if (*this != NULL || other == NULL) continue;
+        struct str problem = config_value_problem(keys[i], other->value, l->arena);
+        if (problem.ptr != NULL)
+            return fail(
+                l, arena_printf(l->arena, "%.*s: %.*s", STR_ARG(other->place), STR_ARG(problem)));
         *this = ARENA_NEW(l->arena, struct config_setting);
         if (*this == NULL) return fail(l, STR("no memory for the configuration"));
         **this = *other;
@@ -301,13 +305,6 @@ enum status config_load(const struct config_input *input, struct arena *arena,
               &found.values, arena);
     }
     if (refuse_contradiction(&l, &found) != ST_OK) return ST_INVALID;
-    bool has_dirs = config_setting_find(&found, STR("log.dirs")) != NULL;
-    const struct str_list *dirs = has_dirs ? &found.values.log_dirs : &found.values.log_dir;
-    if (dirs->count == 0) {
-        struct str name = has_dirs ? STR("log.dirs") : STR("log.dir");
-        return fail(&l, arena_printf(arena, "%.*s: %.*s names no directory",
-                                     STR_ARG(config_place(&found, name)), STR_ARG(name)));
-    }
     *ret_set = found;
     return ST_OK;
 }

@@ -28,8 +28,6 @@ struct str cordon_problem(const struct broker_settings *settings, struct arena *
     struct str rest = cordoned(settings), item, missing = STR_NULL;
     if (names_all(rest) || rest.len == 0) return STR_NULL;
     while (config_list_next(&rest, &item)) {
-        if (item.len == 0)
-            return STR("Configuration 'cordoned.log.dirs' values must not be empty.");
         if (names_all(item)) {
             return STR("requirement failed: When cordoned.log.dirs is set to *, it must not "
                        "contain other values");

@@ -170,8 +170,12 @@ than read-only can also be set while the broker runs, for one broker (per-broker
 Altered while the broker runs, otherwise than in Kafka: an unknown key and one that is *refused* are
 refused there, too; listeners and listener.security.protocol.map stay as they were at the start;
 keys of one listener (listener.name...), client metrics and loggers are not served yet;
-thread counts are not bound to double or half of what they were; max.connections.per.ip.overrides
-takes addresses, no names.
+max.connections.per.ip.overrides takes addresses, no names; log.cleaner.threads may be 0.
+
+At the start klamm takes and refuses what Apache Kafka does
+(`tests/differential/server_properties.tsv` holds hundreds of cases against it), but: a node that is
+alone needs no controller.quorum.bootstrap.servers; unknown keys are refused, which Kafka passes
+over.
 
 *acts*: does what it says. *not in force*: accepted and reported once at the start. *refused*: any
 value but the default stops the start, because leaving it out would weaken safety or security.

@@ -52,10 +52,3 @@ uint32_t setting_synonyms(const struct broker_settings *settings, const struct c
                           struct setting_synonym synonyms[SETTING_SYNONYMS_MAX]);
 /** The value that the node's or the cluster's own settings give; null: none. */
 struct str config_image_find(const struct config_image *config, struct str key);
-/* What contradicts itself among all of a broker's settings. */
-struct settings_problem {
-    struct str text;                  /* as Kafka says it (arena); null: nothing does */
-    const struct config_key *keys[2]; /* whose values do, the worse one first; NULL: no more */
-};
-struct settings_problem broker_settings_problem(const struct broker_settings *settings,
-                                                struct arena *arena);

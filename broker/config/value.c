@@ -202,18 +202,85 @@ static struct str replicas_problem(const struct config_key *key, struct str valu
     return invalid(key, arena_printf(arena, "[%.*s]", STR_ARG(shown)), arena, reason.ptr);
 }
 
+static bool is_made_of(struct str text, const char *others) {
+    for (size_t i = 0; i < text.len; i++) {
+        if (!isalnum((unsigned char)text.ptr[i]) && strchr(others, text.ptr[i]) == NULL)
+            return false;
+    }
+    return memchr(text.ptr, '\0', text.len) == NULL;
+}
+
+/* {host}:{port} as Kafka reads it: a scheme before it and brackets around the host are passed over,
+ * the host may be missing. A port that is out of range is for the caller. */
+static bool is_host_port(struct str text, int64_t *ret_port) {
+    const char *slashes = memmem(text.ptr, text.len, "://", 3), *end = text.ptr + text.len;
+    const char *host = slashes != NULL ? slashes + 3 : text.ptr;
+    const char *colon = memrchr(host, ':', (size_t)(end - host));
+    if (colon == NULL || colon + 1 == end) return false;
+    const char *host_end = colon;
+    if (host < host_end && *host == '[') host++;
+    if (host < host_end && host_end[-1] == ']') host_end--;
+    struct str scheme = {text.ptr, slashes != NULL ? (size_t)(slashes - text.ptr) : 0};
+    if (!is_made_of(scheme, "-%._") ||
+        !is_made_of((struct str){host, (size_t)(host_end - host)}, "-%._:"))
+        return false;
+    for (const char *c = colon + 1; c < end; c++) {
+        if (!isdigit((unsigned char)*c)) return false;
+    }
+    if (!str_to_int64((struct str){colon + 1, (size_t)(end - colon - 1)}, ret_port))
+        *ret_port = INT64_MAX;
+    return true;
+}
+
+/* "{id}@{host}:{port},...", and without ids; in Kafka's words. */
+static struct str addresses_problem(const struct config_key *key, struct str value,
+                                    struct arena *arena) {
+    bool has_ids = strchr(key->valid, '@') != NULL;
+    struct str rest = value, item;
+    while (config_list_next(&rest, &item)) {
+        int64_t id, port;
+        const char *at = memchr(item.ptr, '@', item.len);
+        const char *end = item.ptr + item.len;
+        bool is_pair = at != NULL && memchr(at + 1, '@', (size_t)(end - at - 1)) == NULL;
+        if (has_ids && !is_pair) {
+            return arena_printf(arena,
+                                "Invalid configuration value for %s. Each entry should be in the "
+                                "form `%.*s`.",
+                                key->name, (int)strcspn(key->valid, ","), key->valid);
+        }
+        struct str id_text = {item.ptr, has_ids ? (size_t)(at - item.ptr) : 0};
+        struct str address = has_ids ? (struct str){at + 1, (size_t)(end - at - 1)} : item;
+        if (has_ids && (!str_to_int64(id_text, &id) || id != (int32_t)id)) {
+            return arena_printf(arena, "%s: Failed to parse voter ID as an integer from %.*s",
+                                key->name, STR_ARG(id_text));
+        }
+        if (!is_host_port(address, &port)) {
+            return arena_printf(arena,
+                                "Failed to parse host name from %.*s for the configuration %s. "
+                                "Each entry should be in the form \"%.*s\"",
+                                STR_ARG(item), key->name, (int)strcspn(key->valid, ","),
+                                key->valid);
+        }
+        if (port > UINT16_MAX) return invalid(key, item, arena, "port out of range");
+    }
+    return STR_NULL;
+}
+
+static struct str empty_list_problem(const struct config_key *key, struct arena *arena) {
+    if (strstr(key->valid, "not empty") == NULL) return STR_NULL;
+    const char *words = strchr(key->valid, '[');
+    int len = words != NULL ? (int)strcspn(words, "]") + 1 : 0;
+    return arena_printf(arena, "Configuration '%s' must not be empty. Valid values include: %.*s",
+                        key->name, words != NULL ? len : 19,
+                        words != NULL ? words : "any non-empty value");
+}
+
 static struct str list_problem(const struct config_key *key, struct str value,
                                struct arena *arena) {
     struct str rest = value, item;
     if (strstr(key->valid, "]:[") != NULL) return replicas_problem(key, value, arena);
-    const char *words = strchr(key->valid, '[');
-    if (words == NULL) return STR_NULL;
-    if (value.len == 0 && strstr(words, "], not empty") != NULL) {
-        return arena_printf(arena,
-                            "Configuration '%s' must not be empty. Valid values include: %.*s",
-                            key->name, (int)strcspn(words, "]") + 1, words);
-    }
-    if (value.len == 0) return STR_NULL;
+    if (value.len == 0) return empty_list_problem(key, arena);
+    if (strstr(key->valid, "{host}:{port}") != NULL) return addresses_problem(key, value, arena);
     while (config_list_next(&rest, &item)) {
         if (item.len == 0) {
             return arena_printf(arena, "Configuration '%s' values must not be empty.", key->name);

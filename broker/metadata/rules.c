@@ -1,6 +1,7 @@
 /* broker/metadata/rules.c - which settings of topics and brokers may be given while all is running.
  * Source: kafka.server.DynamicBrokerConfig.validate, ControllerConfigurationValidator. */
 #include "broker/metadata/rules.h"
+#include "broker/config/contradictions.h"
 #include "broker/config/group_config.h"
 #include "broker/config/topic_config.h"
 #include "protocol/errors.h"
@@ -159,6 +160,40 @@ static struct refusal cordon_is_unknown(const struct broker_check *check,
                                            "set because it requires metadata.version >= 4.3-IV0")};
 }
 
+/* At most double and at least half of what it was, in Kafka's words. 0 cleaners are klamm's own. */
+static struct str thread_count_problem(const struct broker_settings *before,
+                                       const struct broker_settings *after, struct arena *arena) {
+    static const char *const keys[] = {"num.io.threads",       "num.network.threads",
+                                       "num.replica.fetchers", "num.recovery.threads.per.data.dir",
+                                       "background.threads",   "log.cleaner.threads"};
+    const size_t cleaners = COUNT(keys) - 1;
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        int64_t was = setting_number(before, str_of(keys[i]));
+        int64_t count = setting_number(after, str_of(keys[i]));
+        bool is_more = count > was * 2, is_less = count < was / 2;
+        if (was == 0 || count == 0 || (!is_more && !is_less)) continue;
+        struct str text;
+        if (i == cleaners) {
+            text = arena_printf(arena, "Log cleaner threads cannot be %s the current value %lld",
+                                is_more ? "increased to more than double"
+                                        : "reduced to less than half",
+                                (long long)was);
+        } else {
+            text = arena_printf(arena,
+                                "Dynamic thread count update validation failed for %s=%lld, value "
+                                "should %s the current value %lld",
+                                keys[i], (long long)count,
+                                is_more ? "not be greater than double" : "be at least half",
+                                (long long)was);
+        }
+        return arena_printf(arena,
+                            "Invalid value org.apache.kafka.common.config.ConfigException: %.*s "
+                            "for configuration Invalid dynamic configuration",
+                            STR_ARG(text));
+    }
+    return STR_NULL;
+}
+
 static struct refusal broker_problem(void *context, struct str name,
                                      const struct config_entry *given, int32_t given_count,
                                      const struct config_entry *entries, int32_t count,
@@ -190,9 +225,10 @@ static struct refusal broker_problem(void *context, struct str name,
     } else {
         settings.of_cluster = &next;
     }
+    struct broker_settings before = settings_of(rules);
     struct str problem = broker_settings_problem(&settings, arena).text;
-    return problem.ptr != NULL ? invalid_request(problem)
-                               : cordon_is_unknown(&check, rules->image);
+    if (problem.ptr == NULL) problem = thread_count_problem(&before, &settings, arena);
+    return problem.ptr != NULL ? invalid_request(problem) : cordon_is_unknown(&check, rules->image);
 }
 
 struct config_rules config_rules_of(struct rules_context *context) {

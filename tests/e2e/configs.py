@@ -251,6 +251,13 @@ def broker_refusals():
             ("", "min.insync.replicas", "0"), ("", "min.insync.replicas", "2"),
             ("", "cordoned.log.dirs", ""), ("1", "max.connections.per.ip", "0"),
             ("1", "max.connections.per.ip.overrides", "127.0.0.1:5,::1:4"),
+            ("", "num.io.threads", "17"), ("", "num.io.threads", "16"),
+            ("1", "num.io.threads", "3"),
+            ("1", "num.network.threads", "7"), ("", "num.replica.fetchers", "5"),
+            ("1", "num.recovery.threads.per.data.dir", "5"), ("", "background.threads", "4"),
+            ("", "log.cleaner.threads", "3"), ("", "log.cleaner.threads", "2"),
+            ("", "log.cleaner.dedupe.buffer.size", "1000"), ("1", "log.retention.ms", "-5"),
+            ("", "metric.reporters", "a,,b"),
             ("", "unclean.leader.election.enable", "true")):
         incremental(BROKER, name, ("set", key, value))
     incremental(BROKER, "", ("set", "log.retention.ms", "5"), ("set", "log.retention.hours", "1"))

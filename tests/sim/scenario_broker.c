@@ -243,7 +243,8 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     if (cleans(&s->plan)) {
         text = arena_printf(s->arena,
                             "%.*slog.cleaner.backoff.ms=20\nlog.cleaner.min.cleanable.ratio=0\n"
-                            "log.cleaner.dedupe.buffer.size=4096\n",
+                            "log.cleaner.dedupe.buffer.size=1048577\n"
+                            "log.cleaner.io.buffer.load.factor=0.0035\n", /* 150 keys */
                             STR_ARG(text));
     }
     if (s->plan.members > 0) {
@@ -271,7 +272,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
         text = arena_printf(s->arena,
                             "%.*slog.cleaner.backoff.ms=200\n"
                             "log.cleaner.min.cleanable.ratio=0.01\n"
-                            "log.cleaner.dedupe.buffer.size=1048576\n"
+                            "log.cleaner.dedupe.buffer.size=1048577\n"
                             "log.cleaner.io.buffer.size=16384\n"
                             "log.cleaner.delete.retention.ms=100\n",
                             STR_ARG(text));

@@ -185,17 +185,44 @@ static const struct {
      "server.properties:5: requirement failed: When cordoned.log.dirs is set to *, it must not "
      "contain other values (cordoned.log.dirs=*,/a)"},
     {"an empty cordoned directory", BASE "log.dirs=/a\ncordoned.log.dirs=/a,\n", NULL,
-     "server.properties:5: Configuration 'cordoned.log.dirs' values must not be empty. "
-     "(cordoned.log.dirs=/a,)"},
-    {"a cordoned directory that is none",
-     BASE "log.dirs=/a,/b\ncordoned.log.dirs=/b, /c,/d\n", NULL,
+     "server.properties:5: Configuration 'cordoned.log.dirs' values must not be empty."},
+    {"a cordoned directory that is none", BASE "log.dirs=/a,/b\ncordoned.log.dirs=/b, /c,/d\n",
+     NULL,
      "server.properties:5: requirement failed: All entries in cordoned.log.dirs must be present in "
      "log.dirs or log.dir. Missing entries : /c, /d (cordoned.log.dirs=/b, /c,/d)"},
+    {"less free for a warning than for a refusal", BASE "klamm.disk.free.warn=1%\n", NULL,
+     "server.properties:4: klamm.disk.free.warn must be greater than or equal to "
+     "klamm.disk.free.throttle (klamm.disk.free.warn=1%)"},
+    {"less free for a throttle than for a refusal",
+     BASE "klamm.disk.free.throttle=1000000\nklamm.disk.free.reject=1000001\n", NULL,
+     "server.properties:4: klamm.disk.free.throttle must be greater than or equal to "
+     "klamm.disk.free.reject (klamm.disk.free.throttle=1000000, klamm.disk.free.reject=1000001 at "
+     "server.properties:5)"},
+    {"a warning below a refusal, without a throttle between them",
+     BASE "klamm.disk.free.throttle=0\nklamm.disk.free.warn=1%\n", NULL,
+     "server.properties:5: klamm.disk.free.warn must be greater than or equal to "
+     "klamm.disk.free.reject (klamm.disk.free.warn=1%)"},
+    {"a quorum that is no address", BASE "controller.quorum.bootstrap.servers=nonsense\n", NULL,
+     "server.properties:4: Failed to parse host name from nonsense for the configuration "
+     "controller.quorum.bootstrap.servers. Each entry should be in the form \"{host}:{port}\""},
+    {"a voter that is none", BASE "controller.quorum.voters=nonsense\n", NULL,
+     "server.properties:4: Invalid configuration value for controller.quorum.voters. Each entry "
+     "should be in the form `{id}@{host}:{port}`."},
+    {"no id by the old name",
+     "process.roles=broker,controller\ncontroller.listener.names=C\n"
+     "broker.id=-1\n",
+     NULL,
+     "server.properties:3: Invalid value -1 for configuration node.id: Value must be at least 0"},
     {"two ids", BASE "broker.id=2\n", NULL,
      "server.properties:4: broker.id=2 and node.id=1: they are one key, give one value"},
-    {"no directory", BASE "log.dirs=\n", NULL, "server.properties:4: log.dirs names no directory"},
+    {"no directory", BASE "log.dirs=\n", NULL,
+     "server.properties:4: Configuration 'log.dirs' must not be empty. Valid values include: any "
+     "non-empty value"},
     {"no directory, by the other key", BASE "log.dir=,\n", NULL,
-     "server.properties:4: log.dir names no directory"},
+     "server.properties:4: Configuration 'log.dir' values must not be empty."},
+    {"no role", BASE "process.roles=\n", NULL,
+     "server.properties:4: Configuration 'process.roles' must not be empty. Valid values include: "
+     "[broker, controller]"},
     {"bad escape", BASE "log.dirs=\\u00zz\n", NULL, "server.properties:4: malformed \\u escape"},
 };
 
@@ -328,7 +355,39 @@ static const struct {
      "server.properties:1: process.roles: only broker,controller in one process is served yet"},
     {"another node as the voter", BASE "controller.quorum.voters=2@a:1\n",
      "server.properties:4: controller.quorum.voters: '2@a:1' is not this node, 1@HOST:PORT"},
-    {"itself as the voter", BASE "controller.quorum.voters=1@a:1\n", NULL},
+    {"itself as the voter",
+     BASE "listeners=PLAINTEXT://h:9092,CONTROLLER://h:1\ncontroller.quorum.voters=1@a:1\n", NULL},
+    {"a voter without a controller that listens", BASE "controller.quorum.voters=1@a:1\n",
+     "server.properties:3: controller.listener.names: controller.listener.names must contain at "
+     "least one value appearing in the 'listeners' configuration when running the KRaft controller "
+     "role (CONTROLLER)"},
+    {"two on one port", BASE "listeners=PLAINTEXT://h:9092,CONTROLLER://h:9092\n",
+     "server.properties:4: listeners: Each listener must have a different port unless exactly one "
+     "listener has an IPv4 address and the other IPv6 address, listeners: [PLAINTEXT://h:9092, "
+     "CONTROLLER://h:9092], port: 9092"},
+    {"two addresses of one kind on one port",
+     BASE "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.2:9092\n",
+     "server.properties:4: listeners: Each listener must have a different port unless exactly one "
+     "listener has an IPv4 address and the other IPv6 address, listeners: "
+     "[PLAINTEXT://127.0.0.1:9092, CONTROLLER://127.0.0.2:9092], port: 9092"},
+    {"IPv4 and IPv6 on one port",
+     BASE "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://[::1]:9092\n", NULL},
+    {"any port twice", BASE "listeners=PLAINTEXT://h:0,CONTROLLER://h:0\n", NULL},
+    {"names in small letters",
+     BASE "listeners=plaintext://h:9092\nlistener.security.protocol.map=Plaintext:plaintext\n",
+     NULL},
+    {"a protocol given twice, the last one counts",
+     BASE "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PLAINTEXT:SSL\n",
+     "server.properties: listeners: PLAINTEXT has the protocol SSL, only PLAINTEXT is served yet"},
+    {"one name advertised twice",
+     BASE "listeners=PLAINTEXT://h:9092\n"
+          "advertised.listeners=PLAINTEXT://h:9092,PLAINTEXT://i:9092\n",
+     "server.properties:5: advertised.listeners: 'PLAINTEXT://i:9092' is the second of its name"},
+    {"only a controller, advertised",
+     BASE "listeners=PLAINTEXT://h:9092,CONTROLLER://h:9093\n"
+          "advertised.listeners=CONTROLLER://h:9093\n",
+     "server.properties:5: advertised.listeners: There must be at least one broker advertised "
+     "listener. Perhaps all listeners appear in controller.listener.names?"},
     {"two voters", BASE "controller.quorum.voters=1@a:1,2@b:1\n",
      "server.properties:4: controller.quorum.voters: more than one voter is not served yet"},
 };
