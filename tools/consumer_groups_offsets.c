@@ -242,7 +242,8 @@ static void commit(struct consumer_groups *cmd, const struct plan *plan) {
             .place = plan->places.at[i], .offset = plan->wanted[i], .leader_epoch = -1};
     qsort(offsets.at, count, sizeof *offsets.at, group_place_compare);
     if (count == 0) return;
-    consumer_groups_check(cmd, group_commit(&cmd->admin.client, plan->group, &offsets, errors));
+    consumer_groups_check(
+        cmd, group_commit(&cmd->admin.client, plan->group, NULL, &offsets, errors));
     for (uint32_t i = 0; i < count; i++) {
         if (errors[i] != KAFKA_NONE)
             consumer_groups_fail(cmd, "%s", consumer_groups_error(errors[i]));

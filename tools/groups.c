@@ -91,11 +91,9 @@ static enum status find_coordinator(struct client *c, struct str id,
     return ST_NOT_FOUND;
 }
 
-/* Asks the group's coordinator, and again while it is moving or loading: `error` points into the
- * response, to what says so. */
-static enum status ask_coordinator(struct client *c, struct str id, int16_t api_key,
-                                   int16_t max_version, const void *request, void *response,
-                                   int16_t (*error_of)(const void *response)) {
+enum status group_ask(struct client *c, struct str id, int16_t api_key, int16_t max_version,
+                      const void *request, void *response,
+                      int16_t (*error_of)(const void *response)) {
     int16_t error_code;
     do {
         struct find_coordinator_response_coordinator coordinator;
@@ -174,7 +172,7 @@ static enum status describe_consumer(struct client *c, struct str id, struct gro
     codec_defaults(&consumer_group_describe_request_schema, &request);
     request.group_ids = &id;
     request.group_ids_count = 1;
-    enum status st = ask_coordinator(c, id, API_CONSUMER_GROUP_DESCRIBE, INT16_MAX, &request,
+    enum status st = group_ask(c, id, API_CONSUMER_GROUP_DESCRIBE, INT16_MAX, &request,
                                      &response, consumer_describe_error);
     if (st != ST_OK) return st;
     if (response.groups_count != 1) return ST_CORRUPT;
@@ -208,7 +206,7 @@ static enum status describe_classic(struct client *c, struct str id, struct grou
     codec_defaults(&describe_groups_request_schema, &request);
     request.groups = &id;
     request.groups_count = 1;
-    enum status st = ask_coordinator(c, id, API_DESCRIBE_GROUPS, INT16_MAX, &request, &response,
+    enum status st = group_ask(c, id, API_DESCRIBE_GROUPS, INT16_MAX, &request, &response,
                                      classic_describe_error);
     if (st != ST_OK) return st;
     if (response.groups_count != 1) return ST_CORRUPT;
@@ -270,7 +268,7 @@ enum status group_committed(struct client *c, struct str id, struct group_offset
     group.topics_count = -1; /* null: all */
     request.groups = &group;
     request.groups_count = 1;
-    enum status st = ask_coordinator(c, id, API_OFFSET_FETCH, NAMES_LAST_VERSION, &request,
+    enum status st = group_ask(c, id, API_OFFSET_FETCH, NAMES_LAST_VERSION, &request,
                                      &response, fetch_error);
     if (st != ST_OK) return st;
     if (response.groups_count != 1) return ST_CORRUPT;
@@ -314,12 +312,17 @@ static int16_t commit_error(const void *response) {
                : KAFKA_NONE;
 }
 
-enum status group_commit(struct client *c, struct str id, const struct group_offsets *offsets,
-                         int16_t *errors) {
+enum status group_commit(struct client *c, struct str id, const struct group_committer *who,
+                         const struct group_offsets *offsets, int16_t *errors) {
     struct offset_commit_request request;
     struct offset_commit_response response;
     codec_defaults(&offset_commit_request_schema, &request);
     request.group_id = id;
+    if (who != NULL) {
+        request.member_id = who->member_id;
+        request.group_instance_id = who->instance_id;
+        request.generation_id_or_member_epoch = who->epoch;
+    }
     request.topics = offset_commit_request_topic_array(c->arena, (int32_t)offsets->count);
     ASSERT(request.topics != NULL);
     for (uint32_t at = 0, run; at < offsets->count; at += run) {
@@ -335,7 +338,7 @@ enum status group_commit(struct client *c, struct str id, const struct group_off
             topic->partitions[i].committed_metadata = STR("");
         }
     }
-    enum status st = ask_coordinator(c, id, API_OFFSET_COMMIT, NAMES_LAST_VERSION, &request,
+    enum status st = group_ask(c, id, API_OFFSET_COMMIT, NAMES_LAST_VERSION, &request,
                                      &response, commit_error);
     if (st != ST_OK) return st;
     for (uint32_t n = 0; n < offsets->count; n++) {
@@ -374,7 +377,7 @@ enum status group_delete_offsets(struct client *c, struct str id, const struct g
         for (uint32_t i = 0; i < run; i++)
             topic->partitions[i].partition_index = places->at[at + i].partition;
     }
-    enum status st = ask_coordinator(c, id, API_OFFSET_DELETE, INT16_MAX, &request, &response,
+    enum status st = group_ask(c, id, API_OFFSET_DELETE, INT16_MAX, &request, &response,
                                      offset_delete_error);
     if (st != ST_OK) return st;
     *ret_error = response.error_code;
@@ -404,7 +407,7 @@ enum status group_delete(struct client *c, struct str id, int16_t *ret_error) {
     request.groups_names = &id;
     request.groups_names_count = 1;
     enum status st =
-        ask_coordinator(c, id, API_DELETE_GROUPS, INT16_MAX, &request, &response, delete_error);
+        group_ask(c, id, API_DELETE_GROUPS, INT16_MAX, &request, &response, delete_error);
     if (st != ST_OK) return st;
     if (response.results_count != 1) return ST_CORRUPT;
     *ret_error = response.results[0].error_code;

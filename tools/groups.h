@@ -71,8 +71,14 @@ MUST_CHECK enum status group_describe(struct client *c, struct str id, struct gr
 /** All that the group has committed. */
 MUST_CHECK enum status group_committed(struct client *c, struct str id,
                                        struct group_offsets *ret_offsets, int16_t *ret_error);
-/** Commits as no member; the errors of the partitions go to errors[]. */
+/* Which member commits. */
+struct group_committer {
+    struct str member_id, instance_id; /* instance_id.ptr NULL: it is not static */
+    int32_t epoch;                     /* or generation */
+};
+/** who NULL: no member. The errors of the partitions go to errors[]. */
 MUST_CHECK enum status group_commit(struct client *c, struct str id,
+                                    const struct group_committer *who,
                                     const struct group_offsets *offsets, int16_t *errors);
 /** Deletes the group; *ret_error: of the answer. */
 MUST_CHECK enum status group_delete(struct client *c, struct str id, int16_t *ret_error);
@@ -81,6 +87,12 @@ MUST_CHECK enum status group_delete(struct client *c, struct str id, int16_t *re
 MUST_CHECK enum status group_delete_offsets(struct client *c, struct str id,
                                             const struct group_places *places, int16_t *errors,
                                             int16_t *ret_error);
+
+/** Asks the group's coordinator, and again while it is moving or loading, which `error_of` the
+ * response tells. */
+MUST_CHECK enum status group_ask(struct client *c, struct str id, int16_t api_key,
+                                 int16_t max_version, const void *request, void *response,
+                                 int16_t (*error_of)(const void *response));
 
 /** The order of topic, then partition; for qsort over group_place and what begins with one. */
 int group_place_compare(const void *a, const void *b);

@@ -1,18 +1,22 @@
 /* tools/kafka_verifiable_consumer.c - kafka-verifiable-consumer: reads as a member of a group and
  * tells, as JSON, what it was given, read and committed. Options and output are those of Kafka
- * 4.3's tool (VerifiableConsumer), on librdkafka. */
+ * 4.3's tool (VerifiableConsumer), on librdkafka; the consumer protocol is modern_member.h's. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <strings.h>
 #include "base/assert.h"
 #include "tools/clock.h"
 #include "tools/event_line.h"
 #include "tools/group_member.h"
 #include "tools/interrupt.h"
+#include "tools/modern_member.h"
 #include "tools/rdkafka_settings.h"
 
 #define BATCH_MAX 500 /* records that are told of at once, as Java's max.poll.records */
 #define WAIT_MS 100
 #define PATIENCE_MS 60000 /* default.api.timeout.ms */
+#define REBALANCE_MS 300000 /* max.poll.interval.ms */
+#define COMMIT_MS 5000      /* auto.commit.interval.ms */
 
 enum option {
     OPT_TOPIC,
@@ -46,11 +50,11 @@ static const struct cli_option options[OPT_COUNT] = {
                       .kind = CLI_TEXT,
                       .label = "protocol",
                       .fallback = "classic",
-                      .help = "classic; the consumer protocol is not supported."},
+                      .help = "classic or consumer."},
     [OPT_REMOTE_ASSIGNOR] = {.name = "group-remote-assignor",
                              .kind = CLI_TEXT,
                              .label = "name",
-                             .help = "Of the consumer protocol."},
+                             .help = "Of the consumer protocol: uniform or range."},
     [OPT_INSTANCE] = {.name = "group-instance-id",
                       .kind = CLI_TEXT,
                       .label = "id",
@@ -102,6 +106,9 @@ struct command {
     struct event_line line;
     rd_kafka_t *rk;
     int64_t max, read_count; /* max -1: no end */
+    bool is_modern;          /* by the consumer protocol, as `member` */
+    struct modern_member member;
+    int64_t committed_ms; /* with --enable-autocommit, of the consumer protocol */
 };
 
 /* What one batch had of a partition. */
@@ -136,6 +143,30 @@ static void rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     bool given = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     tell_partitions(opaque, given ? "partitions_assigned" : "partitions_revoked", list);
     group_member_rebalance(rk, err, list, NULL);
+}
+
+/* Commits the positions of what is listed, as --enable-autocommit has it; librdkafka does it for a
+ * classic member. */
+static void commit_positions(struct command *cmd, rd_kafka_topic_partition_list_t *list) {
+    if (list->cnt == 0 || rd_kafka_position(cmd->rk, list) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+    rd_kafka_topic_partition_list_t *read = rd_kafka_topic_partition_list_new(list->cnt);
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        if (p->offset >= 0) /* else nothing of it was read */
+            rd_kafka_topic_partition_list_add(read, p->topic, p->partition)->offset = p->offset;
+    }
+    if (read->cnt > 0) (void)modern_member_commit(&cmd->member, read); /* or next time */
+    rd_kafka_topic_partition_list_destroy(read);
+}
+
+static void changed(void *owner, bool given, const rd_kafka_topic_partition_list_t *list) {
+    struct command *cmd = owner;
+    if (!given && cli_has(&cmd->cli, OPT_AUTOCOMMIT)) {
+        rd_kafka_topic_partition_list_t *copy = rd_kafka_topic_partition_list_copy(list);
+        commit_positions(cmd, copy);
+        rd_kafka_topic_partition_list_destroy(copy);
+    }
+    tell_partitions(cmd, given ? "partitions_assigned" : "partitions_revoked", list);
 }
 
 static struct span *find_span(struct span *spans, uint32_t *count, const char *topic,
@@ -175,7 +206,14 @@ static void commit(struct command *cmd, const struct span *spans, uint32_t span_
     for (uint32_t i = 0; i < span_count; i++)
         rd_kafka_topic_partition_list_add(list, spans[i].topic, spans[i].partition)->offset =
             spans[i].last + 1;
-    rd_kafka_resp_err_t err = rd_kafka_commit(cmd->rk, list, 0);
+    const char *error = NULL;
+    if (cmd->is_modern) {
+        int16_t code = modern_member_commit(&cmd->member, list);
+        if (code != KAFKA_NONE) error = kafka_error_name(code);
+    } else {
+        rd_kafka_resp_err_t err = rd_kafka_commit(cmd->rk, list, 0);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) error = rd_kafka_err2str(err);
+    }
     event_begin(&cmd->line, "offsets_committed");
     strbuf_printf(&cmd->line.text, ",\"offsets\":[");
     for (uint32_t i = 0; i < span_count; i++) {
@@ -183,10 +221,8 @@ static void commit(struct command *cmd, const struct span *spans, uint32_t span_
         strbuf_printf(&cmd->line.text, ",\"offset\":%" PRId64 "}", spans[i].last + 1);
     }
     strbuf_add_char(&cmd->line.text, ']');
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        event_add_text(&cmd->line, "error", str_of(rd_kafka_err2str(err)));
-    strbuf_printf(&cmd->line.text, ",\"success\":%s",
-                  err == RD_KAFKA_RESP_ERR_NO_ERROR ? "true" : "false");
+    if (error != NULL) event_add_text(&cmd->line, "error", str_of(error));
+    strbuf_printf(&cmd->line.text, ",\"success\":%s", error == NULL ? "true" : "false");
     event_end(&cmd->line);
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -237,25 +273,78 @@ static void set_option(struct settings *settings, const struct cli *cli, uint32_
     if (cli_text(cli, option) != NULL) settings_set(settings, key, str_of(cli_text(cli, option)));
 }
 
-static void fill_settings(struct settings *settings, const struct cli *cli) {
-    uint32_t file = cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_CONSUMER_CONFIG;
-    if (cli_has(cli, file)) settings_load(settings, cli_text(cli, file));
+static const char *config_path(const struct cli *cli) {
+    return cli_text(cli,
+                    cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_CONSUMER_CONFIG);
+}
+
+/* Java's sentences. */
+static bool read_protocol(const struct cli *cli, const struct settings *settings) {
+    const char *protocol = cli_text(cli, OPT_PROTOCOL);
+    if (strcasecmp(protocol, "classic") == 0) return false;
+    if (strcasecmp(protocol, "consumer") != 0)
+        cli_exit("Invalid value %s for configuration group.protocol: String must be one of (case "
+                 "insensitive): CLASSIC, CONSUMER",
+                 protocol);
+    static const char *const fixed[] = {"session.timeout.ms", "heartbeat.interval.ms",
+                                        "partition.assignment.strategy"};
+    for (size_t i = 0; i < COUNT(fixed); i++)
+        if (settings_get(settings, fixed[i]).ptr != NULL)
+            cli_exit("%s cannot be set when group.protocol=CONSUMER", fixed[i]);
+    return true;
+}
+
+static void fill_settings(struct settings *settings, struct command *cmd) {
+    const struct cli *cli = &cmd->cli;
+    if (config_path(cli) != NULL) settings_load(settings, config_path(cli));
     set_option(settings, cli, OPT_BOOTSTRAP, STR("bootstrap.servers"));
     set_option(settings, cli, OPT_GROUP, STR("group.id"));
     set_option(settings, cli, OPT_INSTANCE, STR("group.instance.id"));
     set_option(settings, cli, OPT_SESSION_TIMEOUT, STR("session.timeout.ms"));
     set_option(settings, cli, OPT_RESET_POLICY, STR("auto.offset.reset"));
-    settings_set(settings, STR("partition.assignment.strategy"), str_of(strategy_of(cli)));
-    settings_set(settings, STR("enable.auto.commit"),
-                 cli_has(cli, OPT_AUTOCOMMIT) ? STR("true") : STR("false"));
+    cmd->is_modern = read_protocol(cli, settings);
+    if (!cmd->is_modern)
+        settings_set(settings, STR("partition.assignment.strategy"), str_of(strategy_of(cli)));
+    bool commits = cli_has(cli, OPT_AUTOCOMMIT) && !cmd->is_modern; /* else we do */
+    settings_set(settings, STR("enable.auto.commit"), commits ? STR("true") : STR("false"));
+}
+
+static struct str given(const struct cli *cli, enum option option) {
+    return cli_text(cli, option) != NULL ? str_of(cli_text(cli, option)) : STR_NULL;
+}
+
+static int64_t milliseconds(const struct settings *settings, const char *key, int64_t missing) {
+    struct str text = settings_get(settings, key);
+    int64_t value = missing;
+    if (text.ptr != NULL && (!str_to_int64(text, &value) || value < 0 || value > INT32_MAX))
+        cli_exit("%s=%s: not a number of milliseconds", key, text.ptr);
+    return value;
+}
+
+static void start_modern(struct command *cmd, struct mem *mem, const struct settings *settings) {
+    const struct cli *cli = &cmd->cli;
+    cmd->member = (struct modern_member){
+        .bootstrap = cli_text(cli, OPT_BOOTSTRAP),
+        .config_path = config_path(cli),
+        .group_id = given(cli, OPT_GROUP),
+        .instance_id = given(cli, OPT_INSTANCE),
+        .assignor = given(cli, OPT_REMOTE_ASSIGNOR),
+        .rebalance_timeout_ms =
+            (int32_t)milliseconds(settings, "max.poll.interval.ms", REBALANCE_MS),
+        .changed = changed,
+        .owner = cmd,
+    };
+    modern_member_start(&cmd->member, mem, cmd->rk, cli_text(cli, OPT_TOPIC));
+    cmd->committed_ms = clock_ms();
 }
 
 static void start(struct command *cmd, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
-    rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
+    if (!cmd->is_modern) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
     rd_kafka_conf_set_opaque(conf, cmd);
     cmd->rk = rdkafka_start(RD_KAFKA_CONSUMER, conf);
     (void)rd_kafka_poll_set_consumer(cmd->rk);
+    if (cmd->is_modern) return;
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, cli_text(&cmd->cli, OPT_TOPIC), RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t err = rd_kafka_subscribe(cmd->rk, list);
@@ -266,10 +355,7 @@ static void start(struct command *cmd, const struct settings *settings) {
 /* librdkafka would look for a broker for ever. */
 static void check_brokers(const struct command *cmd, const struct settings *settings) {
     const struct rd_kafka_metadata *metadata;
-    struct str text = settings_get(settings, "default.api.timeout.ms");
-    int64_t patience_ms = PATIENCE_MS;
-    if (text.ptr != NULL && (!str_to_int64(text, &patience_ms) || patience_ms < 0))
-        cli_exit("default.api.timeout.ms=%s: not a number of milliseconds", text.ptr);
+    int64_t patience_ms = milliseconds(settings, "default.api.timeout.ms", PATIENCE_MS);
     for (int64_t end_ms = clock_ms() + patience_ms; !interrupt_seen();) {
         rd_kafka_resp_err_t err = rd_kafka_metadata(cmd->rk, 0, NULL, &metadata, WAIT_MS);
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -280,6 +366,19 @@ static void check_brokers(const struct command *cmd, const struct settings *sett
             cli_exit("%s: no broker answered within %" PRId64 " ms: %s",
                      cli_text(&cmd->cli, OPT_BOOTSTRAP), patience_ms, rd_kafka_err2str(err));
     }
+}
+
+/* What a member by the consumer protocol does from time to time; false: it cannot go on. */
+static bool is_member(struct command *cmd) {
+    if (!cmd->is_modern) return true;
+    if (cli_has(&cmd->cli, OPT_AUTOCOMMIT) && clock_ms() - cmd->committed_ms >= COMMIT_MS) {
+        commit_positions(cmd, cmd->member.owned);
+        cmd->committed_ms = clock_ms();
+    }
+    if (modern_member_step(&cmd->member) == ST_OK) return true;
+    fprintf(stderr, "ERROR Error during processing, terminating consumer process: %s\n",
+            cmd->member.why);
+    return false;
 }
 
 static void tell(struct command *cmd, const char *name) {
@@ -295,22 +394,22 @@ int main(int argc, char **argv) {
     cli_start(&cmd.cli, &tool, &mem, argc, argv);
     cli_require(&cmd.cli, (const uint32_t[]){OPT_TOPIC, OPT_BOOTSTRAP, OPT_GROUP}, 3);
     check_bootstrap_list(&cmd.cli, cli_text(&cmd.cli, OPT_BOOTSTRAP));
-    if (strcmp(cli_text(&cmd.cli, OPT_PROTOCOL), "classic") != 0)
-        cli_usage_exit(&cmd.cli, "--group-protocol %s: only classic is available here",
-                       cli_text(&cmd.cli, OPT_PROTOCOL));
     cmd.max = cli_number(&cmd.cli, OPT_MAX);
     arena_init(&arena, &mem, 16 * 1024, 0);
     event_line_init(&cmd.line, &mem);
     settings_init(&settings, &arena);
-    fill_settings(&settings, &cmd.cli);
+    fill_settings(&settings, &cmd);
     interrupt_catch();
     tell(&cmd, "startup_complete");
     start(&cmd, &settings);
     check_brokers(&cmd, &settings);
+    if (cmd.is_modern) start_modern(&cmd, &mem, &settings);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(cmd.rk);
-    while (!interrupt_seen() && (cmd.max < 0 || cmd.read_count < cmd.max)) take_batch(&cmd, queue);
+    while (!interrupt_seen() && (cmd.max < 0 || cmd.read_count < cmd.max) && is_member(&cmd))
+        take_batch(&cmd, queue);
     bool interrupted = interrupt_seen();
     if (interrupted) tell(&cmd, "shutdown_requested");
+    if (cmd.is_modern) modern_member_leave(&cmd.member);
     rd_kafka_queue_destroy(queue);
     (void)rd_kafka_consumer_close(cmd.rk);
     rd_kafka_destroy(cmd.rk);

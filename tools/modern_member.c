@@ -1,0 +1,270 @@
+/* tools/modern_member.c - see modern_member.h. */
+#include "tools/modern_member.h"
+#include <stdlib.h>
+#include <sys/random.h>
+#include "base/assert.h"
+#include "tools/clock.h"
+#include "tools/groups.h"
+#include "tools/topics.h"
+
+#define EPOCH_JOIN 0
+#define EPOCH_LEAVE (-1)
+#define EPOCH_LEAVE_FOR_A_WHILE (-2) /* a static member comes back */
+#define PATIENCE_MS 60000            /* of one call */
+#define LEAVE_MS 5000
+#define COMMITS_TRIED 5       /* while the member's epoch moves on */
+#define ARENA_BYTES (1 << 20) /* a connection is made anew when its answers took more */
+#define TOPIC_ID_VERSION 10   /* of Metadata */
+
+void modern_member_start(struct modern_member *m, struct mem *mem, rd_kafka_t *rk,
+                         const char *topic) {
+    struct uuid id;
+    if (getrandom(&id, sizeof id, 0) != sizeof id) cli_exit("no random octets for a member's id");
+    uuid_format(id, m->id);
+    m->mem = mem;
+    m->rk = rk;
+    m->topic = topic;
+    m->topic_id = (struct uuid){0};
+    m->epoch = EPOCH_JOIN;
+    m->due_ms = 0;
+    m->owned = rd_kafka_topic_partition_list_new(0);
+    m->is_connected = m->tells_owned = false;
+}
+
+/* --- its connection --- */
+
+static struct client *client_of(struct modern_member *m, int64_t patience_ms) {
+    if (m->is_connected && m->admin.arena.used_bytes > ARENA_BYTES) {
+        admin_stop(&m->admin);
+        m->is_connected = false;
+    }
+    if (!m->is_connected) {
+        if (admin_start(&m->admin, m->mem, m->bootstrap, m->config_path) != ST_OK) {
+            (void)snprintf(m->why, sizeof m->why, "%s", m->admin.client.message);
+            admin_stop(&m->admin);
+            return NULL;
+        }
+        m->is_connected = true;
+    }
+    m->admin.client.deadline_ms = clock_ms() + patience_ms;
+    return &m->admin.client;
+}
+
+static enum status fail(struct modern_member *m, struct str why) {
+    (void)snprintf(m->why, sizeof m->why, "%.*s", STR_ARG(why)); /* cut when longer */
+    return ST_INVALID;
+}
+
+/* Its topic is made where brokers do that, as when another client asks for it. */
+static enum status learn_topic(struct modern_member *m, struct client *c) {
+    struct metadata_request_topic topic;
+    struct metadata_request request;
+    struct metadata_response response;
+    if (!uuid_is_zero(m->topic_id)) return ST_OK;
+    codec_defaults(&metadata_request_schema, &request);
+    topic = (struct metadata_request_topic){.name = str_of(m->topic)};
+    request.topics = &topic;
+    request.topics_count = 1;
+    request.allow_auto_topic_creation = true;
+    if (client_version(c, API_METADATA) < TOPIC_ID_VERSION)
+        return fail(m, STR("The brokers do not tell ids of topics, which the protocol needs"));
+    enum status st = client_call(c, CLIENT_ANY, API_METADATA, &request, &response);
+    if (st != ST_OK) return fail(m, str_of(c->message));
+    if (response.topics_count == 1 && response.topics[0].error_code == KAFKA_NONE)
+        m->topic_id = response.topics[0].topic_id; /* else it may come yet */
+    return ST_OK;
+}
+
+/* --- what it has --- */
+
+/* Those of `list` that `other` lacks. */
+static rd_kafka_topic_partition_list_t *without(const rd_kafka_topic_partition_list_t *list,
+                                                const rd_kafka_topic_partition_list_t *other) {
+    rd_kafka_topic_partition_list_t *rest = rd_kafka_topic_partition_list_new(list->cnt);
+    for (int i = 0; i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        if (rd_kafka_topic_partition_list_find(other, p->topic, p->partition) == NULL)
+            rd_kafka_topic_partition_list_add(rest, p->topic, p->partition)->offset =
+                RD_KAFKA_OFFSET_STORED;
+    }
+    return rest;
+}
+
+static void must_assign(rd_kafka_error_t *error) {
+    if (error != NULL) cli_exit("assign: %s", rd_kafka_error_string(error));
+}
+
+/* From what it has to `target` (taken): lets go first. */
+static void take(struct modern_member *m, rd_kafka_topic_partition_list_t *target) {
+    rd_kafka_topic_partition_list_t *gone = without(m->owned, target);
+    rd_kafka_topic_partition_list_t *given = without(target, m->owned);
+    if (gone->cnt > 0) {
+        m->changed(m->owner, false, gone);
+        must_assign(rd_kafka_incremental_unassign(m->rk, gone));
+    }
+    if (given->cnt > 0) {
+        m->changed(m->owner, true, given);
+        must_assign(rd_kafka_incremental_assign(m->rk, given));
+    }
+    m->tells_owned = gone->cnt > 0 || given->cnt > 0;
+    rd_kafka_topic_partition_list_destroy(gone);
+    rd_kafka_topic_partition_list_destroy(given);
+    rd_kafka_topic_partition_list_destroy(m->owned);
+    m->owned = target;
+}
+
+static void lose_all(struct modern_member *m) {
+    take(m, rd_kafka_topic_partition_list_new(0));
+    m->epoch = EPOCH_JOIN;
+    m->due_ms = 0;
+}
+
+static rd_kafka_topic_partition_list_t *
+target_of(const struct modern_member *m,
+          const struct consumer_group_heartbeat_response_assignment *assignment) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(8);
+    for (int32_t t = 0; t < assignment->topic_partitions_count; t++) {
+        const struct consumer_group_heartbeat_response_topic_partitions *topic =
+            &assignment->topic_partitions[t];
+        if (!uuid_eq(topic->topic_id, m->topic_id)) continue; /* deleted, as we know by now */
+        for (int32_t i = 0; i < topic->partitions_count; i++)
+            rd_kafka_topic_partition_list_add(list, m->topic, topic->partitions[i]);
+    }
+    rd_kafka_topic_partition_list_sort(list, NULL, NULL);
+    return list;
+}
+
+/* --- heartbeats --- */
+
+static int16_t beat_error(const void *response) {
+    return ((const struct consumer_group_heartbeat_response *)response)->error_code;
+}
+
+/* What it owns, of its one topic. */
+static void put_owned(const struct modern_member *m, struct client *c,
+                      struct consumer_group_heartbeat_request *request) {
+    struct consumer_group_heartbeat_request_topic_partitions *topic =
+        consumer_group_heartbeat_request_topic_partitions_array(c->arena, 1);
+    int32_t *partitions = arena_array(c->arena, (size_t)m->owned->cnt, sizeof *partitions);
+    ASSERT(topic != NULL && partitions != NULL); /* the arena has no limit */
+    for (int i = 0; i < m->owned->cnt; i++) partitions[i] = m->owned->elems[i].partition;
+    topic->topic_id = m->topic_id;
+    topic->partitions = partitions;
+    topic->partitions_count = m->owned->cnt;
+    request->topic_partitions = topic;
+    request->topic_partitions_count = m->owned->cnt > 0;
+}
+
+/* A first one says everything, later ones what is new. */
+static void fill_beat(const struct modern_member *m, struct client *c, struct str *topic,
+                      int32_t epoch, struct consumer_group_heartbeat_request *request) {
+    codec_defaults(&consumer_group_heartbeat_request_schema, request);
+    request->group_id = m->group_id;
+    request->member_id = str_of(m->id);
+    request->member_epoch = epoch;
+    request->instance_id = m->instance_id;
+    request->subscribed_topic_names_count = -1;
+    request->topic_partitions_count = -1;
+    if (epoch == EPOCH_JOIN) {
+        *topic = str_of(m->topic);
+        request->rebalance_timeout_ms = m->rebalance_timeout_ms;
+        request->subscribed_topic_names = topic;
+        request->subscribed_topic_names_count = 1;
+        request->server_assignor = m->assignor;
+    }
+    if (epoch == EPOCH_JOIN || m->tells_owned) put_owned(m, c, request);
+}
+
+static enum status beat(struct modern_member *m) {
+    struct consumer_group_heartbeat_request request;
+    struct consumer_group_heartbeat_response response;
+    struct str topic;
+    struct client *c = client_of(m, PATIENCE_MS);
+    if (c == NULL) return ST_TIMEOUT;
+    enum status st = learn_topic(m, c);
+    if (st != ST_OK) return st;
+    fill_beat(m, c, &topic, m->epoch, &request);
+    st = group_ask(c, m->group_id, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX, &request, &response,
+                   beat_error);
+    if (st != ST_OK) return fail(m, str_of(c->message));
+    switch (response.error_code) {
+    case KAFKA_NONE: break;
+    case KAFKA_UNKNOWN_MEMBER_ID:
+    case KAFKA_FENCED_MEMBER_EPOCH: lose_all(m); return ST_OK; /* and joins again */
+    default: return fail(m, error_text(response.error_message, response.error_code));
+    }
+    m->epoch = response.member_epoch;
+    m->tells_owned = false;
+    for (int32_t i = 0; response.assignment != NULL &&
+                        i < response.assignment->topic_partitions_count; i++) {
+        if (!uuid_eq(response.assignment->topic_partitions[i].topic_id, m->topic_id))
+            m->topic_id = UUID_ZERO; /* made anew */
+    }
+    st = learn_topic(m, c);
+    if (st != ST_OK) return st;
+    if (response.assignment != NULL) take(m, target_of(m, response.assignment));
+    m->due_ms = m->tells_owned ? 0 : clock_ms() + response.heartbeat_interval_ms;
+    return ST_OK;
+}
+
+enum status modern_member_step(struct modern_member *m) {
+    return clock_ms() >= m->due_ms ? beat(m) : ST_OK;
+}
+
+void modern_member_leave(struct modern_member *m) {
+    struct consumer_group_heartbeat_request request;
+    struct consumer_group_heartbeat_response response;
+    struct str topic;
+    int32_t epoch = m->instance_id.ptr != NULL ? EPOCH_LEAVE_FOR_A_WHILE : EPOCH_LEAVE;
+    bool is_in = m->epoch > 0;
+    lose_all(m);
+    struct client *c = is_in ? client_of(m, LEAVE_MS) : NULL;
+    if (c != NULL) {
+        m->tells_owned = false;
+        fill_beat(m, c, &topic, epoch, &request);
+        enum status st = group_ask(c, m->group_id, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX,
+                                   &request, &response, beat_error);
+        (void)st; /* else its session ends */
+    }
+    if (m->is_connected) admin_stop(&m->admin);
+    m->is_connected = false;
+    rd_kafka_topic_partition_list_destroy(m->owned);
+}
+
+/* --- commits --- */
+
+static int16_t try_commit(struct modern_member *m, const struct group_offsets *offsets,
+                          int16_t *errors) {
+    struct client *c = client_of(m, PATIENCE_MS);
+    if (c == NULL) return KAFKA_NETWORK_EXCEPTION;
+    const struct group_committer who = {str_of(m->id), m->instance_id, m->epoch};
+    if (group_commit(c, m->group_id, &who, offsets, errors) != ST_OK)
+        return KAFKA_NETWORK_EXCEPTION;
+    for (uint32_t i = 0; i < offsets->count; i++)
+        if (errors[i] != KAFKA_NONE) return errors[i];
+    return KAFKA_NONE;
+}
+
+int16_t modern_member_commit(struct modern_member *m,
+                             const rd_kafka_topic_partition_list_t *offsets) {
+    size_t count = (size_t)offsets->cnt;
+    struct group_offset *all = mem_need(m->mem, (count + 1) * sizeof *all);
+    int16_t *errors = mem_need(m->mem, (count + 1) * sizeof *errors);
+    int16_t error = KAFKA_NONE;
+    for (size_t i = 0; i < count; i++) {
+        const rd_kafka_topic_partition_t *p = &offsets->elems[i];
+        all[i] = (struct group_offset){.place = {str_of(p->topic), p->partition},
+                                       .offset = p->offset,
+                                       .leader_epoch = -1,
+                                       .metadata = STR("")};
+    }
+    qsort(all, count, sizeof *all, group_place_compare);
+    for (int i = 0; i < COMMITS_TRIED; i++) {
+        error = try_commit(m, &(struct group_offsets){all, (uint32_t)count}, errors);
+        /* Another member came or went: the next heartbeat tells the epoch. */
+        if (error != KAFKA_STALE_MEMBER_EPOCH || beat(m) != ST_OK) break;
+    }
+    mem_free(m->mem, all, (count + 1) * sizeof *all);
+    mem_free(m->mem, errors, (count + 1) * sizeof *errors);
+    return error;
+}

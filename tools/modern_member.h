@@ -1,0 +1,52 @@
+/* tools/modern_member.h - a tool as a member of a group by the consumer protocol (KIP-848), which
+ * librdkafka 2.0 does not speak: heartbeats, what the member is given and lets go of, and its
+ * commits go through our own client; librdkafka reads what the member has, as assigned by hand. It
+ * must not commit by itself then: enable.auto.commit=false.
+ *
+ *     modern_member_start(&m, &mem, rk, topic);
+ *     while (...) {
+ *         if (modern_member_step(&m) != ST_OK) ...   m.why
+ *         read, modern_member_commit(&m, offsets)
+ *     }
+ *     modern_member_leave(&m);
+ *
+ * One thread, that comes by as often as heartbeats are due (5 s, as the broker says). A step waits
+ * for its answer. Source: KIP-848; org.apache.kafka.clients.consumer.internals:
+ * ConsumerHeartbeatRequestManager, ConsumerMembershipManager. */
+#pragma once
+#include <librdkafka/rdkafka.h>
+#include "tools/admin.h"
+
+struct modern_member {
+    /* set before the start; borrowed */
+    const char *bootstrap, *config_path; /* config_path may be NULL */
+    struct str group_id, instance_id, assignor; /* the last two: ptr NULL is none */
+    int32_t rebalance_timeout_ms;
+    /** What it was given, or is about to let go of; before anything is done with it. */
+    void (*changed)(void *owner, bool given, const rd_kafka_topic_partition_list_t *list);
+    void *owner;
+    /* its own */
+    struct mem *mem;
+    rd_kafka_t *rk;
+    const char *topic;
+    struct uuid topic_id;
+    struct admin admin;
+    bool is_connected;
+    char id[UUID_TEXT_BYTES + 1];
+    int32_t epoch; /* 0: it has to join */
+    int64_t due_ms;
+    bool tells_owned;
+    rd_kafka_topic_partition_list_t *owned;
+    char why[CLIENT_MESSAGE_BYTES];
+};
+
+/** rk: a consumer; topic: what the member is subscribed to; both borrowed. */
+void modern_member_start(struct modern_member *m, struct mem *mem, rd_kafka_t *rk,
+                         const char *topic);
+/** The heartbeat, when it is due. A status other than ST_OK is final, and m->why says why. */
+MUST_CHECK enum status modern_member_step(struct modern_member *m);
+/** Commits as the member that it is; the error of the wire. */
+int16_t modern_member_commit(struct modern_member *m,
+                             const rd_kafka_topic_partition_list_t *offsets);
+/** Lets go of everything and leaves: for good, or as a static member for a while. */
+void modern_member_leave(struct modern_member *m);
