@@ -5,8 +5,6 @@
 #include "broker/shard/sweep.h"
 #include "log/retention.h"
 
-#define FIRST_RETENTION_MS INT64_C(30000) /* Kafka's LogManager.INITIAL_TASK_DELAY_MS */
-
 struct housekeeping {
     struct shard *shard;
     struct io_timer producers;
@@ -62,7 +60,8 @@ void housekeeping_start(struct shard *shard) {
     set_next(keeping);
     keeping->retention.visit = retain;
     keeping->retention.interval_ms = retention_interval_ms;
-    sweep_start(&keeping->retention, shard, MIN(retention_interval_ms(shard), FIRST_RETENTION_MS));
+    int64_t first_ms = shard->broker->config->log_initial_task_delay_ms;
+    sweep_start(&keeping->retention, shard, MIN(retention_interval_ms(shard), first_ms));
     if (shard->index == 0) cleaners_settle(shard);
 }
 
