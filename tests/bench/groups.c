@@ -3,6 +3,8 @@
  *     bench-groups --bootstrap HOST:PORT [--pid PID] [--seconds N] [--json] SCENARIO...
  *
  *     commits          10,000 OffsetCommits a second from 100 groups, a connection each
+ *     latency          OffsetCommits one after the other, of one group and of 100 at once, a
+ *                      connection each
  *     beats            10,000 members of the consumer protocol, idle: a heartbeat each 5 s
  *     members          1,000 members join one group by the consumer protocol, until all own a share
  *     members-classic  the same by the classic protocol, until all have synced
@@ -177,6 +179,24 @@ static void run_commits(const char *name) {
     flow.interval_ns = NS_PER_S / COMMITS_PER_S;
     flow.duration_ns = (int64_t)(options.seconds * (double)NS_PER_S);
     run_and_tell(name, &flow);
+}
+
+/* In a closed loop: what a client waits for that commits before it goes on. */
+static void run_latency(const char *name) {
+    static const int counts[] = {1, COMMIT_GROUPS};
+    struct committer c = {.group_count = COMMIT_GROUPS, .partition_count = 1};
+    topic_create(&client, "bench-latency", FILL_PARTITIONS, &c.topic);
+    for (size_t i = 0; i < 2 * COUNT(counts); i++) {
+        struct flow flow = commit_flow(&c, counts[i / 2], 1);
+        char text[64];
+        flow.duration_ns = (int64_t)(options.seconds * (double)NS_PER_S);
+        (void)snprintf(text, sizeof text, "%s of %d", name, counts[i / 2]); /* fits */
+        if (i % 2 == 0) {
+            flow_run(&flow, &mem); /* a JVM compiles meanwhile */
+        } else {
+            run_and_tell(text, &flow);
+        }
+    }
 }
 
 static void run_fill(const char *name) {
@@ -526,6 +546,7 @@ static const struct scenario {
     void (*run)(const char *name);
 } scenarios[] = {
     {"commits", run_commits},
+    {"latency", run_latency},
     {"beats", run_beats},
     {"members", run_members},
     {"members-classic", run_members_classic},
@@ -562,7 +583,7 @@ int main(int argc, char **argv) {
     read_options(argc, argv);
     if (options.bootstrap == NULL || optind == argc) {
         fputs("usage: bench-groups --bootstrap HOST:PORT [--pid PID] [--seconds N] [--json] "
-              "commits|beats|members|members-classic|fill|loaded...\n",
+              "commits|latency|beats|members|members-classic|fill|loaded...\n",
               stderr);
         return 2;
     }
