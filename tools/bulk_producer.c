@@ -1,6 +1,7 @@
 /* tools/bulk_producer.c - see bulk_producer.h. */
 #include "tools/bulk_producer.h"
 #include <inttypes.h>
+#include "tools/client_metrics.h"
 #include "tools/clock.h"
 #include "tools/interrupt.h"
 
@@ -34,6 +35,15 @@ static void default_idempotence(struct settings *settings) {
         settings_set(settings, STR("max.in.flight.requests.per.connection"), STR("5"));
 }
 
+/* librdkafka gives up no transaction for one record: it waits for none longer than the transaction
+ * may last. */
+static void default_delivery_timeout(struct settings *settings) {
+    struct str transaction_ms = settings_get_or(settings, "transaction.timeout.ms", "60000");
+    if (settings_get(settings, "transactional.id").ptr != NULL &&
+        settings_get(settings, "delivery.timeout.ms").ptr == NULL)
+        settings_set(settings, STR("delivery.timeout.ms"), transaction_ms);
+}
+
 static void learn_topic(struct bulk_producer *p, const struct settings *settings,
                         int64_t patience_ms) {
     const struct rd_kafka_metadata *metadata;
@@ -49,9 +59,23 @@ static void learn_topic(struct bulk_producer *p, const struct settings *settings
     rd_kafka_topic_destroy(topic);
 }
 
+static void must_succeed(const char *what, rd_kafka_error_t *error) {
+    if (error != NULL) cli_exit("Cannot %s: %s", what, rd_kafka_error_string(error));
+}
+
+void bulk_begin(struct bulk_producer *p) {
+    must_succeed("begin a transaction", rd_kafka_begin_transaction(p->rk));
+}
+
+void bulk_commit(struct bulk_producer *p) {
+    bulk_flush(p); /* heard of before the time of the commit */
+    must_succeed("commit a transaction", rd_kafka_commit_transaction(p->rk, -1));
+}
+
 void bulk_start(struct bulk_producer *p, struct settings *settings, bulk_heard *heard,
                 void *opaque) {
     int64_t patience_ms;
+    default_delivery_timeout(settings);
     for (size_t i = 0; i < COUNT(defaults); i++)
         if (settings_get(settings, defaults[i][0]).ptr == NULL)
             settings_set(settings, str_of(defaults[i][0]), str_of(defaults[i][1]));
@@ -62,8 +86,15 @@ void bulk_start(struct bulk_producer *p, struct settings *settings, bulk_heard *
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
     rd_kafka_conf_set_opaque(conf, opaque);
     rd_kafka_conf_set_dr_msg_cb(conf, heard);
+    if (p->statistics != NULL) {
+        rdkafka_must_set(conf, "statistics.interval.ms", CLIENT_METRICS_INTERVAL_MS);
+        rd_kafka_conf_set_stats_cb(conf, p->statistics);
+    }
     p->rk = rdkafka_start(RD_KAFKA_PRODUCER, conf);
     learn_topic(p, settings, patience_ms);
+    if (settings_get(settings, "transactional.id").ptr != NULL)
+        must_succeed("begin with transactions",
+                     rd_kafka_init_transactions(p->rk, (int)MIN(patience_ms, INT32_MAX)));
     p->sent_count = 0;
     p->started_us = clock_us();
 }
@@ -97,7 +128,11 @@ bool bulk_send(struct bulk_producer *p, struct str key, struct bytes value, int6
     return *ret_error == RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-void bulk_stop(struct bulk_producer *p) {
+void bulk_flush(struct bulk_producer *p) {
     (void)rd_kafka_flush(p->rk, -1); /* ends: delivery.timeout.ms bounds every record */
+}
+
+void bulk_stop(struct bulk_producer *p) {
+    bulk_flush(p);
     rd_kafka_destroy(p->rk);
 }

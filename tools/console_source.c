@@ -8,6 +8,7 @@
 
 #define MISSING_RETRY_MS 500  /* between looks for a topic that is not there yet */
 #define METADATA_WAIT_MS 1000 /* for one answer */
+#define STATISTICS_WAIT_MS 2000
 #define MADE_GROUPS 100000
 
 bool source_make_group(struct settings *settings, const char *prefix) {
@@ -69,8 +70,7 @@ static bool is_wanted(const struct source *s, const char *topic) {
 
 /* Begins with what is there of the topics; false: nothing. */
 static bool begin_found(struct source *s, const struct rd_kafka_metadata *metadata) {
-    rd_kafka_topic_partition_list_t *names =
-        rd_kafka_topic_partition_list_new(metadata->topic_cnt);
+    rd_kafka_topic_partition_list_t *names = rd_kafka_topic_partition_list_new(metadata->topic_cnt);
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const struct rd_kafka_metadata_topic *found = &metadata->topics[i];
         if (found->partition_cnt > 0 && is_wanted(s, found->topic))
@@ -123,10 +123,37 @@ static void rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err,
         s->assigned_ms = clock_ms();
 }
 
+static int note_statistics(rd_kafka_t *rk, char *json, size_t len, void *opaque) {
+    (void)rk;
+    struct source *s = opaque;
+    (void)client_metrics_note(s->metrics, (struct str){json, len});
+    return 0; /* librdkafka frees them */
+}
+
+/* What has been fetched and not been asked for is not told of any more. */
+void source_count(struct source *s) {
+    rd_kafka_topic_partition_list_t *list;
+    if (!is_member(s) || s->metrics == NULL) return;
+    if (rd_kafka_assignment(s->rk, &list) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        (void)rd_kafka_pause_partitions(s->rk, list);
+        rd_kafka_topic_partition_list_destroy(list);
+    }
+    int64_t began_ms = clock_ms();
+    uint32_t before = s->metrics->noted_count;
+    while (s->metrics->noted_count == before && clock_ms() - began_ms < STATISTICS_WAIT_MS) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(s->rk, 10);
+        if (message != NULL) rd_kafka_message_destroy(message);
+    }
+}
+
 void source_start(struct source *s, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
     rd_kafka_conf_set_opaque(conf, s);
     if (is_member(s)) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
+    if (s->metrics != NULL) {
+        rdkafka_must_set(conf, "statistics.interval.ms", CLIENT_METRICS_INTERVAL_MS);
+        rd_kafka_conf_set_stats_cb(conf, note_statistics);
+    }
     s->rk = rdkafka_start(RD_KAFKA_CONSUMER, conf);
     if (is_member(s)) {
         (void)rd_kafka_poll_set_consumer(s->rk);

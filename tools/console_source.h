@@ -5,6 +5,7 @@
  * without a group, and no position is stored. */
 #pragma once
 #include "base/pattern.h"
+#include "tools/client_metrics.h"
 #include "tools/rdkafka_settings.h"
 
 #define SOURCE_OFFSET_EARLIEST RD_KAFKA_OFFSET_BEGINNING
@@ -20,6 +21,7 @@ struct source {
     int64_t refresh_ms;  /* how often to look for topics that fit */
     int64_t patience_ms; /* how long the first answer of any broker may take */
     int64_t assigned_ms; /* clock_ms when the group first gave partitions out; 0: not yet */
+    struct client_metrics *metrics; /* borrowed: note statistics there; NULL: none are wanted */
     /* private */
     rd_kafka_t *rk;
     rd_kafka_topic_t *only;                 /* of `topic` */
@@ -33,10 +35,12 @@ struct source {
 /** group.id, where `settings` has none: `prefix` and a number below 100,000 by chance, as Kafka's
  * tools make one. True when it was made. */
 bool source_make_group(struct settings *settings, const char *prefix);
-/** Starts reading; the fields above assigned_ms are set, and for a member group.id. */
+/** Starts reading; the fields above assigned_ms and `metrics` are set, and a member's group.id. */
 void source_start(struct source *source, const struct settings *settings);
 /** The next message, after at most wait_ms; NULL: none yet. The caller destroys it. Ends the
  * process when no broker ever answered within patience_ms. */
 rd_kafka_message_t *source_next(struct source *source, int wait_ms);
+/** Notes the statistics of all that came before; without a group nothing. */
+void source_count(struct source *source);
 /** Leaves the group, committing what it has read, or lets go of the partition; frees. */
 void source_stop(struct source *source);

@@ -3,10 +3,10 @@
  * (ConsumerPerformance). */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 #include "tools/clock.h"
 #include "tools/console_source.h"
 #include "tools/interrupt.h"
+#include "tools/java_date.h"
 
 #define POLL_MS 100
 #define MEGABYTE (1024.0 * 1024.0)
@@ -82,7 +82,8 @@ static const struct cli_option options[OPT_COUNT] = {
                             .kind = CLI_TEXT,
                             .label = "file",
                             .help = "A file of consumer properties."},
-    [OPT_PRINT_METRICS] = {.name = "print-metrics", .help = "Not supported."},
+    [OPT_PRINT_METRICS] = {.name = "print-metrics",
+                           .help = "Tell at the end what the client has counted."},
     [OPT_DETAILED] = {.name = "show-detailed-stats", .help = "Tell of progress, too."},
     [OPT_TIMEOUT] = {.name = "timeout",
                      .kind = CLI_INT64,
@@ -100,7 +101,7 @@ static const struct cli_option options[OPT_COUNT] = {
                          .kind = CLI_TEXT,
                          .label = "format",
                          .fallback = DATE_FORMAT,
-                         .help = "There is only this one."},
+                         .help = "How times are written, as for Java's SimpleDateFormat."},
     [OPT_HIDE_HEADER] = {.name = "hide-header", .help = "Do not print the names of the columns."},
 };
 static const struct cli_tool tool = {
@@ -117,6 +118,8 @@ struct command {
     int64_t wanted, count, bytes;
     int64_t started_ms;
     int64_t told_ms, told_count, told_bytes;
+    struct strbuf text; /* a time */
+    struct client_metrics metrics;
 };
 
 static struct timespec wall_clock(void) {
@@ -125,12 +128,10 @@ static struct timespec wall_clock(void) {
     return now;
 }
 
-static void print_time(struct timespec time) {
-    struct tm parts;
-    char text[64];
-    (void)localtime_r(&time.tv_sec, &parts);
-    (void)strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-    printf("%s:%03d, ", text, (int)(time.tv_nsec / 1000000));
+static void print_time(struct command *cmd, struct timespec time) {
+    strbuf_clear(&cmd->text);
+    java_date_add(&cmd->text, cli_text(&cmd->cli, OPT_DATE_FORMAT), time);
+    printf("%.*s, ", STR_ARG(strbuf_str(&cmd->text)));
 }
 
 static double rate(double amount, int64_t ms) {
@@ -153,7 +154,7 @@ static void print_rates(const struct command *cmd, int64_t from_ms, int64_t byte
 static void tell_progress(struct command *cmd) {
     int64_t now_ms = clock_ms();
     if (now_ms - cmd->told_ms < cli_number(&cmd->cli, OPT_INTERVAL)) return;
-    print_time(wall_clock());
+    print_time(cmd, wall_clock());
     fputs("0, ", stdout); /* the only thread */
     print_rates(cmd, cmd->told_ms, cmd->bytes - cmd->told_bytes, cmd->count - cmd->told_count,
                 now_ms);
@@ -195,9 +196,9 @@ static void check_options(const struct cli *cli) {
     if (cli_has(cli, OPT_TOPIC) == cli_has(cli, OPT_INCLUDE))
         cli_usage_exit(cli, "Exactly one of the following arguments is required: [topic], "
                             "[include]");
-    if (cli_has(cli, OPT_PRINT_METRICS)) cli_usage_exit(cli, "--print-metrics: not supported");
-    if (strcmp(cli_text(cli, OPT_DATE_FORMAT), DATE_FORMAT) != 0)
-        cli_usage_exit(cli, "--date-format: only " DATE_FORMAT " is supported");
+    char why[80];
+    const char *problem = java_date_problem(cli_text(cli, OPT_DATE_FORMAT), why, sizeof why);
+    if (problem != NULL) cli_usage_exit(cli, "%s", problem);
     if (cli_number(cli, OPT_INTERVAL) < 1)
         cli_usage_exit(cli, "Reporting interval must be greater than 0.");
     if (cli_has(cli, OPT_MESSAGES))
@@ -212,6 +213,8 @@ static void read_settings(const struct cli *cli, struct settings *settings) {
     if (cli_has(cli, OPT_GROUP))
         settings_set(settings, STR("group.id"), str_of(cli_text(cli, OPT_GROUP)));
     (void)source_make_group(settings, "perf-consumer-");
+    if (settings_get(settings, "client.id").ptr == NULL)
+        settings_set(settings, STR("client.id"), STR("perf-consumer-client"));
     settings_set(settings, STR("max.partition.fetch.bytes"), str_of(cli_text(cli, OPT_FETCH_SIZE)));
     settings_set(settings, STR("receive.buffer.bytes"), str_of(cli_text(cli, OPT_SOCKET_BUFFER)));
     settings_set(settings, STR("auto.offset.reset"),
@@ -227,8 +230,7 @@ static void start(struct command *cmd, struct arena *arena) {
     settings_init(&settings, arena);
     read_settings(cli, &settings);
     const char *include = cli_text(cli, OPT_INCLUDE);
-    if (include != NULL)
-        cmd->include = pattern_new(arena->mem, str_of(include), why, sizeof why);
+    if (include != NULL) cmd->include = pattern_new(arena->mem, str_of(include), why, sizeof why);
     if (include != NULL && cmd->include == NULL)
         cli_usage_exit(cli, "--include %s: %s", include, why);
     cmd->source = (struct source){
@@ -240,6 +242,12 @@ static void start(struct command *cmd, struct arena *arena) {
         .refresh_ms = REFRESH_MS,
         .patience_ms = MIN(PATIENCE_MS, cli_number(cli, OPT_TIMEOUT)),
     };
+    if (cli_has(cli, OPT_PRINT_METRICS)) {
+        client_metrics_init(&cmd->metrics, arena->mem);
+        cmd->metrics.kind = "consumer";
+        cmd->metrics.client_id = settings_get(&settings, "client.id").ptr;
+        cmd->source.metrics = &cmd->metrics;
+    }
     cmd->wanted = cli_number(cli, cli_has(cli, OPT_RECORDS) ? OPT_RECORDS : OPT_MESSAGES);
     source_start(&cmd->source, &settings);
 }
@@ -256,19 +264,27 @@ int main(int argc, char **argv) {
                "rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec\n",
                detailed ? "time, threadId" : "start.time, end.time");
     arena_init(&arena, &mem, 16 * 1024, 0);
+    strbuf_init(&cmd.text, &mem);
     interrupt_catch();
     struct timespec began = wall_clock();
     cmd.started_ms = cmd.told_ms = clock_ms();
     start(&cmd, &arena);
     consume(&cmd);
     if (!detailed) {
-        print_time(began);
-        print_time(wall_clock());
+        print_time(&cmd, began);
+        print_time(&cmd, wall_clock());
         print_rates(&cmd, cmd.started_ms, cmd.bytes, cmd.count, clock_ms());
+    }
+    if (cmd.source.metrics != NULL) {
+        source_count(&cmd.source);
+        client_metrics_print(&cmd.metrics, (double)(clock_ms() - cmd.started_ms) / 1000, stdout);
+        client_metrics_release(&cmd.metrics);
+        cmd.source.metrics = NULL;
     }
     (void)fflush(stdout);
     source_stop(&cmd.source);
     pattern_free(cmd.include);
+    strbuf_release(&cmd.text);
     arena_release(&arena);
     cli_release(&cmd.cli);
     return interrupt_seen() ? INTERRUPT_STATUS : 0;

@@ -4,13 +4,17 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "base/assert.h"
 #include "tools/bulk_producer.h"
+#include "tools/client_metrics.h"
 #include "tools/interrupt.h"
 
 #define SAMPLES_MAX 500000
 #define RECORD_BYTES_MAX ((int64_t)1 << 30)
 #define PAYLOAD_FILE_BYTES_MAX ((size_t)1 << 30)
+#define TRANSACTION_US 3000000
+#define METRICS_WAIT_US 2000000
 
 enum option {
     OPT_TOPIC,
@@ -90,15 +94,16 @@ static const struct cli_option options[OPT_COUNT] = {
                       .label = "ms",
                       .fallback = "5000",
                       .help = "How often to tell of progress."},
-    [OPT_PRINT_METRICS] = {.name = "print-metrics", .help = "Not supported."},
+    [OPT_PRINT_METRICS] = {.name = "print-metrics",
+                           .help = "Tell at the end what the client has counted."},
     [OPT_TRANSACTIONAL_ID] = {.name = "transactional-id",
                               .kind = CLI_TEXT,
                               .label = "id",
-                              .help = "Not supported yet."},
+                              .help = "Send in transactions, as the producer of this id."},
     [OPT_TRANSACTION_MS] = {.name = "transaction-duration-ms",
                             .kind = CLI_INT64,
                             .label = "ms",
-                            .help = "Not supported yet."},
+                            .help = "Send in transactions of so long; 3000 with an id alone."},
 };
 static const struct cli_tool tool = {
     .name = "kafka-producer-perf-test",
@@ -138,6 +143,8 @@ struct command {
     struct stats all, steady;
     struct tally window;
     int64_t interval_us, warmup, records, heard_count, failed_count;
+    int64_t transaction_us; /* how long each one is; 0: none */
+    struct client_metrics metrics;
 };
 
 /* ---- what was measured ---- */
@@ -260,16 +267,47 @@ static struct bytes next_payload(struct payload *p, int64_t n, char number[24]) 
 }
 
 static void send_all(struct command *cmd) {
+    int64_t begun_us = 0; /* of the open transaction; 0: none is */
     for (int64_t i = 0; i < cmd->records && !interrupt_seen(); i++) {
         char number[24];
         rd_kafka_resp_err_t err;
         struct bytes record = next_payload(&cmd->payload, i, number);
-        if (!bulk_send(&cmd->producer, STR_NULL, record, 0, (void *)(intptr_t)clock_us(), &err) &&
-            err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        int64_t now_us = clock_us();
+        if (cmd->transaction_us > 0 && begun_us == 0) {
+            bulk_begin(&cmd->producer);
+            begun_us = now_us;
+        }
+        bool sent = bulk_send(&cmd->producer, STR_NULL, record, 0, (void *)(intptr_t)now_us, &err);
+        if (begun_us != 0 && now_us - begun_us >= cmd->transaction_us) {
+            bulk_commit(&cmd->producer);
+            begun_us = 0;
+        }
+        if (!sent && err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             fprintf(stderr, "%s\n", rd_kafka_err2str(err));
             cmd->failed_count++;
         }
     }
+    if (begun_us != 0) bulk_commit(&cmd->producer);
+}
+
+/* ---- the client's metrics ---- */
+
+static int count(rd_kafka_t *rk, char *json, size_t len, void *opaque) {
+    (void)rk;
+    struct command *cmd = opaque;
+    (void)client_metrics_note(&cmd->metrics, (struct str){json, len});
+    return 0;
+}
+
+/* Once all has been told, the next statistics are whole. */
+static void print_metrics(struct command *cmd) {
+    int64_t began_us = clock_us();
+    uint32_t before = cmd->metrics.noted_count;
+    while (cmd->metrics.noted_count < before + 1 && clock_us() - began_us < METRICS_WAIT_US)
+        (void)rd_kafka_poll(cmd->producer.rk, 10);
+    cmd->metrics.error_count = cmd->failed_count;
+    client_metrics_print(&cmd->metrics, (double)(clock_us() - cmd->producer.started_us) / 1e6,
+                         stdout);
 }
 
 /* ---- the command line ---- */
@@ -302,8 +340,8 @@ static void check_options(struct command *cmd) {
     if (count != 1)
         cli_usage_exit(cli, "exactly one of the arguments --record-size --payload-file "
                             "--payload-monotonic is required");
-    for (uint32_t i = OPT_PRINT_METRICS; i <= OPT_TRANSACTION_MS; i++)
-        if (cli_has(cli, i)) cli_usage_exit(cli, "--%s: not supported", options[i].name);
+    if (cli_has(cli, OPT_TRANSACTION_MS) && cli_number(cli, OPT_TRANSACTION_MS) < 1)
+        cli_usage_exit(cli, "--transaction-duration-ms should be greater than zero");
     cmd->records = cli_number(cli, OPT_RECORDS);
     cmd->warmup = cli_number(cli, OPT_WARMUP);
     cmd->interval_us = cli_number(cli, OPT_INTERVAL) * 1000;
@@ -353,6 +391,23 @@ static void read_settings(struct command *cmd, struct settings *settings) {
         cli_usage_exit(cli, "At least one of --bootstrap-server or the property bootstrap.servers "
                             "must be specified.");
     check_bootstrap_list(cli, bootstrap.ptr);
+    if (settings_get(settings, "client.id").ptr == NULL)
+        settings_set(settings, STR("client.id"), STR("perf-producer-client"));
+    if (cli_has(cli, OPT_TRANSACTIONAL_ID))
+        settings_set(settings, STR("transactional.id"),
+                     str_of(cli_text(cli, OPT_TRANSACTIONAL_ID)));
+    bool has_id = settings_get(settings, "transactional.id").ptr != NULL;
+    if (!has_id && cli_has(cli, OPT_TRANSACTION_MS)) {
+        char id[64];
+        (void)snprintf(id, sizeof id, "performance-producer-%d-%" PRId64, (int)getpid(),
+                       clock_us());
+        settings_set(settings, STR("transactional.id"), str_of(id));
+    }
+    if (cli_has(cli, OPT_TRANSACTION_MS)) {
+        cmd->transaction_us = cli_number(cli, OPT_TRANSACTION_MS) * 1000;
+    } else if (has_id) {
+        cmd->transaction_us = TRANSACTION_US;
+    }
 }
 
 int main(int argc, char **argv) {
@@ -375,13 +430,25 @@ int main(int argc, char **argv) {
         printf("Warmup first %" PRId64 " records. Steady state results will print after the "
                "complete test summary.\n",
                cmd.warmup);
+    bool counts = cli_has(&cmd.cli, OPT_PRINT_METRICS);
+    if (counts) {
+        client_metrics_init(&cmd.metrics, &mem);
+        cmd.metrics.kind = "producer";
+        cmd.metrics.client_id = settings_get(&settings, "client.id").ptr;
+        cmd.producer.statistics = count;
+    }
     interrupt_catch();
     cmd.all.total.started_us = cmd.window.started_us = clock_us();
     bulk_start(&cmd.producer, &settings, heard, &cmd);
     send_all(&cmd);
-    bulk_stop(&cmd.producer);
+    bulk_flush(&cmd.producer);
     print_stats(&cmd.all, "");
     if (cmd.warmup > 0) print_stats(&cmd.steady, " steady state");
+    if (counts) {
+        print_metrics(&cmd);
+        client_metrics_release(&cmd.metrics);
+    }
+    bulk_stop(&cmd.producer);
     arena_release(&arena);
     cli_release(&cmd.cli);
     mem_free(&mem, words, words_bytes);
