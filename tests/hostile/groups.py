@@ -17,6 +17,7 @@ from client import CLOSED, Client, encode  # noqa: E402
 ADDRESS, PID = sys.argv[1], int(sys.argv[2])
 MEMBERS = int(os.environ.get("KLAMM_MEMBERS", "10000"))
 NONE, UNKNOWN, TOO_LARGE, INCONSISTENT, INVALID_GROUP, UNKNOWN_MEMBER = 0, -1, 12, 23, 24, 25
+INVALID_REQUEST, FENCED_EPOCH, BAD_ASSIGNOR, BAD_REGEX = 42, 110, 112, 128
 UNKNOWN_TOPIC, ILLEGAL_GENERATION, MEMBER_ID_REQUIRED, ID_NOT_FOUND = 3, 22, 79, 69
 failed = 0
 
@@ -166,6 +167,50 @@ def crowd():
     works("a crowd")
 
 
+def beat(group, member="m", epoch=0, **more):
+    values = dict(GroupId=group, MemberId=member, MemberEpoch=epoch, RebalanceTimeoutMs=30000,
+                  SubscribedTopicNames=["t"], TopicPartitions=[])
+    values.update(more)
+    if epoch != 0:
+        values = {name: values[name] for name in ("GroupId", "MemberId", "MemberEpoch", *more)}
+    return ask("ConsumerGroupHeartbeat", 1, **values)
+
+
+def modern():
+    """Members of the consumer protocol."""
+    for name, want, answer in (
+            ("a member of no group", ID_NOT_FOUND, beat("nobody's", epoch=7)),
+            ("no member id", INVALID_REQUEST, beat("modern", member="")),
+            ("no group id", INVALID_REQUEST, beat("")),
+            ("an epoch that is none", INVALID_REQUEST, beat("modern", epoch=-3)),
+            ("no rebalance time-out", INVALID_REQUEST, beat("modern", RebalanceTimeoutMs=-1)),
+            ("no subscription", INVALID_REQUEST, beat("modern", SubscribedTopicNames=None)),
+            ("partitions before it has any", INVALID_REQUEST, beat("modern", TopicPartitions=[
+                {"TopicId": "00000000-0000-0000-0000-000000000001", "Partitions": [0]}])),
+            ("an assignor that is none", BAD_ASSIGNOR, beat("modern", ServerAssignor="best")),
+            ("an expression that is none", BAD_REGEX, beat("modern", SubscribedTopicRegex="a[",
+                                                           SubscribedTopicNames=None))):
+        case(f"a heartbeat with {name} is refused", answer["ErrorCode"] == want, answer)
+    first = beat("modern")
+    case("none of them made a group that a member cannot join", first["ErrorCode"] == NONE, first)
+    for name, want, answer in (
+            ("a member that is none", UNKNOWN_MEMBER, beat("modern", "other", 1)),
+            ("an epoch to come", FENCED_EPOCH, beat("modern", epoch=first["MemberEpoch"] + 7))):
+        case(f"a heartbeat with {name} is refused", answer["ErrorCode"] == want, answer)
+    odd = beat("\0\r\n\x1b[31m", "\0m\x7f")
+    case("control characters are ids, too", odd["ErrorCode"] == NONE, odd)
+    wide = beat("wide modern", SubscribedTopicNames=[f"topic-number-{i}" for i in range(10000)])
+    case("10,000 topics may be subscribed to", wide["ErrorCode"] == NONE, wide)
+    for name, regex in (("that backtracks", "(.*a){20}x?y?!?"), ("nested", "((t+)+)+!"),
+                        ("of 30 KB", "(t|" + "u" * 30000 + ")")):
+        begin = time.monotonic()
+        answer = beat(f"expression {name}", SubscribedTopicNames=None, SubscribedTopicRegex=regex)
+        took = time.monotonic() - begin
+        case(f"an expression {name} is taken or refused", answer != CLOSED, answer)
+        case(f"in bounded time: {name}", took < 10, took)
+    works("members of the consumer protocol")
+
+
 def hang_up():
     """Joins that wait, and whose clients go away."""
     body = encode("JoinGroup", 3, dict(GroupId="deserted", SessionTimeoutMs=6000, MemberId="",
@@ -193,5 +238,6 @@ names()
 large()
 gone()
 crowd()
+modern()
 hang_up()
 sys.exit(failed > 0)
