@@ -532,9 +532,11 @@ static void verb_compact(struct group_stage *s, const char *line, struct answer 
     lose(s, a);
 }
 
-/* --- the transaction coordinator's part of the log --- */
+/* --- what others wrote into the log --- */
 
-static void verb_pending(struct group_stage *s, const char *line, struct answer *a) {
+/* An offset, in a record of any version. */
+static void write_offset(struct group_stage *s, const char *line, int64_t producer_id,
+                         struct answer *a) {
     struct offset_commit_key key = {.group = group_word(s, line),
                                     .topic = topic_word(s, line),
                                     .partition = (int32_t)word(line, "partition", 0)};
@@ -542,15 +544,25 @@ static void verb_pending(struct group_stage *s, const char *line, struct answer 
     offset_commit_value_defaults(&value);
     value.offset = word(line, "offset", 0);
     value.commit_timestamp = s->now.wall_ms;
+    value.expire_timestamp = word(line, "expires", -1);
     group_effects_unit(&s->fx);
     ASSERT(group_effects_record(&s->fx, &offset_commit_key_schema, &key,
-                                &offset_commit_value_schema, 4, &value) == ST_OK);
+                                &offset_commit_value_schema, (int16_t)word(line, "version", 4),
+                                &value) == ST_OK);
     add_record(s, (struct record_note){.key = s->fx.records[0].key,
                                        .value = s->fx.records[0].value,
-                                       .producer_id = word(line, "producer", 1)});
+                                       .producer_id = producer_id});
     group_effects_clear(&s->fx);
     reload(s, a);
     begin_again(s, a);
+}
+
+static void verb_pending(struct group_stage *s, const char *line, struct answer *a) {
+    write_offset(s, line, word(line, "producer", 1), a);
+}
+
+static void verb_written(struct group_stage *s, const char *line, struct answer *a) {
+    write_offset(s, line, NO_PRODUCER_ID, a);
 }
 
 static void verb_end(struct group_stage *s, const char *line, struct answer *a) {
@@ -613,6 +625,7 @@ bool group_stage_verb(struct group_stage *s, const char *verb, const char *line,
         {"list", verb_list},         {"describe", verb_describe}, {"delete", verb_delete},
         {"topic-deleted", verb_topic_deleted}, {"wait", verb_wait}, {"clock", verb_clock},
         {"lose", verb_lose},         {"compact", verb_compact}, {"pending", verb_pending},
+        {"written", verb_written},
         {"end", verb_end},           {"topic", verb_topic},     {"member", verb_member},
         {"describe-consumer", verb_describe_consumer}, {"setting", verb_setting},
     };

@@ -17,6 +17,7 @@
  *   member [id=] epoch= [instance=] [topics=A+B] [regex=] [owns=A:0+1,B:2] [assignor=] [rebalance=]
  *          [v=]                 ConsumerGroupHeartbeat; owns=- owns nothing, none: does not say
  *   pending producer= offset= [topic=] [partition=], end producer= commit=0|1  records of others
+ *   written offset= version= [expires=] [topic=] [partition=]    as older brokers wrote offsets
  *   wait ms=                    time goes by, deadlines run
  *   clock ms=                   the wall clock alone jumps
  *   lose                        the coordinator is lost and loaded again; says when that is not
