@@ -50,24 +50,24 @@ static void read_window(struct json *json, struct client_window *window) {
     window->max = MAX(window->max, read.max);
 }
 
-static struct client_node *node_of(struct client_metrics *m, struct str name) {
-    static struct client_node none; /* what there is no room for is read into nothing */
+static struct metrics_node *node_of(struct client_metrics *m, struct str name) {
+    static struct metrics_node none; /* what there is no room for is read into nothing */
     for (uint32_t i = 0; i < m->node_count; i++) {
         if (str_eq(m->nodes[i].name, name)) return &m->nodes[i];
     }
     if (m->node_count == CLIENT_NODES_MAX) return &none;
-    struct client_node *node = &m->nodes[m->node_count++];
+    struct metrics_node *node = &m->nodes[m->node_count++];
     node->name = arena_str(&m->names, name);
     return node;
 }
 
-static void read_requests(struct json *json, struct client_node *node) {
+static void read_requests(struct json *json, struct metrics_node *node) {
     static const struct number numbers[] = {
-        {"Fetch", offsetof(struct client_node, fetch)},
-        {"Heartbeat", offsetof(struct client_node, heartbeat)},
-        {"JoinGroup", offsetof(struct client_node, join_group)},
-        {"SyncGroup", offsetof(struct client_node, sync_group)},
-        {"OffsetCommit", offsetof(struct client_node, offset_commit)},
+        {"Fetch", offsetof(struct metrics_node, fetch)},
+        {"Heartbeat", offsetof(struct metrics_node, heartbeat)},
+        {"JoinGroup", offsetof(struct metrics_node, join_group)},
+        {"SyncGroup", offsetof(struct metrics_node, sync_group)},
+        {"OffsetCommit", offsetof(struct metrics_node, offset_commit)},
     };
     struct str name;
     if (!json_enter(json, '{')) return;
@@ -76,16 +76,16 @@ static void read_requests(struct json *json, struct client_node *node) {
     }
 }
 
-static void read_node(struct json *json, struct client_node *node) {
+static void read_node(struct json *json, struct metrics_node *node) {
     static const struct number numbers[] = {
-        {"nodeid", offsetof(struct client_node, id)},
-        {"tx", offsetof(struct client_node, tx)},
-        {"txbytes", offsetof(struct client_node, txbytes)},
-        {"rx", offsetof(struct client_node, rx)},
-        {"rxbytes", offsetof(struct client_node, rxbytes)},
-        {"connects", offsetof(struct client_node, connects)},
-        {"disconnects", offsetof(struct client_node, disconnects)},
-        {"waitresp_cnt", offsetof(struct client_node, waitresp_cnt)},
+        {"nodeid", offsetof(struct metrics_node, id)},
+        {"tx", offsetof(struct metrics_node, tx)},
+        {"txbytes", offsetof(struct metrics_node, txbytes)},
+        {"rx", offsetof(struct metrics_node, rx)},
+        {"rxbytes", offsetof(struct metrics_node, rxbytes)},
+        {"connects", offsetof(struct metrics_node, connects)},
+        {"disconnects", offsetof(struct metrics_node, disconnects)},
+        {"waitresp_cnt", offsetof(struct metrics_node, waitresp_cnt)},
     };
     struct str name, source = STR("");
     if (!json_enter(json, '{')) return;
@@ -282,10 +282,10 @@ static void add_up(struct client_window *sum, const struct client_window *w) {
     sum->max = MAX(sum->max, w->max);
 }
 
-static struct client_node sum_of_nodes(const struct client_metrics *m) {
-    struct client_node sum = {0};
+static struct metrics_node sum_of_nodes(const struct client_metrics *m) {
+    struct metrics_node sum = {0};
     for (uint32_t i = 0; i < m->node_count; i++) {
-        const struct client_node *n = &m->nodes[i];
+        const struct metrics_node *n = &m->nodes[i];
         sum.tx += n->tx;
         sum.txbytes += n->txbytes;
         sum.rx += n->rx;
@@ -305,7 +305,7 @@ static struct client_node sum_of_nodes(const struct client_metrics *m) {
     return sum;
 }
 
-static void add_traffic(struct table *t, const struct client_node *n) {
+static void add_traffic(struct table *t, const struct metrics_node *n) {
     add_total(t, "incoming-byte", n->rxbytes);
     add_total(t, "outgoing-byte", n->txbytes);
     add_total(t, "request", n->tx);
@@ -313,7 +313,7 @@ static void add_traffic(struct table *t, const struct client_node *n) {
     add(t, "request-size-avg", n->tx > 0 ? (double)n->txbytes / (double)n->tx : NAN);
 }
 
-static void add_client(struct table *t, const struct client_node *sum) {
+static void add_client(struct table *t, const struct metrics_node *sum) {
     t->group = "-metrics";
     add_traffic(t, sum);
     add_total(t, "network-io", sum->tx + sum->rx);
@@ -325,7 +325,7 @@ static void add_client(struct table *t, const struct client_node *sum) {
 static void add_nodes(struct table *t) {
     t->group = "-node-metrics";
     for (uint32_t i = 0; i < t->metrics->node_count; i++) {
-        const struct client_node *n = &t->metrics->nodes[i];
+        const struct metrics_node *n = &t->metrics->nodes[i];
         if (n->connects == 0) continue; /* known, and never talked to */
         t->tags = text_of(arena_printf(t->arena, ", node-id=node-%" PRId64, n->id));
         add_traffic(t, n);
@@ -334,7 +334,7 @@ static void add_nodes(struct table *t) {
     t->tags = "";
 }
 
-static void add_producer(struct table *t, const struct client_node *sum) {
+static void add_producer(struct table *t, const struct metrics_node *sum) {
     const struct client_metrics *m = t->metrics;
     struct client_window batches = {0};
     int64_t sent = 0, age_ms = 0;
@@ -363,7 +363,7 @@ static void add_producer(struct table *t, const struct client_node *sum) {
     t->tags = "";
 }
 
-static void add_consumer(struct table *t, const struct client_node *sum) {
+static void add_consumer(struct table *t, const struct metrics_node *sum) {
     const struct client_metrics *m = t->metrics;
     int64_t lag_max = -1;
     t->group = "-coordinator-metrics";
@@ -404,7 +404,7 @@ void client_metrics_print(const struct client_metrics *m, double seconds, FILE *
                           64 + 12 * CLIENT_NODES_MAX + 4 * CLIENT_TOPICS_MAX + CLIENT_LAGS_MAX};
     t.lines = arena_array(&arena, t.capacity, sizeof *t.lines);
     if (t.lines == NULL) return;
-    struct client_node sum = sum_of_nodes(m);
+    struct metrics_node sum = sum_of_nodes(m);
     bool is_producer = strcmp(m->kind, "producer") == 0;
     add_client(&t, &sum);
     if (is_producer) {

@@ -14,7 +14,7 @@ struct client_window {
 };
 
 /* A connection to a broker. Names are librdkafka's, as in its statistics. */
-struct client_node {
+struct metrics_node {
     struct str name;
     int64_t id; /* a coordinator has a connection of its own: INT32_MAX less its id, as in Java */
     int64_t tx, txbytes, rx, rxbytes, connects, disconnects, waitresp_cnt;
@@ -45,7 +45,7 @@ struct client_metrics {
     /* private */
     struct arena names, scratch;
     int64_t msg_size, msg_size_max, rxmsgs, rxmsg_bytes, rebalances, assigned;
-    struct client_node nodes[CLIENT_NODES_MAX];
+    struct metrics_node nodes[CLIENT_NODES_MAX];
     struct client_topic topics[CLIENT_TOPICS_MAX];
     struct client_lag lags[CLIENT_LAGS_MAX];
     uint32_t node_count, topic_count, lag_count;

@@ -20,7 +20,8 @@ bool source_make_group(struct settings *settings, const char *prefix) {
     settings_set(settings, STR("group.id"), str_of(id));
     /* A rebalance, for a topic that appears, then takes nothing from it: it commits nothing, and
      * would read all of it again. */
-    if (settings_get(settings, "partition.assignment.strategy").ptr == NULL)
+    bool is_classic = !group_protocol_is_consumer(settings);
+    if (is_classic && settings_get(settings, "partition.assignment.strategy").ptr == NULL)
         settings_set(settings, STR("partition.assignment.strategy"), STR("cooperative-sticky"));
     return true;
 }
@@ -77,11 +78,11 @@ static bool begin_found(struct source *s, const struct rd_kafka_metadata *metada
             rd_kafka_topic_partition_list_add(names, found->topic, RD_KAFKA_PARTITION_UA);
     }
     bool any = names->cnt > 0;
-    if (any && is_member(s)) {
+    if (any && is_member(s) && !s->is_modern) {
         subscribe(s, names);
         return true;
     }
-    if (any) begin_partition(s);
+    if (any && !is_member(s)) begin_partition(s);
     rd_kafka_topic_partition_list_destroy(names);
     return any;
 }
@@ -146,10 +147,30 @@ void source_count(struct source *s) {
     }
 }
 
+static void was_given(void *owner, bool given, const rd_kafka_topic_partition_list_t *list) {
+    struct source *s = owner;
+    (void)list;
+    if (given && s->assigned_ms == 0) s->assigned_ms = clock_ms();
+}
+
+static bool speaks_modern(const struct source *s, const struct settings *settings) {
+    if (!is_member(s) || !group_protocol_is_consumer(settings)) return false;
+    if (s->topic != NULL) return true;
+    fputs("WARN group.protocol=consumer: of a pattern's topics this client is a member by the "
+          "classic protocol\n",
+          stderr);
+    return false;
+}
+
 void source_start(struct source *s, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
     rd_kafka_conf_set_opaque(conf, s);
-    if (is_member(s)) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
+    s->is_modern = speaks_modern(s, settings);
+    if (s->is_modern) {
+        modern_member_conf(conf);
+    } else if (is_member(s)) {
+        rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
+    }
     if (s->metrics != NULL) {
         rdkafka_must_set(conf, "statistics.interval.ms", CLIENT_METRICS_INTERVAL_MS);
         rd_kafka_conf_set_stats_cb(conf, note_statistics);
@@ -165,16 +186,26 @@ void source_start(struct source *s, const struct settings *settings) {
         cli_exit("Topic %s: %s", s->topic, rd_kafka_err2str(rd_kafka_last_error()));
     s->started_ms = clock_ms();
     refresh(s);
+    if (!s->is_modern) return;
+    s->member =
+        (struct modern_member){.config_path = s->config_path,
+                               .commits = settings_get_bool(settings, "enable.auto.commit", true),
+                               .changed = was_given,
+                               .owner = s};
+    modern_member_start(&s->member, settings, s->rk, s->topic);
 }
 
 rd_kafka_message_t *source_next(struct source *s, int wait_ms) {
     if (refresh_is_due(s)) refresh(s);
+    if (s->is_modern && s->answered && modern_member_step(&s->member) != ST_OK)
+        cli_exit("ERROR %s", s->member.why);
     if (is_member(s)) return rd_kafka_consumer_poll(s->rk, wait_ms);
     (void)rd_kafka_poll(s->rk, 0);
     return rd_kafka_consume_queue(s->queue, wait_ms);
 }
 
 void source_stop(struct source *s) {
+    if (s->is_modern) modern_member_leave(&s->member);
     if (is_member(s)) {
         (void)rd_kafka_consumer_close(s->rk);
     } else {

@@ -1,11 +1,13 @@
 /* tools/console_source.h - where the console consumer's records come from, by librdkafka.
  * As a member of a group: the group's coordinator gives partitions out, positions are committed
- * unless enable.auto.commit=false. Topics that fit a pattern are looked for by the tool itself, as
+ * unless enable.auto.commit=false; with group.protocol=consumer by the consumer protocol, for one
+ * topic. Topics that fit a pattern are looked for by the tool itself, as
  * Java's consumer does, and subscribed to by name. Or one partition of a topic, read directly:
  * without a group, and no position is stored. */
 #pragma once
 #include "base/pattern.h"
 #include "tools/client_metrics.h"
+#include "tools/modern_member.h"
 #include "tools/rdkafka_settings.h"
 
 #define SOURCE_OFFSET_EARLIEST RD_KAFKA_OFFSET_BEGINNING
@@ -16,14 +18,17 @@ struct source {
     const char *topic;     /* or NULL: those that fit `include` */
     struct pattern *include;
     const char *include_text;
-    int32_t partition;   /* read directly; -1: as a member of the group */
-    int64_t offset;      /* of that partition: where to begin */
-    int64_t refresh_ms;  /* how often to look for topics that fit */
-    int64_t patience_ms; /* how long the first answer of any broker may take */
-    int64_t assigned_ms; /* clock_ms when the group first gave partitions out; 0: not yet */
+    int32_t partition;       /* read directly; -1: as a member of the group */
+    int64_t offset;          /* of that partition: where to begin */
+    int64_t refresh_ms;      /* how often to look for topics that fit */
+    int64_t patience_ms;     /* how long the first answer of any broker may take */
+    int64_t assigned_ms;     /* clock_ms when the group first gave partitions out; 0: not yet */
+    const char *config_path; /* of the member's own connection; NULL: no file */
     struct client_metrics *metrics; /* borrowed: note statistics there; NULL: none are wanted */
     /* private */
     rd_kafka_t *rk;
+    bool is_modern; /* a member by the consumer protocol, as `member` */
+    struct modern_member member;
     rd_kafka_topic_t *only;                 /* of `topic` */
     rd_kafka_queue_t *queue;                /* of the one partition */
     rd_kafka_topic_partition_list_t *names; /* subscribed to */
@@ -35,7 +40,8 @@ struct source {
 /** group.id, where `settings` has none: `prefix` and a number below 100,000 by chance, as Kafka's
  * tools make one. True when it was made. */
 bool source_make_group(struct settings *settings, const char *prefix);
-/** Starts reading; the fields above assigned_ms and `metrics` are set, and a member's group.id. */
+/** Starts reading; the fields above assigned_ms and the two below it are set, and a member's
+ * group.id. */
 void source_start(struct source *source, const struct settings *settings);
 /** The next message, after at most wait_ms; NULL: none yet. The caller destroys it. Ends the
  * process when no broker ever answered within patience_ms. */

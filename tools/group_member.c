@@ -25,13 +25,12 @@ static bool begins_at_the_start(rd_kafka_t *rk) {
            setting_is(rk, "auto.offset.reset", "beginning");
 }
 
-/* Gives the partitions of `list` without a committed offset one; returns those. */
-static rd_kafka_topic_partition_list_t *
-find_positions(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list) {
+rd_kafka_topic_partition_list_t *
+group_member_find_positions(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list) {
     rd_kafka_topic_partition_list_t *found = rd_kafka_topic_partition_list_new(list->cnt);
     rd_kafka_topic_partition_list_t *known = rd_kafka_topic_partition_list_copy(list);
     bool at_end = begins_at_the_end(rk);
-    bool asks = (at_end || begins_at_the_start(rk)) && setting_is(rk, "enable.auto.commit", "true");
+    bool asks = at_end || begins_at_the_start(rk);
     if (asks && rd_kafka_committed(rk, known, ASK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         for (int i = 0; i < known->cnt; i++) {
             const rd_kafka_topic_partition_t *p = &known->elems[i];
@@ -53,7 +52,8 @@ void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                             rd_kafka_topic_partition_list_t *list, void *unused) {
     (void)unused;
     bool given = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-    rd_kafka_topic_partition_list_t *found = given ? find_positions(rk, list) : NULL;
+    bool commits = given && setting_is(rk, "enable.auto.commit", "true");
+    rd_kafka_topic_partition_list_t *found = commits ? group_member_find_positions(rk, list) : NULL;
     rd_kafka_error_t *error = NULL;
     if (strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE") == 0)
         error =

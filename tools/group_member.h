@@ -8,6 +8,10 @@
 #pragma once
 #include <librdkafka/rdkafka.h>
 
+/** Gives those of `list` without a committed offset the one that auto.offset.reset finds, and
+ * returns them, to be committed; the caller destroys what is returned. */
+rd_kafka_topic_partition_list_t *group_member_find_positions(rd_kafka_t *rk,
+                                                             rd_kafka_topic_partition_list_t *list);
 /** A rebalance callback for librdkafka; ends the process when it is refused. */
 void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                             rd_kafka_topic_partition_list_t *list, void *unused);

@@ -351,9 +351,13 @@ static void set_group(struct settings *settings, const struct cli *cli) {
         set_default(settings, "enable.auto.commit", "false");
 }
 
+static const char *config_path(const struct cli *cli) {
+    return cli_text(cli,
+                    cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_CONSUMER_CONFIG);
+}
+
 static void consumer_settings(struct settings *settings, const struct cli *cli) {
-    const char *file =
-        cli_text(cli, cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_CONSUMER_CONFIG);
+    const char *file = config_path(cli);
     if (file != NULL) settings_load(settings, file);
     settings_add_arguments(settings, cli, OPT_CONSUMER_PROPERTY);
     settings_add_arguments(settings, cli, OPT_COMMAND_PROPERTY);
@@ -390,14 +394,6 @@ static void formatter_settings(struct settings *settings, const struct cli *cli,
                        class_name);
 }
 
-static int64_t number_setting(const struct settings *settings, const char *key, int64_t missing) {
-    struct str text = settings_get(settings, key);
-    int64_t value = missing;
-    if (text.ptr != NULL && (!str_to_int64(text, &value) || value < 0))
-        cli_exit("%s=%s: not a number of milliseconds", key, text.ptr);
-    return value;
-}
-
 /* The first of Java's ways to end that a pattern takes. */
 static struct pattern *include_pattern(struct mem *mem, const struct cli *cli) {
     char why[200];
@@ -429,12 +425,13 @@ int main(int argc, char **argv) {
                    .include_text = cli_text(&cli, OPT_INCLUDE),
                    .partition =
                        cli_has(&cli, OPT_PARTITION) ? (int32_t)cli_number(&cli, OPT_PARTITION) : -1,
-                   .offset = offset_of(&cli)},
+                   .offset = offset_of(&cli),
+                   .config_path = config_path(&cli)},
     };
     formatter_settings(&format_settings, &cli, &c.formatter);
     consumer_settings(&settings, &cli);
-    c.source.refresh_ms = number_setting(&settings, "metadata.max.age.ms", MAX_AGE_MS);
-    c.source.patience_ms = number_setting(&settings, "default.api.timeout.ms", API_TIMEOUT_MS);
+    c.source.refresh_ms = settings_get_ms(&settings, "metadata.max.age.ms", MAX_AGE_MS);
+    c.source.patience_ms = settings_get_ms(&settings, "default.api.timeout.ms", API_TIMEOUT_MS);
     if (c.timeout_ms >= 0) c.source.patience_ms = MIN(c.source.patience_ms, c.timeout_ms);
     (void)setvbuf(stdout, out_buffer, _IOFBF, sizeof out_buffer);
     interrupt_catch();

@@ -205,9 +205,13 @@ static void check_options(const struct cli *cli) {
         puts("Warning: --messages is deprecated. Use --num-records instead.");
 }
 
+static const char *config_path(const struct cli *cli) {
+    return cli_text(cli,
+                    cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_CONSUMER_CONFIG);
+}
+
 static void read_settings(const struct cli *cli, struct settings *settings) {
-    uint32_t file = cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_CONSUMER_CONFIG;
-    if (cli_has(cli, file)) settings_load(settings, cli_text(cli, file));
+    if (config_path(cli) != NULL) settings_load(settings, config_path(cli));
     settings_add_arguments(settings, cli, OPT_COMMAND_PROPERTY);
     settings_set(settings, STR("bootstrap.servers"), str_of(cli_text(cli, OPT_BOOTSTRAP)));
     if (cli_has(cli, OPT_GROUP))
@@ -239,6 +243,7 @@ static void start(struct command *cmd, struct arena *arena) {
         .include = cmd->include,
         .include_text = include,
         .partition = -1,
+        .config_path = config_path(cli),
         .refresh_ms = REFRESH_MS,
         .patience_ms = MIN(PATIENCE_MS, cli_number(cli, OPT_TIMEOUT)),
     };

@@ -3,7 +3,6 @@
  * 4.3's tool (VerifiableConsumer), on librdkafka; the consumer protocol is modern_member.h's. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <strings.h>
 #include "base/assert.h"
 #include "tools/clock.h"
 #include "tools/event_line.h"
@@ -15,8 +14,6 @@
 #define BATCH_MAX 500 /* records that are told of at once, as Java's max.poll.records */
 #define WAIT_MS 100
 #define PATIENCE_MS 60000 /* default.api.timeout.ms */
-#define REBALANCE_MS 300000 /* max.poll.interval.ms */
-#define COMMIT_MS 5000      /* auto.commit.interval.ms */
 
 enum option {
     OPT_TOPIC,
@@ -108,7 +105,6 @@ struct command {
     int64_t max, read_count; /* max -1: no end */
     bool is_modern;          /* by the consumer protocol, as `member` */
     struct modern_member member;
-    int64_t committed_ms; /* with --enable-autocommit, of the consumer protocol */
 };
 
 /* What one batch had of a partition. */
@@ -145,28 +141,8 @@ static void rebalanced(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     group_member_rebalance(rk, err, list, NULL);
 }
 
-/* Commits the positions of what is listed, as --enable-autocommit has it; librdkafka does it for a
- * classic member. */
-static void commit_positions(struct command *cmd, rd_kafka_topic_partition_list_t *list) {
-    if (list->cnt == 0 || rd_kafka_position(cmd->rk, list) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    rd_kafka_topic_partition_list_t *read = rd_kafka_topic_partition_list_new(list->cnt);
-    for (int i = 0; i < list->cnt; i++) {
-        const rd_kafka_topic_partition_t *p = &list->elems[i];
-        if (p->offset >= 0) /* else nothing of it was read */
-            rd_kafka_topic_partition_list_add(read, p->topic, p->partition)->offset = p->offset;
-    }
-    if (read->cnt > 0) (void)modern_member_commit(&cmd->member, read); /* or next time */
-    rd_kafka_topic_partition_list_destroy(read);
-}
-
 static void changed(void *owner, bool given, const rd_kafka_topic_partition_list_t *list) {
-    struct command *cmd = owner;
-    if (!given && cli_has(&cmd->cli, OPT_AUTOCOMMIT)) {
-        rd_kafka_topic_partition_list_t *copy = rd_kafka_topic_partition_list_copy(list);
-        commit_positions(cmd, copy);
-        rd_kafka_topic_partition_list_destroy(copy);
-    }
-    tell_partitions(cmd, given ? "partitions_assigned" : "partitions_revoked", list);
+    tell_partitions(owner, given ? "partitions_assigned" : "partitions_revoked", list);
 }
 
 static struct span *find_span(struct span *spans, uint32_t *count, const char *topic,
@@ -278,22 +254,6 @@ static const char *config_path(const struct cli *cli) {
                     cli_has(cli, OPT_COMMAND_CONFIG) ? OPT_COMMAND_CONFIG : OPT_CONSUMER_CONFIG);
 }
 
-/* Java's sentences. */
-static bool read_protocol(const struct cli *cli, const struct settings *settings) {
-    const char *protocol = cli_text(cli, OPT_PROTOCOL);
-    if (strcasecmp(protocol, "classic") == 0) return false;
-    if (strcasecmp(protocol, "consumer") != 0)
-        cli_exit("Invalid value %s for configuration group.protocol: String must be one of (case "
-                 "insensitive): CLASSIC, CONSUMER",
-                 protocol);
-    static const char *const fixed[] = {"session.timeout.ms", "heartbeat.interval.ms",
-                                        "partition.assignment.strategy"};
-    for (size_t i = 0; i < COUNT(fixed); i++)
-        if (settings_get(settings, fixed[i]).ptr != NULL)
-            cli_exit("%s cannot be set when group.protocol=CONSUMER", fixed[i]);
-    return true;
-}
-
 static void fill_settings(struct settings *settings, struct command *cmd) {
     const struct cli *cli = &cmd->cli;
     if (config_path(cli) != NULL) settings_load(settings, config_path(cli));
@@ -302,46 +262,20 @@ static void fill_settings(struct settings *settings, struct command *cmd) {
     set_option(settings, cli, OPT_INSTANCE, STR("group.instance.id"));
     set_option(settings, cli, OPT_SESSION_TIMEOUT, STR("session.timeout.ms"));
     set_option(settings, cli, OPT_RESET_POLICY, STR("auto.offset.reset"));
-    cmd->is_modern = read_protocol(cli, settings);
+    set_option(settings, cli, OPT_PROTOCOL, STR("group.protocol"));
+    set_option(settings, cli, OPT_REMOTE_ASSIGNOR, STR("group.remote.assignor"));
+    cmd->is_modern = group_protocol_is_consumer(settings);
     if (!cmd->is_modern)
         settings_set(settings, STR("partition.assignment.strategy"), str_of(strategy_of(cli)));
-    bool commits = cli_has(cli, OPT_AUTOCOMMIT) && !cmd->is_modern; /* else we do */
-    settings_set(settings, STR("enable.auto.commit"), commits ? STR("true") : STR("false"));
-}
-
-static struct str given(const struct cli *cli, enum option option) {
-    return cli_text(cli, option) != NULL ? str_of(cli_text(cli, option)) : STR_NULL;
-}
-
-static int64_t milliseconds(const struct settings *settings, const char *key, int64_t missing) {
-    struct str text = settings_get(settings, key);
-    int64_t value = missing;
-    if (text.ptr != NULL && (!str_to_int64(text, &value) || value < 0 || value > INT32_MAX))
-        cli_exit("%s=%s: not a number of milliseconds", key, text.ptr);
-    return value;
-}
-
-static void start_modern(struct command *cmd, struct mem *mem, const struct settings *settings) {
-    const struct cli *cli = &cmd->cli;
-    cmd->member = (struct modern_member){
-        .bootstrap = cli_text(cli, OPT_BOOTSTRAP),
-        .config_path = config_path(cli),
-        .group_id = given(cli, OPT_GROUP),
-        .instance_id = given(cli, OPT_INSTANCE),
-        .assignor = given(cli, OPT_REMOTE_ASSIGNOR),
-        .rebalance_timeout_ms =
-            (int32_t)milliseconds(settings, "max.poll.interval.ms", REBALANCE_MS),
-        .changed = changed,
-        .owner = cmd,
-    };
-    modern_member_start(&cmd->member, mem, cmd->rk, cli_text(cli, OPT_TOPIC));
-    cmd->committed_ms = clock_ms();
+    settings_set(settings, STR("enable.auto.commit"),
+                 cli_has(cli, OPT_AUTOCOMMIT) ? STR("true") : STR("false"));
 }
 
 static void start(struct command *cmd, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
     if (!cmd->is_modern) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
     rd_kafka_conf_set_opaque(conf, cmd);
+    if (cmd->is_modern) modern_member_conf(conf);
     cmd->rk = rdkafka_start(RD_KAFKA_CONSUMER, conf);
     (void)rd_kafka_poll_set_consumer(cmd->rk);
     if (cmd->is_modern) return;
@@ -355,7 +289,7 @@ static void start(struct command *cmd, const struct settings *settings) {
 /* librdkafka would look for a broker for ever. */
 static void check_brokers(const struct command *cmd, const struct settings *settings) {
     const struct rd_kafka_metadata *metadata;
-    int64_t patience_ms = milliseconds(settings, "default.api.timeout.ms", PATIENCE_MS);
+    int64_t patience_ms = settings_get_ms(settings, "default.api.timeout.ms", PATIENCE_MS);
     for (int64_t end_ms = clock_ms() + patience_ms; !interrupt_seen();) {
         rd_kafka_resp_err_t err = rd_kafka_metadata(cmd->rk, 0, NULL, &metadata, WAIT_MS);
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -370,12 +304,7 @@ static void check_brokers(const struct command *cmd, const struct settings *sett
 
 /* What a member by the consumer protocol does from time to time; false: it cannot go on. */
 static bool is_member(struct command *cmd) {
-    if (!cmd->is_modern) return true;
-    if (cli_has(&cmd->cli, OPT_AUTOCOMMIT) && clock_ms() - cmd->committed_ms >= COMMIT_MS) {
-        commit_positions(cmd, cmd->member.owned);
-        cmd->committed_ms = clock_ms();
-    }
-    if (modern_member_step(&cmd->member) == ST_OK) return true;
+    if (!cmd->is_modern || modern_member_step(&cmd->member) == ST_OK) return true;
     fprintf(stderr, "ERROR Error during processing, terminating consumer process: %s\n",
             cmd->member.why);
     return false;
@@ -403,7 +332,12 @@ int main(int argc, char **argv) {
     tell(&cmd, "startup_complete");
     start(&cmd, &settings);
     check_brokers(&cmd, &settings);
-    if (cmd.is_modern) start_modern(&cmd, &mem, &settings);
+    cmd.member = (struct modern_member){.config_path = config_path(&cmd.cli),
+                                        .commits = cli_has(&cmd.cli, OPT_AUTOCOMMIT),
+                                        .changed = changed,
+                                        .owner = &cmd};
+    if (cmd.is_modern)
+        modern_member_start(&cmd.member, &settings, cmd.rk, cli_text(&cmd.cli, OPT_TOPIC));
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(cmd.rk);
     while (!interrupt_seen() && (cmd.max < 0 || cmd.read_count < cmd.max) && is_member(&cmd))
         take_batch(&cmd, queue);

@@ -4,7 +4,9 @@
 #include <sys/random.h>
 #include "base/assert.h"
 #include "tools/clock.h"
+#include "tools/group_member.h"
 #include "tools/groups.h"
+#include "tools/rdkafka_settings.h"
 #include "tools/topics.h"
 
 #define EPOCH_JOIN 0
@@ -12,16 +14,30 @@
 #define EPOCH_LEAVE_FOR_A_WHILE (-2) /* a static member comes back */
 #define PATIENCE_MS 60000            /* of one call */
 #define LEAVE_MS 5000
+#define REBALANCE_MS 300000   /* max.poll.interval.ms */
+#define COMMIT_MS 5000        /* auto.commit.interval.ms */
 #define COMMITS_TRIED 5       /* while the member's epoch moves on */
 #define ARENA_BYTES (1 << 20) /* a connection is made anew when its answers took more */
 #define TOPIC_ID_VERSION 10   /* of Metadata */
 
-void modern_member_start(struct modern_member *m, struct mem *mem, rd_kafka_t *rk,
+void modern_member_conf(rd_kafka_conf_t *conf) {
+    rdkafka_must_set(conf, "enable.auto.commit", "false");
+}
+
+void modern_member_start(struct modern_member *m, const struct settings *settings, rd_kafka_t *rk,
                          const char *topic) {
     struct uuid id;
+    m->bootstrap = settings_get(settings, "bootstrap.servers").ptr;
+    m->group_id = settings_get(settings, "group.id");
+    m->instance_id = settings_get(settings, "group.instance.id");
+    m->assignor = settings_get(settings, "group.remote.assignor");
+    m->rebalance_timeout_ms =
+        (int32_t)settings_get_ms(settings, "max.poll.interval.ms", REBALANCE_MS);
+    m->commit_ms = settings_get_ms(settings, "auto.commit.interval.ms", COMMIT_MS);
+    m->committed_ms = clock_ms();
     if (getrandom(&id, sizeof id, 0) != sizeof id) cli_exit("no random octets for a member's id");
     uuid_format(id, m->id);
-    m->mem = mem;
+    m->mem = settings->arena->mem;
     m->rk = rk;
     m->topic = topic;
     m->topic_id = (struct uuid){0};
@@ -94,16 +110,40 @@ static void must_assign(rd_kafka_error_t *error) {
     if (error != NULL) cli_exit("assign: %s", rd_kafka_error_string(error));
 }
 
+/* What was read of the partitions. */
+static void commit_positions(struct modern_member *m,
+                             const rd_kafka_topic_partition_list_t *partitions) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_copy(partitions);
+    rd_kafka_topic_partition_list_t *read = rd_kafka_topic_partition_list_new(list->cnt);
+    bool is_known = rd_kafka_position(m->rk, list) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; is_known && i < list->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &list->elems[i];
+        if (p->offset >= 0) /* else nothing of it was read */
+            rd_kafka_topic_partition_list_add(read, p->topic, p->partition)->offset = p->offset;
+    }
+    if (read->cnt > 0) (void)modern_member_commit(m, read); /* or next time */
+    rd_kafka_topic_partition_list_destroy(read);
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void commit_beginnings(struct modern_member *m, rd_kafka_topic_partition_list_t *given) {
+    rd_kafka_topic_partition_list_t *found = group_member_find_positions(m->rk, given);
+    if (found->cnt > 0) (void)modern_member_commit(m, found); /* the next one would have it, too */
+    rd_kafka_topic_partition_list_destroy(found);
+}
+
 /* From what it has to `target` (taken): lets go first. */
 static void take(struct modern_member *m, rd_kafka_topic_partition_list_t *target) {
     rd_kafka_topic_partition_list_t *gone = without(m->owned, target);
     rd_kafka_topic_partition_list_t *given = without(target, m->owned);
     if (gone->cnt > 0) {
-        m->changed(m->owner, false, gone);
+        if (m->commits) commit_positions(m, gone);
+        if (m->changed != NULL) m->changed(m->owner, false, gone);
         must_assign(rd_kafka_incremental_unassign(m->rk, gone));
     }
     if (given->cnt > 0) {
-        m->changed(m->owner, true, given);
+        if (m->changed != NULL) m->changed(m->owner, true, given);
+        if (m->commits) commit_beginnings(m, given);
         must_assign(rd_kafka_incremental_assign(m->rk, given));
     }
     m->tells_owned = gone->cnt > 0 || given->cnt > 0;
@@ -195,8 +235,8 @@ static enum status beat(struct modern_member *m) {
     }
     m->epoch = response.member_epoch;
     m->tells_owned = false;
-    for (int32_t i = 0; response.assignment != NULL &&
-                        i < response.assignment->topic_partitions_count; i++) {
+    for (int32_t i = 0;
+         response.assignment != NULL && i < response.assignment->topic_partitions_count; i++) {
         if (!uuid_eq(response.assignment->topic_partitions[i].topic_id, m->topic_id))
             m->topic_id = UUID_ZERO; /* made anew */
     }
@@ -208,6 +248,10 @@ static enum status beat(struct modern_member *m) {
 }
 
 enum status modern_member_step(struct modern_member *m) {
+    if (m->commits && clock_ms() - m->committed_ms >= m->commit_ms) {
+        commit_positions(m, m->owned);
+        m->committed_ms = clock_ms();
+    }
     return clock_ms() >= m->due_ms ? beat(m) : ST_OK;
 }
 

@@ -1,9 +1,10 @@
 /* tools/modern_member.h - a tool as a member of a group by the consumer protocol (KIP-848), which
  * librdkafka 2.0 does not speak: heartbeats, what the member is given and lets go of, and its
  * commits go through our own client; librdkafka reads what the member has, as assigned by hand. It
- * must not commit by itself then: enable.auto.commit=false.
+ * must not commit by itself then: modern_member_conf sees to it.
  *
- *     modern_member_start(&m, &mem, rk, topic);
+ *     modern_member_conf(conf);
+ *     modern_member_start(&m, settings, rk, topic);
  *     while (...) {
  *         if (modern_member_step(&m) != ST_OK) ...   m.why
  *         read, modern_member_commit(&m, offsets)
@@ -16,16 +17,21 @@
 #pragma once
 #include <librdkafka/rdkafka.h>
 #include "tools/admin.h"
+#include "tools/settings.h"
 
 struct modern_member {
     /* set before the start; borrowed */
-    const char *bootstrap, *config_path; /* config_path may be NULL */
-    struct str group_id, instance_id, assignor; /* the last two: ptr NULL is none */
-    int32_t rebalance_timeout_ms;
-    /** What it was given, or is about to let go of; before anything is done with it. */
+    const char *config_path; /* of the connection's properties; NULL: none */
+    bool commits;            /* from time to time, and what it lets go of */
+    /** What it was given, or is about to let go of; before anything is done with it. NULL: nobody
+     * is told. */
     void (*changed)(void *owner, bool given, const rd_kafka_topic_partition_list_t *list);
     void *owner;
     /* its own */
+    const char *bootstrap;
+    struct str group_id, instance_id, assignor; /* the last two: ptr NULL is none */
+    int32_t rebalance_timeout_ms;
+    int64_t commit_ms, committed_ms;
     struct mem *mem;
     rd_kafka_t *rk;
     const char *topic;
@@ -40,10 +46,14 @@ struct modern_member {
     char why[CLIENT_MESSAGE_BYTES];
 };
 
-/** rk: a consumer; topic: what the member is subscribed to; both borrowed. */
-void modern_member_start(struct modern_member *m, struct mem *mem, rd_kafka_t *rk,
+/** For the consumer that reads what a member has. */
+void modern_member_conf(rd_kafka_conf_t *conf);
+/** rk: a consumer; topic: what the member is subscribed to; settings: bootstrap.servers, group.id
+ * and what else a member has; all borrowed. */
+void modern_member_start(struct modern_member *m, const struct settings *settings, rd_kafka_t *rk,
                          const char *topic);
-/** The heartbeat, when it is due. A status other than ST_OK is final, and m->why says why. */
+/** The heartbeat and the commit, when they are due. A status other than ST_OK is final, and m->why
+ * says why. */
 MUST_CHECK enum status modern_member_step(struct modern_member *m);
 /** Commits as the member that it is; the error of the wire. */
 int16_t modern_member_commit(struct modern_member *m,

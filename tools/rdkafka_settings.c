@@ -35,6 +35,7 @@ static const struct {
     {"key.deserializer", JAVA_NOTHING, NULL},
     {"value.deserializer", JAVA_NOTHING, NULL},
     {"group.protocol", JAVA_NOTHING, NULL},
+    {"group.remote.assignor", JAVA_NOTHING, NULL},
 };
 
 void rdkafka_must_set(rd_kafka_conf_t *conf, const char *name, const char *value) {
@@ -64,15 +65,20 @@ static void check_one_of(const struct settings *settings, const char *key,
              all);
 }
 
-/* Kafka's sentence, too; here a word in any case. */
-static void check_group_protocol(const struct settings *settings) {
+/* Kafka's sentences, too; here a word in any case. */
+bool group_protocol_is_consumer(const struct settings *settings) {
+    static const char *const fixed[] = {"session.timeout.ms", "heartbeat.interval.ms",
+                                        "partition.assignment.strategy"};
     struct str value = settings_get(settings, "group.protocol");
-    if (value.ptr == NULL || strcasecmp(value.ptr, "classic") == 0) return;
+    if (value.ptr == NULL || strcasecmp(value.ptr, "classic") == 0) return false;
     if (strcasecmp(value.ptr, "consumer") != 0)
         cli_exit("Invalid value %s for configuration group.protocol: String must be one of (case "
                  "insensitive): CLASSIC, CONSUMER",
                  value.ptr);
-    fputs("WARN group.protocol=consumer: this client speaks the classic protocol\n", stderr);
+    for (size_t i = 0; i < COUNT(fixed); i++)
+        if (settings_get(settings, fixed[i]).ptr != NULL)
+            cli_exit("%s cannot be set when group.protocol=CONSUMER", fixed[i]);
+    return true;
 }
 
 static bool begins(struct str key, const char *prefix) {
@@ -125,7 +131,6 @@ rd_kafka_conf_t *rdkafka_conf_of(const struct settings *settings) {
                  (const char *const[]){"none", "gzip", "snappy", "lz4", "zstd", NULL});
     check_one_of(settings, "isolation.level",
                  (const char *const[]){"read_committed", "read_uncommitted", NULL});
-    check_group_protocol(settings);
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rdkafka_must_set(conf, "log_level", "4"); /* warnings and what is worse */
     rd_kafka_conf_set_log_cb(conf, on_log);

@@ -14,6 +14,9 @@ rd_kafka_conf_t *rdkafka_conf_of(const struct settings *settings);
 rd_kafka_t *rdkafka_start(rd_kafka_type_t type, rd_kafka_conf_t *conf);
 /** Sets one librdkafka property that cannot be refused. */
 void rdkafka_must_set(rd_kafka_conf_t *conf, const char *name, const char *value);
+/** Whether group.protocol says consumer, which is modern_member.h's; ends the process when it says
+ * nothing that there is, or when what only the classic protocol has is set beside it. */
+bool group_protocol_is_consumer(const struct settings *settings);
 
 /** Ends the process unless every part of `list` is host:port (Kafka's sentence). */
 void check_bootstrap_list(const struct cli *cli, const char *list);

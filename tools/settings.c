@@ -49,6 +49,14 @@ bool settings_get_bool(const struct settings *settings, const char *key, bool mi
     return value.len == 4 && strncasecmp(value.ptr, "true", 4) == 0;
 }
 
+int64_t settings_get_ms(const struct settings *settings, const char *key, int64_t missing) {
+    struct str text = settings_get(settings, key);
+    int64_t value = missing;
+    if (text.ptr != NULL && (!str_to_int64(text, &value) || value < 0 || value > INT32_MAX))
+        cli_exit("%s=%s: not a number of milliseconds", key, text.ptr);
+    return value;
+}
+
 struct str settings_get_or(const struct settings *settings, const char *key, const char *missing) {
     struct str value = settings_get(settings, key);
     return value.ptr != NULL ? value : str_of(missing);

@@ -25,6 +25,9 @@ struct str settings_get(const struct settings *settings, const char *key);
 bool settings_get_bool(const struct settings *settings, const char *key, bool missing);
 /** As settings_get, `missing` instead of a null one. */
 struct str settings_get_or(const struct settings *settings, const char *key, const char *missing);
+/** A number of milliseconds, `missing` when the key was never set; ends the process when it is no
+ * such. */
+int64_t settings_get_ms(const struct settings *settings, const char *key, int64_t missing);
 
 /** Adds the entries of a Java properties file; ends the process naming file and line when it cannot
  * be read. */
