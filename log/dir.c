@@ -48,6 +48,16 @@ void log_dir_release(struct job *job, struct log_dir *dir) {
     pool_release(&dir->scans);
 }
 
+void log_dir_settle(struct job *job, struct log_dir *dir) {
+    dir->gathers_syncs = false;
+    enum status st = dir->is_unsettled && !dir->offline ? rounds_sync_fs(job, dir) : ST_OK;
+    if (st != ST_OK) {
+        LOG_ERROR("log", "what recovery made is not on stable storage: dir=%s status=\"%s\"",
+                  LOG_TEXT(dir->path), status_name(st));
+    }
+    dir->is_unsettled = false;
+}
+
 /* --- the lock --- */
 
 enum status log_dir_lock(struct job *job, struct str dir, int *ret_fd) {

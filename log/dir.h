@@ -56,6 +56,10 @@ struct log_dir {
     struct fs_rounds *fs; /* borrowed, the owner's; shared by shards; NULL: file by file always */
     uint32_t fs_from;     /* the owner's; 0: never */
     bool only_ring;       /* the owner's: no append is written inline, none can hold the shard */
+    /* The owner's, while it opens many logs after a crash: what recovery makes, and a start after
+     * the next crash would make once more, waits for log_dir_settle. */
+    bool gathers_syncs;
+    bool is_unsettled; /* something waits for it */
     struct fs_question fs_question;
     struct list in_fs_round; /* logs that it is asked for */
     bool fs_is_asked;
@@ -92,6 +96,10 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
  * for them. Removals that still wait are given up (the next start finds and removes what they
  * meant); ones at work are waited for. */
 void log_dir_release(struct job *job, struct log_dir *dir);
+/** One syncfs (log/fs_rounds.h) for what recovery left to it, before anything is served from the
+ * logs or their recovery points move; nothing when there is none. After a failure the directory is
+ * offline. */
+void log_dir_settle(struct job *job, struct log_dir *dir);
 /** Descriptors ran out: closes those that nobody uses now, and keeps fewer from now on. */
 void log_dir_spare_files(struct log_dir *dir);
 

@@ -151,25 +151,6 @@ static bool judge(struct view *view) {
 
 /* --- onto stable storage --- */
 
-struct fs_wait {
-    struct fs_question question;
-    struct job *job;
-};
-
-static void fs_synced(struct fs_question *question) {
-    job_wake(CONTAINER_OF(question, struct fs_wait, question)->job);
-}
-
-static enum status sync_fs(struct job *job, struct log_dir *dir) {
-    struct fs_wait wait = {
-        .question = {.rounds = dir->fs, .home = dir->io, .done = fs_synced}, .job = job};
-    fs_question_ask(&wait.question);
-    job_suspend(job);
-    if (wait.question.result >= 0) return ST_OK;
-    log_dir_fail(dir, status_from_errno(wait.question.result));
-    return ST_IO;
-}
-
 /* A directory and its partition.metadata: JOB_SYNCS_MAX / 2 of them at once. */
 static enum status sync_some(struct view *view, uint32_t *next) {
     struct job_sync syncs[JOB_SYNCS_MAX];
@@ -197,7 +178,7 @@ static enum status sync_made(struct view *view) {
     const struct log_dir *dir = view->dir;
     uint32_t made = 0;
     for (uint32_t i = 0; i < view->count; i++) made += view->looks[i].was_made;
-    if (rounds_prefer_fs(dir, 2 * made)) return sync_fs(view->job, view->dir);
+    if (rounds_prefer_fs(dir, 2 * made)) return rounds_sync_fs(view->job, view->dir);
     arena_reset(&view->arena);
     enum status st = job_dir_sync(view->job, dir->path.ptr);
     for (uint32_t next = 0; st == ST_OK && next < view->count;) st = sync_some(view, &next);

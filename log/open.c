@@ -332,9 +332,9 @@ static enum status load(struct job *job, struct log *log, const struct log_open 
     log->assigned_end = log->durable_end = log->sync_wanted = log->end;
     leader_epochs_cut_end(&log->epochs, log->end);
     leader_epochs_cut_start(&log->epochs, log->log_start);
-    /* After a clean stop what differs is written with the next roll or close, so that a start of
-     * many logs syncs nothing. */
-    if (!open->clean) st = log_save_epochs(job, log, INT64_MAX);
+    /* After a clean stop, or of many logs, what differs is written with the next roll or close, so
+     * that a start of many logs syncs nothing: till then the recovery point does not move. */
+    if (!open->clean && !log->dir->gathers_syncs) st = log_save_epochs(job, log, INT64_MAX);
     return st == ST_NO_SPACE ? ST_OK : st; /* likewise */
 }
 

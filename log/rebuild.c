@@ -28,10 +28,11 @@ void rebuild_begin(struct segment *segment) {
 }
 
 static enum status write_part(struct job *job, const struct log *log, const struct segment *segment,
-                              const struct part *part, bool sync) {
+                              const struct part *part, enum rebuild_how how, bool sync) {
     struct index_tail *tail = part->tail;
     struct log_path path;
-    log_path_of_part(&path, log->path, segment->base_offset, part->part, SUFFIX_TEMPORARY);
+    log_path_of_part(&path, log->path, segment->base_offset, part->part,
+                     how == REBUILD_AGAIN ? "" : SUFFIX_TEMPORARY);
     unsigned flags = IO_WRITE | IO_CREATE;
     if (tail->file_count == 0) flags |= IO_TRUNCATE;
     int fd = -1;
@@ -46,36 +47,42 @@ static enum status write_part(struct job *job, const struct log *log, const stru
     return st;
 }
 
-enum status rebuild_write(struct job *job, const struct log *log, struct segment *segment) {
+enum status rebuild_write(struct job *job, const struct log *log, struct segment *segment,
+                          enum rebuild_how how) {
     struct part parts[PARTS];
     parts_of(segment, parts);
     enum status st = ST_OK;
     for (int i = 0; i < PARTS && st == ST_OK; i++)
-        if (parts[i].tail->count > 0) st = write_part(job, log, segment, &parts[i], false);
+        if (parts[i].tail->count > 0) st = write_part(job, log, segment, &parts[i], how, false);
     return st;
 }
 
+static bool has_file(const struct part *part) {
+    return part->part != PART_TXN_INDEX || index_tail_total(part->tail) > 0;
+}
+
 static enum status take_name(struct job *job, const struct log *log, const struct segment *segment,
-                             const struct part *part) {
+                             const struct part *part, enum rebuild_how how) {
     struct log_path path, temporary;
     log_path_of_part(&path, log->path, segment->base_offset, part->part, "");
     log_path_of_part(&temporary, log->path, segment->base_offset, part->part, SUFFIX_TEMPORARY);
-    if (part->part != PART_TXN_INDEX || index_tail_total(part->tail) > 0)
-        return job_rename(job, temporary.text, path.text);
+    if (has_file(part))
+        return how == REBUILD_AGAIN ? ST_OK : job_rename(job, temporary.text, path.text);
     enum status st = job_unlink(job, path.text);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-enum status rebuild_end(struct job *job, const struct log *log, struct segment *segment) {
+enum status rebuild_end(struct job *job, const struct log *log, struct segment *segment,
+                        enum rebuild_how how) {
     struct part parts[PARTS];
     parts_of(segment, parts);
+    bool sync = how == REBUILD_DURABLE;
     enum status st = ST_OK;
-    for (int i = 0; i < PARTS && st == ST_OK; i++) {
-        if (parts[i].part != PART_TXN_INDEX || index_tail_total(parts[i].tail) > 0)
-            st = write_part(job, log, segment, &parts[i], true);
-    }
-    for (int i = 0; i < PARTS && st == ST_OK; i++) st = take_name(job, log, segment, &parts[i]);
-    if (st == ST_OK) st = job_dir_sync(job, log->path);
+    for (int i = 0; i < PARTS && st == ST_OK; i++)
+        if (has_file(&parts[i])) st = write_part(job, log, segment, &parts[i], how, sync);
+    for (int i = 0; i < PARTS && st == ST_OK; i++)
+        st = take_name(job, log, segment, &parts[i], how);
+    if (st == ST_OK && sync) st = job_dir_sync(job, log->path);
     if (st != ST_OK) return st;
     segment->indexes_durable = true;
     segment_free_tails(segment);

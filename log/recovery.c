@@ -4,7 +4,6 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "log/holes.h"
-#include "log/rebuild.h"
 #include "log/search.h"
 #include "log/segment_file.h"
 
@@ -131,6 +130,15 @@ static enum status search_later_segments(struct recovery *r, uint32_t index, uin
 
 /* --- one segment --- */
 
+/* A start after a crash walks it again, unless the recovery point has moved past it by then. */
+static enum rebuild_how how_to_rebuild(const struct recovery *r, uint32_t index) {
+    const struct log *log = r->log;
+    bool is_last = index + 1 == log->segment_count;
+    bool is_walked_again = r->verify_from != INT64_MAX &&
+                           (is_last || log->segments[index + 1]->base_offset >= r->recovery_point);
+    return log->dir->gathers_syncs && is_walked_again ? REBUILD_AGAIN : REBUILD_DURABLE;
+}
+
 static void reset(struct segment *segment) {
     rebuild_begin(segment);
     segment->size_bytes = 0;
@@ -165,7 +173,7 @@ static enum status note_batch(struct recovery *r, struct segment *segment,
     if (segment->offsets.tail.count < TAIL_WRITE_COUNT &&
         segment->txns.tail.count < TAIL_WRITE_COUNT)
         return ST_OK;
-    return rebuild_write(r->job, log, segment);
+    return rebuild_write(r->job, log, segment, r->how);
 }
 
 static enum status add_hole(struct recovery *r, struct segment *segment, struct hole hole) {
@@ -278,8 +286,14 @@ static enum status take_known_holes(struct recovery *r, struct segment *segment)
     return st == ST_CORRUPT ? ST_OK : st;
 }
 
-static enum status sync_segment(struct recovery *r, struct segment *segment) {
-    enum status st = job_sync(r->job, segment->file, IO_ALL);
+static enum status finish_segment(struct recovery *r, struct segment *segment) {
+    enum status st = holes_write(r->job, r->log, segment);
+    if (st == ST_OK) st = rebuild_end(r->job, r->log, segment, r->how);
+    if (r->how == REBUILD_AGAIN) {
+        r->log->dir->is_unsettled = true;
+        return st;
+    }
+    if (st == ST_OK) st = job_sync(r->job, segment->file, IO_ALL);
     return st == ST_OK ? job_dir_sync(r->job, r->log->path) : st;
 }
 
@@ -295,6 +309,7 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
     if (st == ST_OK) st = producers_enter(&r->producers, index);
     if (st == ST_OK && r->verify_from != INT64_MAX) st = job_forget(r->job, segment->file);
     if (st != ST_OK) return st;
+    r->how = how_to_rebuild(r, index);
     reset(segment);
     scan_file(&r->scan, segment->file, stat.size_bytes);
     r->expected = MAX(r->expected, segment->base_offset);
@@ -317,10 +332,7 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
     if (index + 1 < log->segment_count && r->expected < log->segments[index + 1]->base_offset)
         log->lost_from = MIN(log->lost_from, r->expected); /* or compaction took it */
     segment_note_end(segment);
-    st = holes_write(r->job, log, segment);
-    if (st == ST_OK) st = rebuild_end(r->job, log, segment);
-    if (st == ST_OK) st = sync_segment(r, segment);
-    return st;
+    return finish_segment(r, segment);
 }
 
 enum status recovery_segment(struct recovery *r, uint32_t index) {

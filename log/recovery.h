@@ -22,6 +22,7 @@
  * Source: LogSegment.recover, LogLoader.recoverLog; Kafka cuts in all three cases. */
 #pragma once
 #include "log/producers.h"
+#include "log/rebuild.h"
 
 struct recovery {
     struct job *job;
@@ -35,6 +36,7 @@ struct recovery {
     int32_t latest_epoch; /* of the batches seen */
     struct hole *known;     /* of the segment, as an earlier recovery noted them */
     uint32_t known_count;
+    enum rebuild_how how; /* with the indexes of the segment */
     bool verify_all; /* the segment's note of holes cannot be read */
     bool is_trimmed; /* zeros behind the segment's last batch were cut off */
     bool ended;      /* the log ends with this segment: later ones are gone */
@@ -44,7 +46,8 @@ MUST_CHECK enum status recovery_begin(struct recovery *recovery, struct job *job
                                       const struct io_listing *listing,
                                       int64_t recovery_point, int64_t verify_from);
 void recovery_end(struct recovery *recovery);
-/** Walks segment `index`, repairs it and rebuilds its indexes, all of it onto stable storage.
+/** Walks segment `index`, repairs it and rebuilds its indexes, all of it onto stable storage, with
+ * log_dir_settle at the latest (dir->gathers_syncs).
  * Afterwards recovery->expected is where it ends. Segments after it may be removed from
  * log->segments. */
 MUST_CHECK enum status recovery_segment(struct recovery *recovery, uint32_t index);

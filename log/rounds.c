@@ -173,3 +173,24 @@ static void sync_done(struct io_op *op) {
 }
 
 void rounds_run(struct io_later *later) { run(CONTAINER_OF(later, struct log_dir, later)); }
+
+/* --- from a job --- */
+
+struct fs_wait {
+    struct fs_question question;
+    struct job *job;
+};
+
+static void fs_synced(struct fs_question *question) {
+    job_wake(CONTAINER_OF(question, struct fs_wait, question)->job);
+}
+
+enum status rounds_sync_fs(struct job *job, struct log_dir *dir) {
+    struct fs_wait wait = {
+        .question = {.rounds = dir->fs, .home = dir->io, .done = fs_synced}, .job = job};
+    fs_question_ask(&wait.question);
+    job_suspend(job);
+    if (wait.question.result >= 0) return ST_OK;
+    log_dir_fail(dir, status_from_errno(wait.question.result));
+    return ST_IO;
+}

@@ -7,8 +7,7 @@
  * is known of any earlier write: never retried, the directory goes offline.
  * Measured in docs/decisions/0006-sync-rounds.md. */
 #pragma once
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/job.h"
 
 struct log;
 struct log_dir;
@@ -21,6 +20,8 @@ void rounds_forget(struct log *log);
 /** Whether one syncfs is the way for so many files: there are dir->fs_from of them, and it did not
  * lately take longer than their own syncs would. */
 bool rounds_prefer_fs(const struct log_dir *dir, uint32_t files);
+/** One syncfs, which all who ask meanwhile share; after a failure the directory is offline. */
+MUST_CHECK enum status rounds_sync_fs(struct job *job, struct log_dir *dir);
 /** The ring has a write, or has ended it: a disk that hangs may hold that before any sync. */
 void rounds_write_began(struct log_dir *dir);
 void rounds_write_ended(struct log_dir *dir);

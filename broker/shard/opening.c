@@ -13,6 +13,9 @@
 #define PAUSE_MAX_US UINT64_C(1000000) /* ... up to this */
 #define LOOKED_AT_ONCE 64u /* directories in one trip of a worker */
 #define CLEAN_JOBS 8u      /* at logs that need no recovery, in each directory */
+/* Recovering jobs for each of num.recovery.threads.per.data.dir: a thread of Kafka's computes or
+ * reads, a job of ours also waits for the ring and the workers, some twenty times a log. */
+#define JOBS_PER_THREAD 4
 
 /* The logs of one directory. */
 struct queue {
@@ -135,7 +138,8 @@ static uint32_t recoveries_at_once(const struct shard *shard) {
     struct broker_settings settings =
         broker_settings_of(broker->setup.config, shard->image, broker->node_id);
     int64_t all = setting_number(&settings, STR("num.recovery.threads.per.data.dir"));
-    int64_t own = (all + broker->shard_count - 1) / (int64_t)broker->shard_count;
+    int64_t own =
+        (all * JOBS_PER_THREAD + broker->shard_count - 1) / (int64_t)broker->shard_count;
     int64_t most = (int64_t)LIMIT_JOBS / 2 / (int64_t)broker->dir_count;
     return (uint32_t)MAX((int64_t)1, MIN(own, most));
 }
@@ -150,6 +154,8 @@ void shard_open_partitions(struct job *job, struct shard *shard) {
         uint32_t most = (uint32_t)LIMIT_JOBS / 2 / shard->broker->dir_count;
         uint32_t jobs = shard->broker->dirs[d].clean ? MAX(1u, MIN(CLEAN_JOBS, most)) : recoveries;
         queue->job_count = MAX(1u, MIN(jobs, queue->count));
+        struct log_dir *dir = &shard->dirs[d];
+        dir->gathers_syncs = dir->fs_from > 0 && queue->count >= dir->fs_from;
         for (uint32_t i = 0; i < MIN(jobs, queue->count); i++) {
             opening.job_count++;
             job_start(&shard->jobs, open_queue, queue);
@@ -157,6 +163,7 @@ void shard_open_partitions(struct job *job, struct shard *shard) {
     }
     opening.waiter = job;
     if (--opening.job_count > 0) job_suspend(job);
+    for (uint32_t d = 0; d < shard->broker->dir_count; d++) log_dir_settle(job, &shard->dirs[d]);
     empty(&opening);
     shard->has_opened = true;
 }
