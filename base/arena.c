@@ -1,7 +1,6 @@
 /* base/arena.c - chunks in a list, a pointer that moves. */
 #include "base/arena.h"
-#include <stdarg.h>
-#include <stdio.h>
+#include "base/format.h"
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -94,14 +93,20 @@ struct str arena_str(struct arena *arena, struct str s) {
     return (struct str){(const char *)copy.ptr, copy.len};
 }
 
-struct str arena_printf(struct arena *arena, const char *format, ...) {
-    va_list args, again;
-    va_start(args, format);
-    va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    char *text = len >= 0 ? arena_alloc(arena, (size_t)len + 1) : NULL;
-    if (text != NULL) (void)vsnprintf(text, (size_t)len + 1, format, again); /* measured above */
+struct str arena_vprintf(struct arena *arena, const char *format, va_list *args) {
+    va_list again;
+    va_copy(again, *args);
+    size_t len = format_text(NULL, 0, format, args);
+    char *text = arena_alloc(arena, len + 1);
+    if (text != NULL) (void)format_text(text, len + 1, format, &again); /* measured above */
     va_end(again);
-    return text != NULL ? (struct str){text, (size_t)len} : STR_NULL;
+    return text != NULL ? (struct str){text, len} : STR_NULL;
+}
+
+struct str arena_printf(struct arena *arena, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    struct str text = arena_vprintf(arena, format, &args);
+    va_end(args);
+    return text;
 }

@@ -2,6 +2,7 @@
  * Allocation is a bump of a pointer; arena_reset keeps the first chunk, so a reused arena allocates
  * nothing after warm-up. Not shared by threads. */
 #pragma once
+#include <stdarg.h>
 #include "base/bytes.h"
 #include "base/mem.h"
 
@@ -28,8 +29,10 @@ void *arena_array(struct arena *arena, size_t count, size_t size);
  *  A null result for one that was not null: no memory. */
 struct str arena_str(struct arena *arena, struct str s);
 struct bytes arena_bytes(struct arena *arena, struct bytes b);
-/** Formatted text in the arena; {NULL, 0} when there is no memory. */
+/** Formatted text in the arena; {NULL, 0} when there is no memory. By format_text: a name that a
+ * client gives may hold a NUL. */
 struct str arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+struct str arena_vprintf(struct arena *arena, const char *format, va_list *args);
 
 #define ARENA_NEW(arena, type) ((type *)arena_alloc((arena), sizeof(type)))

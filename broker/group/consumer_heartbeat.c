@@ -27,13 +27,11 @@ static void answer(struct beat *b) { group_effects_reply(b->c->fx, b->ticket); }
 
 __attribute__((format(printf, 3, 4))) static void refuse(struct beat *b, int16_t error,
                                                          const char *format, ...) {
-    char text[512];
     va_list args;
-    va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     group_ticket_fail(b->ticket, error);
-    b->out->error_message = arena_str(b->ticket->arena, str_of(text));
+    va_start(args, format);
+    b->out->error_message = arena_vprintf(b->ticket->arena, format, &args);
+    va_end(args);
     answer(b);
 }
 

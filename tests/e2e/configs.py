@@ -31,6 +31,7 @@ def ask(name, version, **values):
 
 def hide_place(text):
     """Ports and the directory, which differ from run to run."""
+    text = text.replace("\0", "\\0")
     text = re.sub(r"(127\.0\.0\.1|localhost):\d+", r"\1:PORT", text)
     return re.sub(r"^/.*/data$", "DIR", text)
 
@@ -86,7 +87,7 @@ def describe_all():
     describe("without synonyms", resource(TOPIC, "t", ["retention.ms"]), synonyms=False)
     for version in (1, 2, 3):
         describe(f"version {version}", resource(TOPIC, "t", ["retention.ms"]), version=version)
-    for name in ("nope", "a/b", "", "..", "__cluster_metadata"):
+    for name in ("nope", "a/b", "", "..", "__cluster_metadata", "a\0b"):
         describe(f"topic {name!r}", resource(TOPIC, name))
     for name in ("2", "-1", "abc"):
         describe(f"broker {name!r}", resource(BROKER, name))
@@ -257,7 +258,7 @@ def broker_refusals():
             ("1", "num.recovery.threads.per.data.dir", "5"), ("", "background.threads", "4"),
             ("", "log.cleaner.threads", "3"), ("", "log.cleaner.threads", "2"),
             ("", "log.cleaner.dedupe.buffer.size", "1000"), ("1", "log.retention.ms", "-5"),
-            ("", "metric.reporters", "a,,b"),
+            ("", "metric.reporters", "a,,b"), ("", "log.cleanup.policy", "comp\0act"),
             ("", "unclean.leader.election.enable", "true")):
         incremental(BROKER, name, ("set", key, value))
     incremental(BROKER, "", ("set", "log.retention.ms", "5"), ("set", "log.retention.hours", "1"))

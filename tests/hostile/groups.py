@@ -105,6 +105,11 @@ def names():
         answer = join("x" * 100, version, MemberId="never given\0")
         case(f"an id that nobody gave is refused, v{version}",
              answer["ErrorCode"] == UNKNOWN_MEMBER, answer)
+    answer = ask("ConsumerGroupHeartbeat", 1, GroupId="odd\0name", MemberId="m", MemberEpoch=0,
+                 RebalanceTimeoutMs=1000, SubscribedTopicNames=["t"], ServerAssignor="no\0such",
+                 TopicPartitions=[])
+    case("a NUL does not cut what is said of a name", answer["ErrorMessage"] ==
+         "ServerAssignor no\0such is not supported. Supported assignors: uniform, range.", answer)
     works("odd names")
 
 

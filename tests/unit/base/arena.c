@@ -1,6 +1,7 @@
 /* tests/unit/base/arena.c - alignment, limits at their edges, no allocation after warm-up. */
 #include "base/arena.h"
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 enum { CHUNK = 1024, LIMIT = 640 };
 
@@ -160,5 +161,35 @@ Test(arena, formats_text_of_any_length) {
     text = arena_printf(&arena, "%*d", CHUNK * 2, 1);
     cr_expect_eq(text.len, CHUNK * 2);
     cr_expect_eq(text.ptr[CHUNK * 2 - 1], '1');
+    arena_release(&arena);
+}
+
+Test(arena, formats_as_printf_does) {
+    struct mem mem = {0};
+    struct arena arena;
+    char want[200];
+    arena_init(&arena, &mem, CHUNK, 0);
+#define BOTH(...)                                                                                  \
+    do {                                                                                           \
+        (void)snprintf(want, sizeof want, __VA_ARGS__);                                            \
+        cr_expect_str_eq(arena_printf(&arena, __VA_ARGS__).ptr, want);                             \
+    } while (0)
+    BOTH("%s", "");
+    BOTH("100%%, %d%% of %u", -5, 4000000000u);
+    BOTH("%lld %llu %zu %ld", -5000000000LL, 18446744073709551615ULL, (size_t)7, -1L);
+    BOTH("%04x %08x %012llx %c|%5d|%-5d|%+d", 0xabu, 0xfu, 0x123456789aULL, 'c', 42, 42, 42);
+    BOTH("%.3f %.*f %5.1f", 3.14159, 2, 2.71828, 1.25);
+    BOTH("%*d|%.*s|%10s|%-10s|%.3s", 6, 42, 3, "abcdef", "right", "left", "cut");
+#undef BOTH
+    arena_release(&arena);
+}
+
+Test(arena, formats_text_with_a_nul_whole) {
+    struct mem mem = {0};
+    struct arena arena;
+    arena_init(&arena, &mem, CHUNK, 0);
+    struct str name = {"a\0b", 3};
+    struct str text = arena_printf(&arena, "Topic '%.*s' is %s", STR_ARG(name), "bad");
+    cr_expect(str_eq(text, (struct str){"Topic 'a\0b' is bad", 18}), "got %zu octets", text.len);
     arena_release(&arena);
 }
