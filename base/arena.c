@@ -2,6 +2,8 @@
 #include "base/arena.h"
 #include "base/format.h"
 
+#define CHUNK_BYTES_MAX ((size_t)8 << 20) /* more is a mapping of its own in any case */
+
 struct arena_chunk {
     struct arena_chunk *next;
     size_t size; /* of data */
@@ -39,8 +41,15 @@ void arena_release(struct arena *arena) {
     arena->used_bytes = 0;
 }
 
+/* Grows with what is there already, so that little of a large arena lies in small chunks: those
+ * come from the heap, where something small that lives on keeps all of them from the kernel. */
+static size_t chunk_size(const struct arena *arena, size_t bytes) {
+    size_t size = MAX(arena->chunk_bytes, MIN(arena->used_bytes / 4, CHUNK_BYTES_MAX));
+    return MAX(size, bytes);
+}
+
 static struct arena_chunk *add_chunk(struct arena *arena, size_t bytes) {
-    size_t size = bytes > arena->chunk_bytes ? bytes : arena->chunk_bytes;
+    size_t size = chunk_size(arena, bytes);
     struct arena_chunk *chunk = mem_alloc(arena->mem, sizeof *chunk + size);
     if (chunk == NULL) return NULL;
     chunk->next = NULL;

@@ -1,14 +1,16 @@
 /* broker/config/topic_config.c - the topic keys over the broker's. */
 #include "broker/config/topic_config.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/assert.h"
 #include "protocol/compress.h"
 
+static int name_order(const void *name, const void *key) {
+    return str_cmp(*(const struct str *)name, str_of(((const struct topic_key *)key)->key.name));
+}
+
 const struct topic_key *topic_key_find(struct str name) {
-    for (uint32_t i = 0; i < topic_key_count; i++) {
-        if (str_eq(str_of(topic_keys[i].key.name), name)) return &topic_keys[i];
-    }
-    return NULL;
+    return bsearch(&name, topic_keys, topic_key_count, sizeof *topic_keys, name_order);
 }
 
 static bool has_word(struct str list, const char *word) {
@@ -65,16 +67,23 @@ struct setting topic_setting(const struct broker_settings *broker, const struct 
     return setting_resolve(broker, broker_key, number);
 }
 
+/* 0: there is no such key, or it has no number. */
+static int64_t number_of(const struct broker_settings *broker, const struct config_image *own,
+                         struct str name) {
+    char text[SETTING_NUMBER_BYTES];
+    int64_t number = 0;
+    const struct topic_key *key = topic_key_find(name);
+    if (key == NULL) return 0;
+    struct str value = str_trim(topic_setting(broker, own, key, text).value);
+    return str_to_int64(value, &number) ? number : 0;
+}
+
 static int32_t compression_level(const struct broker_settings *broker,
                                  const struct config_image *own, int32_t compression_type) {
-    char name[32], number[SETTING_NUMBER_BYTES];
-    int64_t level = 0;
+    char name[32];
     struct str codec = codec_name((enum codec)MAX(compression_type, 0));
     int len = snprintf(name, sizeof name, "compression.%.*s.level", STR_ARG(codec));
-    const struct topic_key *key = topic_key_find((struct str){name, (size_t)len});
-    if (key == NULL) return 0;
-    struct str value = str_trim(topic_setting(broker, own, key, number).value);
-    return str_to_int64(value, &level) ? (int32_t)level : 0;
+    return (int32_t)number_of(broker, own, (struct str){name, (size_t)len});
 }
 
 void topic_config_build(const struct broker_settings *broker, const struct config_image *own,
@@ -95,6 +104,7 @@ void topic_config_build(const struct broker_settings *broker, const struct confi
 struct str topic_config_problem(const struct broker_settings *broker,
                                 const struct config_entry *entries, int32_t count,
                                 struct arena *arena) {
+    if (count == 0) return STR_NULL; /* the broker's alone were held against each other before */
     for (int32_t i = 0; i < count; i++) {
         if (topic_key_find(entries[i].key) != NULL) continue;
         return arena_printf(arena, "Unknown topic config name: %.*s", STR_ARG(entries[i].key));
@@ -104,15 +114,15 @@ struct str topic_config_problem(const struct broker_settings *broker,
         struct str problem = config_value_problem(&key->key, entries[i].value, arena);
         if (problem.ptr != NULL) return problem;
     }
-    struct log_config config;
     struct config_image own = {.type = CONFIG_TOPIC, .count = count, .entries = entries};
-    topic_config_build(broker, &own, &config);
-    if (config.min_compaction_lag_ms > config.max_compaction_lag_ms) {
+    int64_t min_lag_ms = number_of(broker, &own, STR("min.compaction.lag.ms"));
+    int64_t max_lag_ms = number_of(broker, &own, STR("max.compaction.lag.ms"));
+    if (min_lag_ms > max_lag_ms) {
         return arena_printf(
             arena,
             "conflict topic config setting min.compaction.lag.ms (%lld) > max.compaction.lag.ms "
             "(%lld)",
-            (long long)config.min_compaction_lag_ms, (long long)config.max_compaction_lag_ms);
+            (long long)min_lag_ms, (long long)max_lag_ms);
     }
     struct str tiered = config_value_text(
         CONFIG_BOOLEAN, config_image_find(&own, STR("remote.storage.enable")), arena);

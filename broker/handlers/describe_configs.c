@@ -12,6 +12,7 @@
 
 #define SLICE 8         /* topics or groups that are described in one turn: half a millisecond */
 #define BROKER_WEIGHT 8 /* a broker has ten times as many keys */
+#define NAMES_WEIGHT 500 /* so many named keys take as long as a topic */
 
 /* One resource being described. */
 struct description {
@@ -20,6 +21,7 @@ struct description {
     const struct describe_configs_request_resource *resource;
     struct describe_configs_response_result *out;
     struct broker_settings settings; /* of the image of this turn */
+    bool *asked; /* of each key of the table at hand; NULL: all */
     bool has_memory;
     bool is_cancelled; /* nobody waits for the answer any more */
 };
@@ -29,13 +31,39 @@ static void refuse(struct description *d, enum kafka_error code, struct str mess
     d->out->error_message = message;
 }
 
-static bool is_asked(const struct description *d, const char *name) {
+/* Where a key is in its table; at or above the table's count: it is not there. */
+typedef size_t place_fn(struct str name);
+
+static size_t place_of_topic_key(struct str name) {
+    const struct topic_key *key = topic_key_find(name);
+    return key != NULL ? (size_t)(key - topic_keys) : topic_key_count;
+}
+
+static size_t place_of_group_key(struct str name) {
+    const struct group_key *key = group_key_find(name);
+    return key != NULL ? (size_t)(key - group_keys) : group_key_count;
+}
+
+static size_t place_of_broker_key(struct str name) {
+    const struct config_key *key = config_key_find(name);
+    return key != NULL ? (size_t)(key - config_keys) : config_key_count;
+}
+
+/* A request may name a key a million times: each name is looked at once. */
+static void mark_asked(struct description *d, size_t count, place_fn *place_of) {
     const struct describe_configs_request_resource *resource = d->resource;
-    if (resource->configuration_keys_count <= 0) return true; /* an empty list asks for all, too */
-    for (int32_t i = 0; i < resource->configuration_keys_count; i++) {
-        if (str_eq(resource->configuration_keys[i], str_of(name))) return true;
+    d->asked = NULL;
+    if (resource->configuration_keys_count <= 0) return; /* an empty list asks for all, too */
+    d->asked = arena_array(&d->rq->arena, count, sizeof *d->asked);
+    if (d->asked == NULL) d->has_memory = false;
+    for (int32_t i = 0; i < resource->configuration_keys_count && d->has_memory; i++) {
+        size_t place = place_of(resource->configuration_keys[i]);
+        if (place < count) d->asked[place] = true;
     }
-    return false;
+}
+
+static bool is_asked(const struct description *d, size_t place) {
+    return d->asked == NULL || d->asked[place];
 }
 
 static int8_t config_type_code(enum config_type type) {
@@ -109,6 +137,7 @@ static void describe_topic(struct description *d) {
     }
     const struct config_image *own = image_config(image, CONFIG_TOPIC, name);
     if (!reserve(d, topic_key_count)) return;
+    mark_asked(d, topic_key_count, place_of_topic_key);
     for (uint32_t i = 0; i < topic_key_count && d->has_memory; i++) {
         const struct topic_key *key = &topic_keys[i];
         struct setting_synonym synonyms[1 + SETTING_SYNONYMS_MAX];
@@ -117,7 +146,7 @@ static void describe_topic(struct description *d) {
         struct setting setting = topic_setting(&d->settings, own, key, number);
         struct str value = arena_str(arena, config_value_text(key->key.type, setting.value, arena));
         bool is_own = config_image_find(own, str_of(key->key.name)).ptr != NULL;
-        if (!is_asked(d, key->key.name) || (key->key.scope != SCOPE_PUBLIC && !is_own)) continue;
+        if (!is_asked(d, i) || (key->key.scope != SCOPE_PUBLIC && !is_own)) continue;
         if (is_own) {
             synonyms[count++] = (struct setting_synonym){
                 .name = key->key.name, .value = value, .source = SETTING_TOPIC};
@@ -141,13 +170,14 @@ static void describe_group(struct description *d) {
     }
     const struct config_image *own = image_config(d->rq->shard->image, CONFIG_GROUP, name);
     if (!reserve(d, group_key_count)) return;
+    mark_asked(d, group_key_count, place_of_group_key);
     for (uint32_t i = 0; i < group_key_count && d->has_memory; i++) {
         const struct group_key *key = &group_keys[i];
         struct setting_synonym synonyms[1 + SETTING_SYNONYMS_MAX];
         uint32_t count = 0;
         struct str value = group_setting(&d->settings, own, key);
         value = arena_str(arena, config_value_text(key->key.type, value, arena));
-        if (!is_asked(d, key->key.name)) continue;
+        if (!is_asked(d, i)) continue;
         if (config_image_find(own, str_of(key->key.name)).ptr != NULL) {
             synonyms[count++] = (struct setting_synonym){
                 .name = key->key.name, .value = value, .source = SETTING_GROUP};
@@ -169,9 +199,10 @@ static void describe_group(struct description *d) {
 static void describe_cluster_default(struct description *d) {
     const struct config_image *dynamic = d->settings.of_cluster;
     if (!reserve(d, dynamic != NULL ? (uint32_t)dynamic->count : 0) || dynamic == NULL) return;
+    mark_asked(d, config_key_count, place_of_broker_key);
     for (int32_t i = 0; i < dynamic->count && d->has_memory; i++) {
         const struct config_key *key = config_key_find(dynamic->entries[i].key);
-        if (key == NULL || !is_asked(d, key->name)) continue;
+        if (key == NULL || !is_asked(d, (size_t)(key - config_keys))) continue;
         struct setting_synonym synonym = {
             .name = key->name, .value = dynamic->entries[i].value, .source = SETTING_CLUSTER};
         put(d, key, config_value_text(key->type, synonym.value, &d->rq->arena), &synonym, 1,
@@ -181,10 +212,11 @@ static void describe_cluster_default(struct description *d) {
 
 static void describe_node(struct description *d) {
     if (!reserve(d, config_key_count)) return;
+    mark_asked(d, config_key_count, place_of_broker_key);
     for (uint32_t i = 0; i < config_key_count && d->has_memory; i++) {
         const struct config_key *key = &config_keys[i];
         struct setting_synonym synonyms[SETTING_SYNONYMS_MAX];
-        if (!is_asked(d, key->name)) continue;
+        if (!is_asked(d, i)) continue;
         uint32_t count = setting_synonyms(&d->settings, key, synonyms);
         bool is_set = count > 0 && synonyms[0].source != SETTING_DEFAULT;
         if (key->scope != SCOPE_PUBLIC && !is_set) continue;
@@ -254,6 +286,7 @@ static void describe_all(struct job *job, struct description *d) {
         d->out = &out->results[out->results_count++];
         describe(d);
         weight += d->resource->resource_type == CONFIG_BROKER ? BROKER_WEIGHT : 1;
+        weight += MAX(d->resource->configuration_keys_count, 0) / NAMES_WEIGHT;
     }
 }
 

@@ -64,6 +64,18 @@ Test(arena, reset_gives_back_all_chunks_but_the_first) {
     cr_expect_eq(mem.used_bytes, 0);
 }
 
+Test(arena, a_large_one_has_few_chunks_and_little_room_to_spare) {
+    struct mem mem = {0};
+    struct arena arena;
+    arena_init(&arena, &mem, 4096, 0);
+    for (int i = 0; i < 1 << 16; i++) cr_assert_not_null(arena_alloc(&arena, 1024));
+    unsigned long long chunk_count = mem.alloc_count;
+    cr_expect_lt(chunk_count, 100, "64 MiB in %llu chunks", chunk_count);
+    cr_expect_lt(mem.used_bytes, arena.used_bytes / 4 * 5 + 8192);
+    arena_release(&arena);
+    cr_expect_eq(mem.used_bytes, 0);
+}
+
 Test(arena, an_allocation_larger_than_a_chunk_gets_its_own) {
     struct mem mem = {0};
     struct arena arena;

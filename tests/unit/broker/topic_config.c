@@ -1,5 +1,6 @@
 /* tests/unit/broker/topic_config.c - what a topic may say, and what it amounts to. */
 #include <criterion/criterion.h>
+#include "broker/config/group_config.h"
 #include "broker/config/topic_config.h"
 
 #define BASE "process.roles=broker,controller\nnode.id=1\ncontroller.listener.names=CONTROLLER\n"
@@ -45,6 +46,14 @@ Test(topic_config, the_table_is_sorted_and_leans_on_the_brokers) {
         cr_expect(is_number || broker->type == key->key.type, "%s", name);
     }
     arena_release(&arena);
+}
+
+Test(topic_config, every_key_of_a_group_is_found) {
+    for (uint32_t i = 0; i < group_key_count; i++) {
+        const char *name = group_keys[i].key.name;
+        cr_expect_eq(group_key_find(str_of(name)), &group_keys[i], "%s", name);
+    }
+    cr_expect_null(group_key_find(STR("consumer")));
 }
 
 Test(topic_config, a_topic_setting_wins_over_the_brokers_and_that_over_the_default) {
