@@ -43,11 +43,13 @@ struct io_op {
 /* How one shard sees one log directory: whether writes into it may be tried inline. Owned by the
  * caller, one per directory and shard, zeroed at first. */
 struct io_disk {
+    uint32_t lane;          /* the owner's: the thread that writes what is not inline, from 1 (the
+                               implementation's option says how many there are); 0: the ring */
     uint64_t ring_until_us; /* after a stall, writes go to the ring until then */
     uint64_t penalty_us;    /* for how long after the last stall */
     uint64_t inline_writes; /* finished inline */
     uint64_t inline_stalls; /* inline writes that took longer than IO_STALL_US */
-    uint64_t ring_writes;
+    uint64_t ring_writes;   /* not inline: the ring's or the lane's */
 };
 #define IO_STALL_US 2000            /* an inline write longer than this was a stall */
 /* How long the directory's writes then go to the ring: the first time, for a stall may be no more
@@ -251,7 +253,7 @@ static inline bool io_read(struct io *io, struct io_op *op, int fd, void *buf, s
     return io->ops->read(io, op, fd, buf, len, offset, flags);
 }
 /** Writes everything or fails; result is the octets written. On failure any part may have been
- *  written. flags: IO_INLINE (then disk is not NULL), IO_DURABLE. */
+ *  written. flags: IO_INLINE (then disk is not NULL), IO_DURABLE (never by a lane). */
 static inline bool io_write(struct io *io, struct io_op *op, int fd, const struct iovec *iov,
                             int iov_count, uint64_t offset, unsigned flags, struct io_disk *disk) {
     return io->ops->write(io, op, fd, iov, iov_count, offset, flags, disk);

@@ -342,6 +342,7 @@ static int serve(struct process *process) {
     struct reactor_options options = {
         .shard_count = process->shard_count,
         .worker_count = (uint32_t)config->klamm_workers,
+        .lane_count = config_writes_inline(config) ? 0 : config_log_dirs(config)->count,
         .memory_limit_bytes = memory_limit(config),
         .send_buffer_bytes = buffer_bytes(process, STR("socket.send.buffer.bytes")),
         .receive_buffer_bytes = buffer_bytes(process, STR("socket.receive.buffer.bytes")),

@@ -186,6 +186,12 @@ const struct str_list *config_log_dirs(const struct config *config) {
     return config->log_dirs.count > 0 ? &config->log_dirs : &config->log_dir;
 }
 
+bool config_writes_inline(const struct config *config) {
+    if (!str_eq(config->klamm_inline_writes, STR("auto")))
+        return str_eq(config->klamm_inline_writes, STR("true"));
+    return config_log_dirs(config)->count <= 1; /* else one may not hold the others */
+}
+
 bool config_is_variable(const char *variable) { return key_of_variable(variable) != NULL; }
 
 static enum status collect_file(struct loader *l, struct str text) {

@@ -110,7 +110,7 @@ const struct metric_row metric_table[METRIC_COUNT] = {
                                   "Room kept for the cluster's own topics.", NULL},
     [METRIC_DIRECTORY_RING_WRITES] = {"klamm_directory_ring_writes_total", METRIC_COUNTER,
                                       FROM_DIRECTORY, DIRECTORY(ring_writes), "",
-                                      "Writes handed to the kernel's ring.", NULL},
+                                      "Writes by the kernel's ring or a thread.", NULL},
     [METRIC_DIRECTORY_RUNG] = {"klamm_directory_room_rung", METRIC_GAUGE, FROM_DIRECTORY,
                                DIRECTORY(rung), "",
                                "0 room enough, 1 it gets scarce, 2 producers are slowed down, 3 "

@@ -12,15 +12,9 @@
 #include <unistd.h>
 #include "broker/reactor/internal.h"
 
-static void worker_finished(struct reactor *r, struct io_op *op, int32_t result,
-                            uint32_t cqe_flags) {
-    (void)result, (void)cqe_flags;
-    op_end(r, op, op->result);
-}
-
 static struct worker_op *begin(struct io *io, struct io_op *op, int fd,
                                int64_t (*run)(struct io_op *op)) {
-    op_begin(reactor_of(io), op, fd, worker_finished);
+    op_begin(reactor_of(io), op, fd, op_worker_done);
     worker_op(op)->run = run;
     return worker_op(op);
 }

@@ -92,8 +92,8 @@ static enum status check_options(struct reactor_options *o, char *error, size_t 
     if (o->buffer_count == 0) o->buffer_count = 64;
     if (o->shard_count > LIMIT_SHARDS)
         return refuse(error, error_bytes, ST_INVALID, "more shards than LIMIT_SHARDS");
-    if (o->worker_count > 1024)
-        return refuse(error, error_bytes, ST_INVALID, "more than 1024 workers");
+    if (o->worker_count > 1024 || o->lane_count > 1024)
+        return refuse(error, error_bytes, ST_INVALID, "more than 1024 workers or lanes");
     if (!is_power_of_two(o->ring_entries) || o->ring_entries > 4096) {
         return refuse(error, error_bytes, ST_INVALID,
                       "ring entries must be a power of two, at most 4096");
@@ -200,6 +200,9 @@ static enum status group_make(struct reactor_group *group, char *error, size_t e
     }
     group->computing = worker_pool_new(&group->mem, group->options.worker_count);
     group->blocking = worker_pool_new(&group->mem, BLOCKING_THREADS);
+    group->lanes = mem_need(&group->mem, group->options.lane_count * sizeof(struct worker_pool *));
+    for (uint32_t i = 0; i < group->options.lane_count; i++)
+        group->lanes[i] = worker_pool_new(&group->mem, 1);
     probe_newer(group);
     return ST_OK;
 }
@@ -287,6 +290,9 @@ void reactor_group_stop(struct reactor_group *group, uint32_t grace_ms) {
 void reactor_group_free(struct reactor_group *group) {
     worker_pool_free(&group->mem, group->computing);
     worker_pool_free(&group->mem, group->blocking);
+    for (uint32_t i = 0; group->lanes != NULL && i < group->options.lane_count; i++)
+        worker_pool_free(&group->mem, group->lanes[i]);
+    mem_free(&group->mem, group->lanes, group->options.lane_count * sizeof(struct worker_pool *));
     for (uint32_t i = 0; group->reactors != NULL && i < group->options.shard_count; i++) {
         if (group->reactors[i] != NULL) reactor_free(group->reactors[i]);
     }

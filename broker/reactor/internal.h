@@ -124,6 +124,7 @@ struct reactor_group {
     uint32_t claim_count;
     struct worker_pool *computing; /* io_work */
     struct worker_pool *blocking;  /* what has no opcode and may block */
+    struct worker_pool **lanes;    /* options.lane_count, of one thread each */
 };
 
 static inline struct reactor *reactor_of(struct io *io) {
@@ -265,5 +266,7 @@ void worker_pool_free(struct mem *mem, struct worker_pool *pool);
  * it has run, with op->result set. false when no thread could be started: op->result holds, it is
  * not under way. */
 bool worker_pool_submit(struct worker_pool *pool, struct reactor *r, struct io_op *op);
+/** on_cqe of a worker's operations: ends them with what they returned. */
+void op_worker_done(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags);
 /** On the shard: ends what workers have finished. */
 void workers_collect(struct reactor *r);

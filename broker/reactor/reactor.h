@@ -34,6 +34,7 @@ struct reactor_group;
 struct reactor_options {
     uint32_t shard_count;        /* 1 .. LIMIT_SHARDS; default 1 */
     uint32_t worker_count;       /* threads for io_work, of the whole group; default 1 */
+    uint32_t lane_count;         /* threads for writes, each for one directory (struct io_disk) */
     uint32_t ring_entries;       /* submission entries a shard, a power of two; default 256 */
     uint32_t buffer_bytes;       /* of one provided receive buffer; default 4,096 */
     uint32_t buffer_count;       /* provided receive buffers a shard, a power of two; default 64 */

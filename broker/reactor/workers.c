@@ -1,7 +1,7 @@
-/* broker/reactor/workers.c - threads for what the ring cannot do: computing, and calls without an
- * opcode. A pool's threads start when they are needed, up to its limit, and stay. The queue is a
- * list through the operations themselves: it allocates nothing and is as long as there are
- * operations. */
+/* broker/reactor/workers.c - threads for what the ring cannot do: computing, calls without an
+ * opcode, and writes that wait for nobody else's. A pool's threads start when they are needed, up
+ * to its limit, and stay. The queue is a list through the operations themselves: it allocates
+ * nothing and is as long as there are operations. */
 #include <errno.h>
 #include <signal.h>
 #include "broker/reactor/internal.h"
@@ -104,6 +104,11 @@ bool worker_pool_submit(struct worker_pool *pool, struct reactor *r, struct io_o
         op->result = -EAGAIN;
     }
     return accepted;
+}
+
+void op_worker_done(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags) {
+    (void)result, (void)cqe_flags;
+    op_end(r, op, op->result);
 }
 
 void workers_collect(struct reactor *r) {

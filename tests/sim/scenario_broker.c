@@ -29,6 +29,7 @@ struct plan {
     bool device_fails; /* reads, writes and syncs, at times */
     bool fills;        /* there is no room on the disk, at times */
     bool refuses;      /* and then produce is refused before the file system does */
+    bool is_inline;    /* shards append by themselves */
     uint32_t topics, producers, consumers;
     uint64_t chaos_us;
     uint64_t stop_every_us;                     /* clean stops; 0: none */
@@ -87,6 +88,7 @@ static struct plan plan_draw(struct prng *prng) {
     plan.device_fails = prng_chance(prng, 1, 5);
     plan.fills = prng_chance(prng, 1, 3);
     plan.refuses = prng_chance(prng, 1, 2);
+    plan.is_inline = prng_chance(prng, 1, 2);
     plan.topics = 1 + (uint32_t)prng_below(prng, 3);
     plan.producers = 1 + (uint32_t)prng_below(prng, 4);
     plan.consumers = 1 + (uint32_t)prng_below(prng, 3);
@@ -227,13 +229,14 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
         "message.max.bytes=1000000\nlog.flush.offset.checkpoint.interval.ms=%u\n"
         "replica.high.watermark.checkpoint.interval.ms=%u\n"
         "log.flush.start.offset.checkpoint.interval.ms=%u\nklamm.syncfs.from.logs=%u\n"
-        "klamm.disk.free.reject=%s\n",
+        "klamm.disk.free.reject=%s\nklamm.inline.writes=%s\n",
         node->name, PORT, node->name, PORT, dirs[s->plan.dirs - 1],
         (long long)s->plan.retention_ms, (long long)s->plan.retention_bytes, s->plan.policy,
         s->plan.compression,
         s->plan.preallocate ? "true" : "false", s->plan.flush ? "all" : "none", s->plan.index_bytes,
         s->plan.index_interval_bytes, s->plan.checkpoint_ms, s->plan.checkpoint_ms,
-        s->plan.checkpoint_ms, s->plan.syncfs_from, s->plan.refuses ? "2%" : "0");
+        s->plan.checkpoint_ms, s->plan.syncfs_from, s->plan.refuses ? "2%" : "0",
+        s->plan.is_inline ? "true" : "false");
     if (s->plan.flush_messages > 0) {
         text = arena_printf(s->arena,
                             "%.*slog.flush.interval.messages=%u\nlog.flush.interval.ms=%u\n"

@@ -398,6 +398,30 @@ static void stall(struct job *job, void *argument) {
     job_close(job, fd);
 }
 
+static void write_in_lanes(struct job *job, void *argument) {
+    (void)argument;
+    struct io_disk disks[2] = {{.lane = 1}, {.lane = 2}};
+    char block[3] = {'a', 'b', 'c'};
+    struct iovec runs[3] = {{block, 1}, {block + 1, 1}, {block + 2, 1}};
+    char text[16];
+    int fd = -1;
+    cr_expect_eq(job_open(job, harness_path("lane"), IO_READ | IO_WRITE | IO_CREATE, 0600, &fd),
+                 ST_OK);
+    for (unsigned i = 0; i < 4; i++)
+        cr_expect_eq(write_all(job, fd, runs, 3, 3 * i, 0, &disks[i % 2]), 3);
+    cr_expect_eq(job_read(job, fd, text, 12, 0), ST_OK);
+    cr_expect_arr_eq(text, "abcabcabcabc", 12);
+    for (unsigned i = 0; i < 2; i++) cr_expect_eq(disks[i].ring_writes, 2);
+    job_close(job, fd);
+    cr_expect_eq(job_open(job, harness_path("lane"), IO_READ, 0, &fd), ST_OK);
+    cr_expect_eq(write_all(job, fd, runs, 3, 0, 0, &disks[0]), -EBADF);
+    job_close(job, fd);
+}
+
+Test(files, a_directory_with_a_lane_is_written_by_its_thread) {
+    harness_run(&(struct reactor_options){.lane_count = 2}, write_in_lanes, NULL);
+}
+
 Test(files, a_stalled_directory_is_written_by_the_ring) {
     harness_run(&(struct reactor_options){0}, stall, NULL);
 }
