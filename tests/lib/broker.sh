@@ -6,6 +6,7 @@
 #   broker_kill                   SIGKILL and wait
 #   broker_again                  start once more on the same directory and ports
 #   broker_launch                 the same without waiting until it answers
+#   free_ports [COUNT]            ports that nobody listens on
 #   ours TOOL [ARG...]            run one of klamm's command-line tools
 #   topic_create NAME PARTITIONS  by a tool, so that a test does not rely on automatic creation
 #
@@ -47,15 +48,15 @@ broker_die() {
     exit 1
 }
 
+free_ports() { python3 "$top/tests/lib/ports.py" "$@"; }
+
 broker_start() {
     if [ -n "${KLAMM_BOOTSTRAP:-}" ]; then
         bootstrap=$KLAMM_BOOTSTRAP
         return
     fi
     mkdir -p "$broker_dir"
-    read -r broker_port controller_port < <(python3 -c 'import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-print(*(s.getsockname()[1] for s in held))')
+    read -r broker_port controller_port < <(free_ports 2)
     bootstrap=127.0.0.1:$broker_port
     broker_settings=("log.dirs=$broker_dir/data"
         "listeners=PLAINTEXT://127.0.0.1:$broker_port,CONTROLLER://127.0.0.1:$controller_port"
