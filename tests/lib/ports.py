@@ -3,7 +3,8 @@
     ports.py [COUNT]
 
 From below the range out of which the kernel gives clients theirs: no connection takes one before
-the broker listens there, or while it is down between two starts. Two tests that look at the same
+the broker listens there, or while it is down between two starts, and whoever connects in a loop
+until it is there is not connected to himself. Two tests that look at the same
 time draw the same port once in many thousand times.
 """
 import random
