@@ -3,8 +3,10 @@
     sequences.py HOST:PORT          a broker without topics: auto.create.topics.enable=false
     sequences.py HOST:PORT again    the same broker after a stop and a start
     sequences.py HOST:PORT killed   the same broker after a kill and one more start
+    sequences.py HOST:PORT expired  and after a start with producer.id.expiration.ms=500 and
+                                    producer.id.expiration.check.interval.ms=100
 
-tests/e2e/sequences.kafka, -again and -killed are what Apache Kafka 4.3.1 answered.
+tests/e2e/sequences.kafka, -again, -killed and -expired are what Apache Kafka 4.3.1 answered.
 """
 import sys
 import time
@@ -158,5 +160,24 @@ def killed():
     send("the last batch again", 9, (77, 0, 3), name="deleted")
 
 
+def expired():
+    """Producers are forgotten as the broker's settings say, also when they are altered."""
+    known_topics()
+    send("begins", 9, (500, 0, 5))
+    time.sleep(1.5)
+    ask("nobody is left", "DescribeProducers", 0,
+        Topics=[{"Name": NAME, "PartitionIndexes": [0]}])
+    send("begins anew where it likes", 9, (500, 0, 9))
+    quietly("IncrementalAlterConfigs", 1, Resources=[
+        {"ResourceType": 4, "ResourceName": "", "Configs": [
+            {"Name": "producer.id.expiration.ms", "ConfigOperation": 0, "Value": "3600000"}]}])
+    time.sleep(0.5)
+    send("begins", 9, (501, 0, 5))
+    time.sleep(1.5)
+    send("a gap", 9, (501, 0, 9))
+    send("again", 9, (501, 0, 5))
+
+
 if __name__ == "__main__":
-    {"": main, "again": again, "killed": killed}[" ".join(sys.argv[2:])]()
+    parts = {"": main, "again": again, "killed": killed, "expired": expired}
+    parts[" ".join(sys.argv[2:])]()
