@@ -1,6 +1,6 @@
 /* tools/kafka_configs.c - kafka-configs: shows and alters the dynamic configurations of topics,
- * brokers, groups and client metrics. Options, output and sentences are those of Kafka 4.3's tool
- * (ConfigCommand). Quotas and SCRAM (users, clients, ips) and loggers are refused by name. */
+ * brokers, loggers, groups and client metrics. Options, output and sentences are those of Kafka
+ * 4.3's tool (ConfigCommand). Quotas and SCRAM (users, clients, ips) are refused by name. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include "base/assert.h"
@@ -52,7 +52,7 @@ static const struct cli_option options[OPT_COUNT] = {
                          .kind = CLI_TEXT,
                          .flags = CLI_MANY,
                          .label = "type",
-                         .help = "topics, brokers, groups or client-metrics."},
+                         .help = "topics, brokers, broker-loggers, groups or client-metrics."},
     [OPT_ENTITY_NAME] = {.name = "entity-name",
                          .kind = CLI_TEXT,
                          .flags = CLI_MANY,
@@ -83,7 +83,7 @@ static const struct cli_option options[OPT_COUNT] = {
     [OPT_BROKER_LOGGER] = {.name = "broker-logger",
                            .kind = CLI_TEXT,
                            .label = "id",
-                           .help = REFUSED},
+                           .help = "The loggers of a broker."},
     [OPT_CLIENT] = {.name = "client", .kind = CLI_TEXT, .label = "id", .help = REFUSED},
     [OPT_CLIENT_DEFAULTS] = {.name = "client-defaults", .help = REFUSED},
     [OPT_USER] = {.name = "user", .kind = CLI_TEXT, .label = "name", .help = REFUSED},
@@ -109,8 +109,9 @@ static const struct entity {
     {"brokers", "broker", OPT_BROKER, 4, 2},
     {"groups", "group", OPT_GROUP, 32, 8},
     {"client-metrics", "client-metric", OPT_CLIENT_METRICS, 16, 7},
+    {"broker-loggers", "broker-logger", OPT_BROKER_LOGGER, 8, 6},
 };
-enum { ENTITY_TOPIC, ENTITY_BROKER, ENTITY_GROUP };
+enum { ENTITY_TOPIC, ENTITY_BROKER, ENTITY_GROUP, ENTITY_METRICS, ENTITY_LOGGER };
 
 #define SOURCE_DEFAULT_BROKER 3
 #define OPERATION_SET 0
@@ -139,14 +140,14 @@ struct command {
 
 /* The first of the options that name what is refused. */
 static void refuse_others(const struct cli *cli) {
-    for (uint32_t i = OPT_BROKER_LOGGER; i <= OPT_IP_DEFAULTS; i++)
+    for (uint32_t i = OPT_CLIENT; i <= OPT_IP_DEFAULTS; i++)
         if (cli_has(cli, i)) cli_exit("--%s: not supported yet", options[i].name);
     if (cli_has(cli, OPT_CONTROLLER))
         cli_exit("--bootstrap-controller: not supported yet; use --bootstrap-server");
 }
 
 static void choose_by_type(struct command *cmd) {
-    static const char *const later[] = {"users", "clients", "ips", "broker-loggers"};
+    static const char *const later[] = {"users", "clients", "ips"};
     const char *type = cli_nth(&cmd->cli, OPT_ENTITY_TYPE, 0);
     for (size_t i = 0; i < COUNT(later); i++)
         if (strcmp(type, later[i]) == 0) cli_exit("--entity-type %s: not supported yet", type);
@@ -161,6 +162,11 @@ static void choose_by_type(struct command *cmd) {
     if (cli_has(&cmd->cli, OPT_ENTITY_NAME))
         cmd->name = str_of(cli_nth(&cmd->cli, OPT_ENTITY_NAME, 0));
     if (cli_has(&cmd->cli, OPT_ENTITY_DEFAULT)) cmd->name = STR("");
+}
+
+/* A broker tells of itself; of everything else any does. */
+static bool is_of_node(const struct command *cmd) {
+    return cmd->entity == &entities[ENTITY_BROKER] || cmd->entity == &entities[ENTITY_LOGGER];
 }
 
 static void choose_entity(struct command *cmd) {
@@ -183,9 +189,12 @@ static void choose_entity(struct command *cmd) {
     }
     int32_t id;
     bool is_broker = cmd->entity == &entities[ENTITY_BROKER];
-    if (is_broker && cmd->name.len > 0 && !str_to_int32(cmd->name, &id))
-        cli_exit("The entity name for brokers must be a valid integer broker id, but it is: %.*s",
-                 STR_ARG(cmd->name));
+    if (is_of_node(cmd) && cmd->name.len > 0 && !str_to_int32(cmd->name, &id))
+        cli_exit("The entity name for %s must be a valid integer broker id, but it is: %.*s",
+                 cmd->entity->type, STR_ARG(cmd->name));
+    if (cmd->entity == &entities[ENTITY_LOGGER] && cmd->name.ptr == NULL)
+        cli_exit("An entity name must be specified with --%s of broker-loggers",
+                 cli_has(cli, OPT_ALTER) ? "alter" : "describe");
     if (!is_broker && cmd->name.ptr != NULL && cmd->name.len == 0)
         cli_exit("--entity-default must not be specified with --%s of %s",
                  cli_has(cli, OPT_ALTER) ? "alter" : "describe", cmd->entity->type);
@@ -258,11 +267,9 @@ static void check(const struct command *cmd, enum status st) {
         fail(cmd, st == ST_NOMEM ? STR("out of memory") : str_of(cmd->admin.client.message));
 }
 
-/* A broker tells of itself; of everything else any does. */
 static int32_t target_of(const struct command *cmd, struct str name) {
     int32_t id;
-    bool is_broker = cmd->entity == &entities[ENTITY_BROKER] && str_to_int32(name, &id);
-    return is_broker ? id : CLIENT_ANY;
+    return is_of_node(cmd) && str_to_int32(name, &id) ? id : CLIENT_ANY;
 }
 
 static int by_name(const void *a, const void *b) {
@@ -289,7 +296,8 @@ static void print_config(const struct describe_configs_response_resource_result 
     puts("}");
 }
 
-static void describe_one(struct command *cmd, struct str name) {
+/* What a broker says of one, sorted by name. */
+static const struct describe_configs_response_result *ask(struct command *cmd, struct str name) {
     struct describe_configs_request request;
     struct describe_configs_response response;
     codec_defaults(&describe_configs_request_schema, &request);
@@ -300,20 +308,25 @@ static void describe_one(struct command *cmd, struct str name) {
     request.resources[0].resource_type = cmd->entity->resource;
     request.resources[0].resource_name = name;
     request.resources[0].configuration_keys_count = -1; /* all */
+    check(cmd, client_call(&cmd->admin.client, target_of(cmd, name), API_DESCRIBE_CONFIGS, &request,
+                           &response));
+    if (response.results_count != 1) fail(cmd, STR("the broker's answer is of something else"));
+    struct describe_configs_response_result *result = &response.results[0];
+    if (result->error_code != KAFKA_NONE)
+        fail(cmd, error_text(result->error_message, result->error_code));
+    if (result->configs_count > 0)
+        qsort(result->configs, (size_t)result->configs_count, sizeof *result->configs, by_name);
+    return result;
+}
+
+static void describe_one(struct command *cmd, struct str name) {
     bool all = cli_has(&cmd->cli, OPT_ALL);
     if (name.len == 0)
         printf("Default configs for %s in the cluster are:\n", cmd->entity->type);
     else
         printf("%s configs for %s %.*s are:\n", all ? "All" : "Dynamic", cmd->entity->singular,
                STR_ARG(name));
-    check(cmd, client_call(&cmd->admin.client, target_of(cmd, name), API_DESCRIBE_CONFIGS, &request,
-                           &response));
-    if (response.results_count != 1) fail(cmd, STR("the broker's answer is of something else"));
-    const struct describe_configs_response_result *result = &response.results[0];
-    if (result->error_code != KAFKA_NONE)
-        fail(cmd, error_text(result->error_message, result->error_code));
-    if (result->configs_count > 0)
-        qsort(result->configs, (size_t)result->configs_count, sizeof *result->configs, by_name);
+    const struct describe_configs_response_result *result = ask(cmd, name);
     int8_t source = name.len == 0 ? SOURCE_DEFAULT_BROKER : cmd->entity->source;
     for (int32_t i = 0; i < result->configs_count; i++)
         if (all || result->configs[i].config_source == source) print_config(&result->configs[i]);
@@ -413,7 +426,8 @@ static bool is_there(struct command *cmd) {
 static void describe(struct command *cmd) {
     if (cmd->name.ptr == NULL)
         describe_all(cmd);
-    else if (cli_has(&cmd->cli, OPT_ALL) || is_there(cmd)) /* what has none has its defaults */
+    else if (cli_has(&cmd->cli, OPT_ALL) || cmd->entity == &entities[ENTITY_LOGGER] ||
+             is_there(cmd)) /* what has none has its defaults */
         describe_one(cmd, cmd->name);
     else
         printf("The %s '%.*s' doesn't exist and doesn't have dynamic config.\n",
@@ -455,6 +469,22 @@ static void read_changes(struct command *cmd,
     }
 }
 
+/* Kafka's tool asks for the loggers first, too: a broker would make those that it does not know. */
+static void check_loggers(struct command *cmd,
+                          const struct incremental_alter_configs_request_resource *resource) {
+    const struct describe_configs_response_result *known = ask(cmd, cmd->name);
+    struct str missing = STR_NULL;
+    for (int32_t i = 0; i < resource->configs_count; i++) {
+        bool found = false;
+        for (int32_t k = 0; k < known->configs_count; k++)
+            found |= str_eq(known->configs[k].name, resource->configs[i].name);
+        if (found) continue;
+        missing = arena_printf(&cmd->admin.arena, "%.*s%s%.*s", STR_ARG(missing),
+                               missing.ptr != NULL ? "," : "", STR_ARG(resource->configs[i].name));
+    }
+    if (missing.ptr != NULL) cli_exit("Invalid broker logger(s): %.*s", STR_ARG(missing));
+}
+
 static void alter(struct command *cmd) {
     struct incremental_alter_configs_request request;
     struct incremental_alter_configs_response response;
@@ -465,6 +495,7 @@ static void alter(struct command *cmd) {
     request.resources[0].resource_type = cmd->entity->resource;
     request.resources[0].resource_name = cmd->name;
     read_changes(cmd, &request.resources[0]);
+    if (cmd->entity == &entities[ENTITY_LOGGER]) check_loggers(cmd, &request.resources[0]);
     int16_t code;
     do {
         check(cmd, client_call(&cmd->admin.client, target_of(cmd, cmd->name),
