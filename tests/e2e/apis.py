@@ -153,7 +153,10 @@ SERVED = ("Produce", "Fetch", "ListOffsets", "Metadata", "ApiVersions", "CreateT
           "DeleteTopics", "DeleteRecords", "InitProducerId", "OffsetForLeaderEpoch",
           "DescribeConfigs", "AlterConfigs", "DescribeLogDirs", "CreatePartitions",
           "IncrementalAlterConfigs", "DescribeCluster", "DescribeProducers", "UnregisterBroker",
-          "ListConfigResources", "DescribeTopicPartitions")
+          "ListConfigResources", "DescribeTopicPartitions", "OffsetCommit", "OffsetFetch",
+          "FindCoordinator", "JoinGroup", "Heartbeat", "LeaveGroup", "SyncGroup", "DescribeGroups",
+          "ListGroups", "AlterReplicaLogDirs", "DeleteGroups", "OffsetDelete",
+          "ConsumerGroupHeartbeat", "ConsumerGroupDescribe")
 
 
 def api_versions():

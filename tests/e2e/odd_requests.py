@@ -141,12 +141,38 @@ def deleted_twice():
         ask(case, "DeleteTopics", 6, TimeoutMs=9000, Topics=topics)
 
 
+def moves_to_nowhere():
+    """Between log directories, of which there is one."""
+    create(topic("moved", 2))
+    here = quietly("DescribeLogDirs", 4, Topics=[])["Results"][0]["LogDir"]
+
+    def wanted(path, *pairs):
+        return {"Path": path, "Topics": [{"Name": name, "Partitions": list(indexes)}
+                                         for name, indexes in pairs]}
+
+    for version in all_versions("AlterReplicaLogDirs"):
+        for case, dirs in (
+                ("where it is", [wanted(here, ("moved", (0, 1)))]),
+                ("another directory", [wanted("/nowhere", ("moved", (0,)))]),
+                ("a relative one", [wanted("data", ("moved", (0,)))]),
+                ("no name", [wanted("", ("moved", (0,)))]),
+                ("the same with a slash", [wanted(here + "/", ("moved", (0,)))]),
+                ("an unknown partition", [wanted(here, ("moved", (7,)))]),
+                ("a negative partition", [wanted(here, ("moved", (-1,)))]),
+                ("an unknown topic", [wanted(here, ("nope", (0,)))]),
+                ("an unknown topic nowhere", [wanted("/nowhere", ("nope", (0,)))]),
+                ("no partition", [wanted(here, ("moved", ()))]),
+                ("nothing", [])):
+            ask(case, "AlterReplicaLogDirs", version, Dirs=dirs)
+
+
 def main():
     fetch_limits()  # first, as Kafka's cleaner deletes records of 1970 after half a minute
     offsets_twice()
     deleted_twice()
     nulls()
     late_requests()
+    moves_to_nowhere()
 
 
 if __name__ == "__main__":
