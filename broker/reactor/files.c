@@ -166,14 +166,14 @@ static int64_t run_write(struct io_op *op) {
     return write_now(op_head(op)->fd, &write->gather, write->offset);
 }
 
-/* As the ring's writes do. */
+/* false: its thread cannot be had, and nothing is under way. */
 static bool write_in_lane(struct reactor *r, struct io_op *op, int fd, const struct gather *gather,
                           uint64_t offset, uint32_t lane) {
     ASSERT(lane <= r->group->options.lane_count);
     op_begin(r, op, fd, op_worker_done);
     worker_op(op)->run = run_write;
     *lane_write(op) = (struct lane_write){*gather, offset};
-    return !worker_pool_submit(r->group->lanes[lane - 1], r, op);
+    return worker_pool_submit(r->group->lanes[lane - 1], r, op);
 }
 
 bool reactor_write(struct io *io, struct io_op *op, int fd, const struct iovec *iov, int iov_count,
@@ -189,8 +189,8 @@ bool reactor_write(struct io *io, struct io_op *op, int fd, const struct iovec *
         }
     }
     if (disk != NULL) disk->ring_writes++;
-    if (disk != NULL && disk->lane > 0 && (flags & IO_DURABLE) == 0)
-        return write_in_lane(r, op, fd, &gather, offset, disk->lane);
+    bool has_lane = disk != NULL && disk->lane > 0 && (flags & IO_DURABLE) == 0;
+    if (has_lane && write_in_lane(r, op, fd, &gather, offset, disk->lane)) return false;
     op_begin(r, op, fd, write_on_cqe);
     struct write_op *s = (struct write_op *)(void *)op->impl;
     s->gather = gather;
