@@ -339,10 +339,11 @@ static int serve(struct process *process) {
     const struct config *config = &process->config.values;
     char error[REACTOR_ERROR_BYTES] = "";
     process->shard_count = config->klamm_shards > 0 ? (uint32_t)config->klamm_shards : cpu_count();
+    uint32_t dir_count = config_log_dirs(config)->count + config_metadata_is_apart(config);
     struct reactor_options options = {
         .shard_count = process->shard_count,
         .worker_count = (uint32_t)config->klamm_workers,
-        .lane_count = config_writes_inline(config) ? 0 : config_log_dirs(config)->count,
+        .lane_count = config_writes_inline(config) ? 0 : dir_count,
         .memory_limit_bytes = memory_limit(config),
         .send_buffer_bytes = buffer_bytes(process, STR("socket.send.buffer.bytes")),
         .receive_buffer_bytes = buffer_bytes(process, STR("socket.receive.buffer.bytes")),

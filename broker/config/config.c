@@ -186,6 +186,13 @@ const struct str_list *config_log_dirs(const struct config *config) {
     return config->log_dirs.count > 0 ? &config->log_dirs : &config->log_dir;
 }
 
+bool config_metadata_is_apart(const struct config *config) {
+    const struct str_list *dirs = config_log_dirs(config);
+    for (uint32_t i = 0; i < dirs->count; i++)
+        if (str_eq(dirs->items[i], config->metadata_log_dir)) return false;
+    return config->metadata_log_dir.ptr != NULL;
+}
+
 bool config_writes_inline(const struct config *config) {
     if (!str_eq(config->klamm_inline_writes, STR("auto")))
         return str_eq(config->klamm_inline_writes, STR("true"));

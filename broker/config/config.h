@@ -104,6 +104,8 @@ bool config_value_share(struct str text, double *ret_share);
 bool config_list_next(struct str *rest, struct str *ret_item);
 /** The directories for partitions: log.dirs, else log.dir. */
 const struct str_list *config_log_dirs(const struct config *config);
+/** Whether metadata.log.dir is none of those. */
+bool config_metadata_is_apart(const struct config *config);
 /** klamm.inline.writes: whether shards append by themselves. */
 bool config_writes_inline(const struct config *config);
 /** Reads a whole text as a number; false when it is none. */
