@@ -42,7 +42,8 @@ TRANSACTIONAL, CONTROL = 0x10, 0x20
 CORRUPT_MESSAGE, OUT_OF_RANGE, UNKNOWN_TOPIC, NOT_LEADER, STORAGE = 2, 1, 3, 6, 56
 SETTINGS = [
     "log.index.size.max.bytes=120", "log.index.interval.bytes=1", "klamm.http.listener=",
-    "log.cleaner.min.cleanable.ratio=0.01", "log.flush.offset.checkpoint.interval.ms=100",
+    "log.cleaner.min.cleanable.ratio=0.01", "log.retention.ms=-1",  # the records are from 2023
+    "log.flush.offset.checkpoint.interval.ms=100",
     "replica.high.watermark.checkpoint.interval.ms=100", "klamm.shards=2",
     "log.flush.start.offset.checkpoint.interval.ms=100", "log.initial.task.delay.ms=100",
     "klamm.disk.free.warn=0", "klamm.disk.free.throttle=0", "klamm.disk.free.reject=0"]
