@@ -65,6 +65,15 @@ const struct metric_row metric_table[METRIC_COUNT] = {
     [METRIC_CONNECTIONS] = {"klamm_connections", METRIC_GAUGE, FROM_SHARDS, 0, "",
                             "Client connections open.",
                             "kafka.server:type=socket-server-metrics,attribute=connection-count"},
+    [METRIC_CONNECTIONS_BROKEN] =
+        {"klamm_connections_broken_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
+         "Client connections that ended because the broker could not send, receive or get memory; "
+         "the log says which.",
+         NULL},
+    [METRIC_CONNECTIONS_EXPIRED] =
+        {"klamm_connections_expired_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
+         "Client connections closed after connections.max.idle.ms.",
+         "kafka.server:type=socket-server-metrics,attribute=expired-connections-killed-count"},
     [METRIC_CONNECTIONS_MOVED] = {"klamm_connections_moved_total", METRIC_COUNTER, FROM_SHARDS, 0,
                                   "",
                                   "Client connections handed over to the shard that their requests "
@@ -254,7 +263,9 @@ const struct metric_row metric_table[METRIC_COUNT] = {
                                "kafka.network:type=RequestMetrics,name=ErrorsPerSec"},
     [METRIC_REQUESTS_REFUSED] =
         {"klamm_requests_refused_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
-         "Frames and requests that could not be read; their connections were closed.", NULL},
+         "Frames and requests that could not be read or answered; their connections were "
+         "closed, and the log says why.",
+         NULL},
     [METRIC_REQUESTS] = {"klamm_requests_total", METRIC_COUNTER, FROM_API, 0, "",
                          "Requests that were read.",
                          "kafka.network:type=RequestMetrics,name=RequestsPerSec"},

@@ -69,6 +69,34 @@ void connection_close(struct connection *c) {
     if (io_close(c->shard->io, &c->close_op, c->fd)) on_closed(&c->close_op);
 }
 
+/* The peer went, or its machine or the network did; anything else is this broker's failure. */
+static bool is_peers_end(int64_t result) {
+    switch (result) {
+    case 0:
+    case -ECANCELED:
+    case -EPIPE:
+    case -ECONNRESET:
+    case -ECONNABORTED:
+    case -ETIMEDOUT:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -ENETDOWN: return true;
+    default: return false;
+    }
+}
+
+/* No connection of a living client ends without a count and a line. */
+static void tell_broken(struct shard *shard, const struct io_address *peer, const char *why,
+                        int64_t result) {
+    uint32_t swallowed = 0;
+    metrics_add(&shard->metrics, METRIC_CONNECTIONS_BROKEN, 1);
+    if (!log_limit_pass(&shard->log_bad_frame, shard->io->now.mono_us, &swallowed)) return;
+    char text[IO_ADDRESS_TEXT_BYTES];
+    io_address_format(peer, text);
+    LOG_WARN("net", "event=connection-broken peer=%s why=\"%s\" errno=%d swallowed=%u", text, why,
+             (int)-result, swallowed);
+}
+
 void connection_forget(struct connection *c, struct request *rq) {
     list_remove(&rq->link);
     c->request_count--;
@@ -160,6 +188,8 @@ static bool take_sent(struct connection *c) {
                 if (rq->state != REQUEST_RUNNING) connection_forget(c, rq);
             }
         } else {
+            if (!is_peers_end(c->send_op.result))
+                tell_broken(c->shard, &c->peer, "an answer cannot be sent", c->send_op.result);
             connection_close(c);
         }
         io_later(c->shard->io, &c->flush);
@@ -246,6 +276,7 @@ static void frame_complete(struct connection *c) {
     struct shard *shard = c->shard;
     struct request *rq = pool_get(&shard->requests);
     if (rq == NULL) {
+        tell_broken(shard, &c->peer, "no memory", -ENOMEM);
         connection_close(c);
         return;
     }
@@ -424,6 +455,8 @@ static void on_end(struct io_receiver *receiver, int64_t result) {
         move_go(c);
         return;
     }
+    if (!c->is_closing && !is_peers_end(result))
+        tell_broken(c->shard, &c->peer, "nothing can be received", result);
     c->receive_ended = true; /* the peer went, or we stopped: either way the connection is over */
     connection_close(c);
     io_later(c->shard->io, &c->flush);
@@ -456,6 +489,7 @@ void connection_open(struct shard *shard, int fd, const struct io_address *peer,
                      uint32_t listener_index, struct admitted *place) {
     struct connection *c = connection_new(shard, fd, peer, listener_index, place);
     if (c == NULL) {
+        tell_broken(shard, peer, "no memory", -ENOMEM);
         admission_leave(place);
         (void)io_close(shard->io, NULL, fd); /* nobody waits */
         return;

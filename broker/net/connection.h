@@ -8,7 +8,8 @@
  * ones are put together from the seam's buffers; a large one is received straight into its own
  * buffer, which grows as octets arrive, so that nobody gets memory for a length he only declared. A
  * length below zero or above socket.request.max.bytes, or a header that cannot be read, closes the
- * connection with one rate-limited log line. */
+ * connection. Whenever this side ends one there is a count and, unless it was idle, a rate-limited
+ * line. */
 #pragma once
 #include "broker/net/admission.h"
 #include "broker/net/move.h"

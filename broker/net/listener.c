@@ -112,7 +112,9 @@ static void on_idle_check(struct io_timer *timer) {
     LIST_EACH(&shard->connection_list, node) {
         struct connection *c = CONTAINER_OF(node, struct connection, link);
         if (now_us - c->active_us < idle_us) break;
-        if (c->request_count == 0) connection_close(c);
+        if (c->request_count > 0) continue;
+        metrics_add(&shard->metrics, METRIC_CONNECTIONS_EXPIRED, 1);
+        connection_close(c);
     }
     io_timer_set(shard->io, timer, now_us + IDLE_CHECK_US);
 }

@@ -131,6 +131,7 @@ void request_respond(struct request *rq) {
     enum status st = encode(rq);
     if (st != ST_OK) {
         log_refused(rq, "the answer cannot be encoded");
+        metrics_add(&rq->shard->metrics, METRIC_REQUESTS_REFUSED, 1);
         rq->no_answer = rq->close_after = true;
     }
     rq->state = REQUEST_DONE;
@@ -139,6 +140,8 @@ void request_respond(struct request *rq) {
 
 void request_abandon(struct request *rq, bool close_connection) {
     count_latency(rq);
+    bool is_over = rq->connection->is_closing || rq->shard->stopping; /* and nobody waits for it */
+    if (close_connection && !is_over) return refuse(rq, "no answer can be given");
     end_without_answer(rq, close_connection);
 }
 
