@@ -109,17 +109,49 @@ static void open_topics(struct job *job, struct shard *shard, const struct image
 
 /* --- deleting --- */
 
-static void delete_topic(struct job *job, struct shard *shard, const struct topic_image *topic) {
+/* Partitions that leave together. */
+#define DELETED_AT_ONCE 256u
+struct leaving {
+    struct job *job;
+    uint32_t count;
+    struct partition_deletion deletions[DELETED_AT_ONCE];
+    struct str topics[DELETED_AT_ONCE]; /* for the log; of the image that is being applied */
+    int32_t indexes[DELETED_AT_ONCE];
+};
+
+static void delete_leaving(struct leaving *leaving) {
+    partitions_delete(leaving->job, leaving->deletions, leaving->count);
+    for (uint32_t i = 0; i < leaving->count; i++) {
+        enum status st = leaving->deletions[i].status;
+        if (st == ST_OK) continue;
+        LOG_ERROR("partition", "event=delete-failed topic=%s partition=%d status=\"%s\"",
+                  LOG_TEXT(leaving->topics[i]), leaving->indexes[i], status_name(st));
+    }
+    leaving->count = 0;
+}
+
+static void delete_topic(struct leaving *leaving, struct shard *shard,
+                         const struct topic_image *topic) {
     group_service_leave(shard, topic->id);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct partition *partition = shard_partition(shard, topic->id, i);
         if (partition == NULL) continue;
-        enum status st = partition_leave(job, partition, true);
-        if (st != ST_OK) {
-            LOG_ERROR("partition", "event=delete-failed topic=%s partition=%d status=\"%s\"",
-                      LOG_TEXT(topic->name), i, status_name(st));
-        }
+        uint32_t at = leaving->count++;
+        leaving->deletions[at] = (struct partition_deletion){.partition = partition};
+        leaving->topics[at] = topic->name;
+        leaving->indexes[at] = i;
+        if (leaving->count == DELETED_AT_ONCE) delete_leaving(leaving);
     }
+}
+
+static void delete_topics(struct job *job, struct shard *shard, const struct image_change *change) {
+    if (change->topics_deleted_count == 0) return;
+    struct leaving *leaving = MEM_NEW(shard->mem, struct leaving);
+    leaving->job = job;
+    for (uint32_t i = 0; i < change->topics_deleted_count; i++)
+        delete_topic(leaving, shard, change->topics_deleted[i]);
+    delete_leaving(leaving);
+    MEM_FREE(shard->mem, leaving);
 }
 
 /* --- settings --- */
@@ -163,8 +195,7 @@ static void apply_images(struct job *job, void *argument) {
         struct image_delivery *delivery =
             CONTAINER_OF(shard->images.next, struct image_delivery, link);
         const struct image_change *change = delivery->change;
-        for (uint32_t i = 0; i < change->topics_deleted_count; i++)
-            delete_topic(job, shard, change->topics_deleted[i]);
+        delete_topics(job, shard, change);
         open_topics(job, shard, change);
         apply_configs(shard, change);
         group_service_take_image(shard, change->topics_deleted, change->topics_deleted_count);

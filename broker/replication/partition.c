@@ -257,7 +257,8 @@ enum status partition_raise_start(struct job *job, struct partition *p, int64_t 
     return ST_OK;
 }
 
-enum status partition_leave(struct job *job, struct partition *p, bool delete_log) {
+/* Nobody finds it any more, nobody waits for it. true: it was offline. */
+static bool withdraw(struct partition *p) {
     struct shard *shard = p->shard;
     bool was_offline = p->state == PARTITION_OFFLINE;
     if (was_offline) metrics_add(&shard->metrics, METRIC_PARTITIONS_OFFLINE, (uint64_t)-1);
@@ -265,25 +266,63 @@ enum status partition_leave(struct job *job, struct partition *p, bool delete_lo
     map_remove(&shard->partitions, &p->node);
     metrics_set(&shard->metrics, METRIC_PARTITIONS, (int64_t)shard->partitions.count);
     wake_all(p, ST_CLOSED);
+    return was_offline;
+}
+
+/* Until nobody uses it. */
+static void drain(struct job *job, struct partition *p) {
     if (p->use_count > 0) {
         p->drained = job;
         job_suspend(job);
     }
-    io_timer_clear(shard->io, &p->sync_timer); /* its last users may have appended */
-    enum status st = ST_OK;
-    if (delete_log && p->has_saved_recovery_point)
-        st = checkpoints_forget(job, shard, dir_index_of(p));
-    if (st == ST_OK && delete_log && p->has_saved_start)
-        st = save_start(job, p, LOG_START_FORGET);
-    if (st == ST_OK && delete_log && log_clean_end(p->log) >= 0)
-        st = save_clean_end(job, p, LOG_START_FORGET);
+    io_timer_clear(p->shard->io, &p->sync_timer); /* its last users may have appended */
+}
+
+enum status partition_close(struct job *job, struct partition *p) {
+    bool was_offline = withdraw(p);
+    drain(job, p);
+    enum status st = was_offline ? ST_OK : log_close(job, p->log);
+    if (was_offline) log_abandon(p->log);
+    partition_free(p);
+    return st;
+}
+
+/* It is in no recovery point file by now, unless `st` says so. */
+static enum status delete_withdrawn(struct job *job, struct partition *p, bool was_offline,
+                                    enum status st) {
+    if (st == ST_OK && p->has_saved_start) st = save_start(job, p, LOG_START_FORGET);
+    if (st == ST_OK && log_clean_end(p->log) >= 0) st = save_clean_end(job, p, LOG_START_FORGET);
     if (st != ST_OK || was_offline) {
         log_abandon(p->log);
     } else {
-        st = delete_log ? log_delete(job, p->log) : log_close(job, p->log);
+        st = log_delete(job, p->log);
     }
     partition_free(p);
     return st;
+}
+
+void partitions_delete(struct job *job, struct partition_deletion *deletions, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) /* at once: nobody else may take one of them away */
+        deletions[i].was_offline = withdraw(deletions[i].partition);
+    for (uint32_t i = 0; i < count; i++) {
+        drain(job, deletions[i].partition);
+        deletions[i].status = ST_OK;
+        deletions[i].is_forgotten = !deletions[i].partition->has_saved_recovery_point;
+    }
+    for (uint32_t i = 0; i < count; i++) { /* one file for all of its directory */
+        if (deletions[i].is_forgotten) continue;
+        uint32_t dir_index = dir_index_of(deletions[i].partition);
+        enum status st = checkpoints_forget(job, deletions[i].partition->shard, dir_index);
+        for (uint32_t k = i; k < count; k++) {
+            if (deletions[k].is_forgotten || dir_index_of(deletions[k].partition) != dir_index)
+                continue;
+            deletions[k].is_forgotten = true;
+            deletions[k].status = st;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++)
+        deletions[i].status = delete_withdrawn(job, deletions[i].partition,
+                                               deletions[i].was_offline, deletions[i].status);
 }
 
 int16_t partition_problem(const struct partition *p, int32_t current_leader_epoch) {

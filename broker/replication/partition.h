@@ -74,10 +74,17 @@ void partition_settle(struct partition *partition);
 /** A new leader epoch begins at the log's end; an older or the same one changes nothing.
  */
 void partition_begin_epoch(struct partition *partition, int32_t leader_epoch);
-/** Fails everybody who waits, lets what is under way finish, closes or deletes the log, frees the
- * partition. */
-MUST_CHECK enum status partition_leave(struct job *job, struct partition *partition,
-                                       bool delete_log);
+/** Fails everybody who waits, lets what is under way finish, closes the log, frees the partition.
+ */
+MUST_CHECK enum status partition_close(struct job *job, struct partition *partition);
+struct partition_deletion {
+    struct partition *partition; /* in: of one shard; freed */
+    enum status status;          /* out */
+    bool was_offline, is_forgotten;
+};
+/** The same, but their logs are deleted, after their recovery points have gone from the checkpoint
+ * file of their directory. That file names every partition there: it is written once for all. */
+void partitions_delete(struct job *job, struct partition_deletion *deletions, uint32_t count);
 
 /** DeleteRecords: the log starts at `offset`, which is not above the high watermark. ST_OK: that is
  * on its way into the checkpoint file, save->done tells when it is there. The partition is used

@@ -224,7 +224,7 @@ static void close_some(struct job *job, void *argument) {
         struct partition *partition = closing->partitions[closing->next++];
         bool usable = partition->state == PARTITION_ONLINE;
         struct closed_partition closed = note_closed(shard, partition);
-        if (partition_leave(job, partition, false) == ST_OK && usable) {
+        if (partition_close(job, partition) == ST_OK && usable) {
             shard->closed[shard->closed_count++] = closed;
         } else { /* the log says what failed; recovery looks at it from its old recovery point */
             forget_closed(shard, &closed);
