@@ -1,12 +1,7 @@
 /* broker/handlers/consumer_group_describe.c - API 69: consumer groups (KIP-848), each asked of its
  * coordinator. */
-#include "broker/handlers/groups.h"
+#include "broker/handlers/group_fan.h"
 #include "broker/handlers/handlers.h"
-
-struct describing {
-    struct request *rq;
-    uint32_t open_count;
-};
 
 static bool keep_assignment(struct arena *arena,
                             struct consumer_group_describe_response_assignment *a) {
@@ -56,43 +51,44 @@ static bool keep(struct arena *arena, struct consumer_group_describe_response_de
 }
 
 static void on_group(struct group_call *call) {
-    struct describing *d = call->owner;
-    const struct consumer_group_describe_request *in = d->rq->in;
+    struct group_fan *fan = call->owner;
+    const struct consumer_group_describe_request *in = fan->rq->in;
     struct consumer_group_describe_response_described *group = call->ticket.response;
-    if (!keep(&d->rq->arena, group))
+    if (!keep(&fan->rq->arena, group))
         group_ticket_fail(&call->ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
     if (in->include_authorized_operations && group->error_code == KAFKA_NONE)
         group->authorized_operations = GROUP_OPERATIONS;
-    if (--d->open_count == 0) request_respond(d->rq);
+    group_fan_done(fan);
 }
+
+static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_group_id) {
+    struct request *rq = fan->rq;
+    const struct consumer_group_describe_request *in = rq->in;
+    struct consumer_group_describe_response *out = rq->out;
+    bool is_served = group_service_serves_consumers(rq->shard);
+    struct group_call *call = is_served
+                                  ? group_call_new(rq, CALL_DESCRIBE_CONSUMER, &in->group_ids[i],
+                                                   &out->groups[i], on_group)
+                                  : NULL;
+    *ret_group_id = out->groups[i].group_id = in->group_ids[i];
+    if (call == NULL)
+        out->groups[i].error_code =
+            is_served ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_UNSUPPORTED_VERSION;
+    return call;
+}
+
+static void end(struct group_fan *fan) { request_respond(fan->rq); }
 
 void handle_consumer_group_describe(struct request *rq) {
     const struct consumer_group_describe_request *in = rq->in;
     struct consumer_group_describe_response *out = rq->out;
-    struct describing *d = ARENA_NEW(&rq->arena, struct describing);
-    int32_t count = MAX(in->group_ids_count, 0);
-    out->groups = consumer_group_describe_response_described_array(&rq->arena, count);
-    if (d == NULL || out->groups == NULL) {
+    struct group_fan *fan = ARENA_NEW(&rq->arena, struct group_fan);
+    out->groups_count = MAX(in->group_ids_count, 0);
+    out->groups = consumer_group_describe_response_described_array(&rq->arena, out->groups_count);
+    if (fan == NULL || out->groups == NULL) {
         request_abandon(rq, true);
         return;
     }
-    *d = (struct describing){.rq = rq, .open_count = 1};
-    out->groups_count = count;
-    bool is_served = group_service_serves_consumers(rq->shard);
-    for (int32_t i = 0; i < count; i++) {
-        struct group_call *call =
-            is_served ? group_call_new(rq, CALL_DESCRIBE_CONSUMER, &in->group_ids[i],
-                                       &out->groups[i], on_group)
-                      : NULL;
-        out->groups[i].group_id = in->group_ids[i];
-        if (call == NULL) {
-            out->groups[i].error_code =
-                is_served ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_UNSUPPORTED_VERSION;
-            continue;
-        }
-        call->owner = d;
-        d->open_count++;
-        group_call_go(call, in->group_ids[i]);
-    }
-    if (--d->open_count == 0) request_respond(rq);
+    *fan = (struct group_fan){.rq = rq, .count = out->groups_count, .ask = ask, .end = end};
+    group_fan_start(fan);
 }

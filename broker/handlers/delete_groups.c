@@ -1,40 +1,34 @@
 /* broker/handlers/delete_groups.c - API 42: each group is asked of its coordinator. */
-#include "broker/handlers/groups.h"
+#include "broker/handlers/group_fan.h"
 #include "broker/handlers/handlers.h"
 
-struct deleting {
-    struct request *rq;
-    uint32_t open_count;
-};
+static void on_group(struct group_call *call) { group_fan_done(call->owner); }
 
-static void on_group(struct group_call *call) {
-    struct deleting *d = call->owner;
-    if (--d->open_count == 0) request_respond(d->rq);
+static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_group_id) {
+    struct request *rq = fan->rq;
+    const struct delete_groups_request *in = rq->in;
+    struct delete_groups_response *out = rq->out;
+    struct delete_groups_response_deletable_group_result *result = &out->results[i];
+    struct group_call *call =
+        group_call_new(rq, CALL_DELETE_GROUP, &in->groups_names[i], result, on_group);
+    *ret_group_id = result->group_id = in->groups_names[i];
+    if (call == NULL) result->error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+    return call;
 }
+
+static void end(struct group_fan *fan) { request_respond(fan->rq); }
 
 void handle_delete_groups(struct request *rq) {
     const struct delete_groups_request *in = rq->in;
     struct delete_groups_response *out = rq->out;
-    struct deleting *d = ARENA_NEW(&rq->arena, struct deleting);
-    int32_t count = MAX(in->groups_names_count, 0);
-    out->results = delete_groups_response_deletable_group_result_array(&rq->arena, count);
-    if (d == NULL || out->results == NULL) {
+    struct group_fan *fan = ARENA_NEW(&rq->arena, struct group_fan);
+    out->results_count = MAX(in->groups_names_count, 0);
+    out->results =
+        delete_groups_response_deletable_group_result_array(&rq->arena, out->results_count);
+    if (fan == NULL || out->results == NULL) {
         request_abandon(rq, true);
         return;
     }
-    *d = (struct deleting){.rq = rq, .open_count = 1};
-    out->results_count = count;
-    for (int32_t i = 0; i < count; i++) {
-        out->results[i].group_id = in->groups_names[i];
-        struct group_call *call = group_call_new(rq, CALL_DELETE_GROUP, &in->groups_names[i],
-                                                 &out->results[i], on_group);
-        if (call == NULL) {
-            out->results[i].error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
-            continue;
-        }
-        call->owner = d;
-        d->open_count++;
-        group_call_go(call, in->groups_names[i]);
-    }
-    if (--d->open_count == 0) request_respond(rq);
+    *fan = (struct group_fan){.rq = rq, .count = out->results_count, .ask = ask, .end = end};
+    group_fan_start(fan);
 }

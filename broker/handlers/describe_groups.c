@@ -1,11 +1,6 @@
 /* broker/handlers/describe_groups.c - API 15: classic groups, each asked of its coordinator. */
-#include "broker/handlers/groups.h"
+#include "broker/handlers/group_fan.h"
 #include "broker/handlers/handlers.h"
-
-struct describing {
-    struct request *rq;
-    uint32_t open_count;
-};
 
 static bool keep_member(struct arena *arena,
                         struct describe_groups_response_described_group_member *m) {
@@ -36,39 +31,41 @@ static bool keep(struct arena *arena, struct describe_groups_response_described_
 }
 
 static void on_group(struct group_call *call) {
-    struct describing *d = call->owner;
-    const struct describe_groups_request *in = d->rq->in;
+    struct group_fan *fan = call->owner;
+    const struct describe_groups_request *in = fan->rq->in;
     struct describe_groups_response_described_group *group = call->ticket.response;
-    if (!keep(&d->rq->arena, group))
+    if (!keep(&fan->rq->arena, group))
         group_ticket_fail(&call->ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
     if (in->include_authorized_operations && group->error_code == KAFKA_NONE)
         group->authorized_operations = GROUP_OPERATIONS;
-    if (--d->open_count == 0) request_respond(d->rq);
+    group_fan_done(fan);
 }
+
+static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_group_id) {
+    struct request *rq = fan->rq;
+    const struct describe_groups_request *in = rq->in;
+    struct describe_groups_response *out = rq->out;
+    struct group_call *call =
+        group_call_new(rq, CALL_DESCRIBE_GROUP, &in->groups[i], &out->groups[i], on_group);
+    *ret_group_id = in->groups[i];
+    if (call != NULL) return call;
+    out->groups[i].group_id = in->groups[i];
+    out->groups[i].error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
+    return NULL;
+}
+
+static void end(struct group_fan *fan) { request_respond(fan->rq); }
 
 void handle_describe_groups(struct request *rq) {
     const struct describe_groups_request *in = rq->in;
     struct describe_groups_response *out = rq->out;
-    struct describing *d = ARENA_NEW(&rq->arena, struct describing);
-    int32_t count = MAX(in->groups_count, 0);
-    out->groups = describe_groups_response_described_group_array(&rq->arena, count);
-    if (d == NULL || out->groups == NULL) {
+    struct group_fan *fan = ARENA_NEW(&rq->arena, struct group_fan);
+    out->groups_count = MAX(in->groups_count, 0);
+    out->groups = describe_groups_response_described_group_array(&rq->arena, out->groups_count);
+    if (fan == NULL || out->groups == NULL) {
         request_abandon(rq, true);
         return;
     }
-    *d = (struct describing){.rq = rq, .open_count = 1};
-    out->groups_count = count;
-    for (int32_t i = 0; i < count; i++) {
-        struct group_call *call =
-            group_call_new(rq, CALL_DESCRIBE_GROUP, &in->groups[i], &out->groups[i], on_group);
-        if (call == NULL) {
-            out->groups[i].group_id = in->groups[i];
-            out->groups[i].error_code = KAFKA_COORDINATOR_NOT_AVAILABLE;
-            continue;
-        }
-        call->owner = d;
-        d->open_count++;
-        group_call_go(call, in->groups[i]);
-    }
-    if (--d->open_count == 0) request_respond(rq);
+    *fan = (struct group_fan){.rq = rq, .count = out->groups_count, .ask = ask, .end = end};
+    group_fan_start(fan);
 }

@@ -26,7 +26,8 @@ struct found {
     struct leader_address address;
 };
 
-static struct found find(struct request *rq, struct str group_id) {
+/* before: found for another group, often on the same broker; NULL: nothing. */
+static struct found find(struct request *rq, struct str group_id, const struct found *before) {
     struct found found = {.error = KAFKA_COORDINATOR_NOT_AVAILABLE,
                           .node_id = -1,
                           .address = {.host = STR(""), .port = -1}};
@@ -34,6 +35,7 @@ static struct found find(struct request *rq, struct str group_id) {
     if (topic == NULL) return found;
     int32_t leader = topic->partitions[group_partition(group_id, topic->partition_count)].leader;
     struct leader_address address;
+    if (before != NULL && before->error == KAFKA_NONE && before->node_id == leader) return *before;
     if (leader < 0 || !leader_address_of(rq, leader, &address)) return found;
     return (struct found){.error = KAFKA_NONE, .node_id = leader, .address = address};
 }
@@ -51,7 +53,7 @@ static const char *error_text(int16_t error) {
 
 static void respond_one(struct request *rq, struct str key, int16_t problem) {
     struct find_coordinator_response *out = rq->out;
-    struct found found = find(rq, key);
+    struct found found = find(rq, key, NULL);
     if (problem != KAFKA_NONE)
         found = (struct found){
             .error = problem, .node_id = -1, .address = {.host = STR(""), .port = -1}};
@@ -73,9 +75,10 @@ static void respond_all(struct request *rq, int16_t problem) {
         return;
     }
     out->coordinators_count = count;
+    struct found found = {.error = KAFKA_COORDINATOR_NOT_AVAILABLE};
     for (int32_t i = 0; i < count; i++) {
         struct find_coordinator_response_coordinator *answer = &out->coordinators[i];
-        struct found found = find(rq, in->coordinator_keys[i]);
+        found = find(rq, in->coordinator_keys[i], &found);
         answer->key = in->coordinator_keys[i];
         answer->error_code = problem != KAFKA_NONE ? problem : found.error;
         answer->node_id = problem != KAFKA_NONE ? -1 : found.node_id;

@@ -1,14 +1,15 @@
 /* broker/handlers/offset_fetch.c - API 9: committed offsets of one group (up to version 7) or of
  * several, each asked of its own coordinator. The core answers in the form of several groups; older
  * versions are made of that. Source: kafka.server.KafkaApis.handleOffsetFetchRequest. */
-#include "broker/handlers/groups.h"
+#include "broker/handlers/group_fan.h"
 #include "broker/handlers/handlers.h"
 
 struct fetching {
+    struct group_fan fan;
     struct request *rq;
     struct fetch_call *calls;                   /* by group */
     struct offset_fetch_response_group *groups; /* the answers */
-    int32_t count, open_count;
+    int32_t count;
 };
 
 /* --- the answer --- */
@@ -80,8 +81,7 @@ static bool put_one_group(struct fetching *f, struct offset_fetch_response *out)
     const struct offset_fetch_response_group *group = &f->groups[0];
     out->error_code = group->error_code;
     if (group->error_code != KAFKA_NONE) {
-        return f->rq->header.request_api_version >= 2 ||
-               fail_partitions(f, out, group->error_code);
+        return f->rq->header.request_api_version >= 2 || fail_partitions(f, out, group->error_code);
     }
     out->topics = offset_fetch_response_topic_array(&f->rq->arena, group->topics_count);
     if (out->topics == NULL) return false;
@@ -105,7 +105,8 @@ static bool put_one_group(struct fetching *f, struct offset_fetch_response *out)
     return true;
 }
 
-static void respond(struct fetching *f) {
+static void end(struct group_fan *fan) {
+    struct fetching *f = CONTAINER_OF(fan, struct fetching, fan);
     struct offset_fetch_response *out = f->rq->out;
     bool has_memory = true;
     if (f->rq->header.request_api_version >= 8) {
@@ -122,14 +123,14 @@ static void respond(struct fetching *f) {
 }
 
 static void on_group(struct group_call *call) {
-    struct fetching *f = call->owner;
+    struct fetching *f = CONTAINER_OF((struct group_fan *)call->owner, struct fetching, fan);
     struct offset_fetch_response_group *out = call->ticket.response;
     if (f->rq->header.request_api_version >= 10 && out->error_code == KAFKA_NONE &&
         f->calls[out - f->groups].wants_all)
         put_ids(f, out);
     if (out->error_code == KAFKA_NONE && !keep_topics(f, out))
         group_ticket_fail(&call->ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
-    if (--f->open_count == 0) respond(f);
+    group_fan_done(&f->fan);
 }
 
 /* --- the request --- */
@@ -229,24 +230,23 @@ static struct fetching *start(struct request *rq) {
     return f;
 }
 
+static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_group_id) {
+    struct fetching *f = CONTAINER_OF(fan, struct fetching, fan);
+    struct group_call *call =
+        group_call_new(f->rq, CALL_FETCH_OFFSETS, &f->calls[i], &f->groups[i], on_group);
+    *ret_group_id = f->calls[i].group_id;
+    if (call != NULL) return call;
+    f->groups[i].topics_count = 0;
+    f->groups[i].error_code = KAFKA_NOT_COORDINATOR; /* clients ask again on it */
+    return NULL;
+}
+
 void handle_offset_fetch(struct request *rq) {
     struct fetching *f = start(rq);
     if (f == NULL) {
         request_abandon(rq, true);
         return;
     }
-    f->open_count = f->count + 1;
-    for (int32_t i = 0; i < f->count; i++) {
-        struct group_call *call = group_call_new(rq, CALL_FETCH_OFFSETS, &f->calls[i],
-                                                 &f->groups[i], on_group);
-        if (call == NULL) {
-            f->groups[i].topics_count = 0;
-            f->groups[i].error_code = KAFKA_NOT_COORDINATOR; /* clients ask again on it */
-            f->open_count--;
-            continue;
-        }
-        call->owner = f;
-        group_call_go(call, f->calls[i].group_id);
-    }
-    if (--f->open_count == 0) respond(f);
+    f->fan = (struct group_fan){.rq = rq, .count = f->count, .ask = ask, .end = end};
+    group_fan_start(&f->fan);
 }

@@ -26,6 +26,7 @@ GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 DESCRIBE_CONFIGS, ALTER_CONFIGS = 32, 33
 BROKERS_DESCRIBED = 400
 PARTITIONS_FETCHED = 200000
+GROUPS_NAMED, DESCRIBE_GROUPS, DELETE_GROUPS = 50000, 15, 42
 KEYS_NAMED = 1000000
 RESOURCES_ALTERED = 20000
 ANSWERS_FOR_A_P99 = 110  # one of them may be late
@@ -312,6 +313,16 @@ def much_to_fetch():
         case("each is answered, or closed for its size", SILENT not in answers)
 
 
+def much_to_ask_coordinators():
+    """A call to a coordinator for each of many names."""
+    names = array(*[string(f"g{i}") for i in range(GROUPS_NAMED)])
+    with storm("groups that are not there", 192), Connection(ADDRESS) as c:
+        for key in (DESCRIBE_GROUPS, DELETE_GROUPS):
+            c.send(frame(header(key, 0) + names))
+            answer = c.read(60)
+            case(f"each is answered by API {key}", isinstance(answer, bytes), answer)
+
+
 def forged_replicas():
     """A client that says it is a replica learns nothing that counts, and moves no watermark."""
     with storm("forged replicas", 32), Connection(ADDRESS) as c:
@@ -330,6 +341,7 @@ def main():
     keys_to_look_for()
     much_to_alter()
     much_to_fetch()
+    much_to_ask_coordinators()
     forged_replicas()
     tags()
     names()
