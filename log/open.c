@@ -423,7 +423,7 @@ enum status log_close(struct job *job, struct log *log) {
         if (st == ST_OK) st = producers_save(job, log, &image);
         producers_image_release(&image, job_mem(job));
     }
-    if (st == ST_NO_SPACE) log->dir->unclean = st; /* the next start verifies it */
+    if (st != ST_OK && log->dir->unclean == ST_OK) log->dir->unclean = st; /* verified next time */
     log_job_end(log);
     log_abandon(log);
     log_let_go(log);
