@@ -6,6 +6,7 @@
 #include "protocol/wire.h"
 #include "tools/coordinator_json.h"
 #include "tools/java_text.h"
+#include "tools/remote_log_text.h"
 
 #define METADATA_FRAME_VERSION 1
 
@@ -98,6 +99,19 @@ static void show_metadata(const struct dump_decoder *d, const struct record *rec
         strbuf_add_char(out, '}');
 }
 
+/* ---- the log of tiered storage ---- */
+
+static void show_remote_log(const struct dump_decoder *d, const struct record *record,
+                            struct dump_shown *shown) {
+    struct strbuf text;
+    strbuf_init(&text, shown->payload.mem);
+    shown->has_payload = true;
+    if (!remote_log_text(record->value, d->arena, &text))
+        strbuf_printf(&shown->payload, "Error at offset %" PRId64 ", skipping. ", record->offset);
+    strbuf_add_str(&shown->payload, strbuf_str(&text));
+    strbuf_release(&text);
+}
+
 /* ---- the logs of coordinators ---- */
 
 /* What a member of a consumer group says, inside its group's record: readable instead of base64. */
@@ -154,7 +168,8 @@ static enum coordinator_log log_of(enum dump_content content) {
     case DUMP_SHARE_STATE: return COORDINATOR_SHARES;
     case DUMP_GROUPS:
     case DUMP_TEXT:
-    case DUMP_METADATA: break;
+    case DUMP_METADATA:
+    case DUMP_REMOTE_LOG: break;
     }
     return COORDINATOR_GROUPS;
 }
@@ -215,8 +230,13 @@ enum status dump_decode(const struct dump_decoder *d, const struct record *recor
     shown->has_key = shown->has_payload = false;
     arena_reset(d->arena);
     if (d->content == DUMP_TEXT) return show_text(d, record, shown);
-    if (d->content != DUMP_METADATA) return show_coordinator(d, record, shown);
-    show_metadata(d, record, shown);
+    if (d->content == DUMP_METADATA) {
+        show_metadata(d, record, shown);
+    } else if (d->content == DUMP_REMOTE_LOG) {
+        show_remote_log(d, record, shown);
+    } else {
+        return show_coordinator(d, record, shown);
+    }
     return ST_OK;
 }
 

@@ -1,5 +1,5 @@
 /* tools/dump_decode.h - what kafka-dump-log shows of a record's key and value: text, numbers, or
- * the messages that Kafka keeps in its own logs, as JSON. */
+ * the messages that Kafka keeps in its own logs, mostly as JSON. */
 #pragma once
 #include "base/strbuf.h"
 #include "protocol/messages.h"
@@ -11,6 +11,7 @@ enum dump_content {
     DUMP_TRANSACTIONS, /* __transaction_state */
     DUMP_SHARE_STATE,  /* __share_group_state */
     DUMP_METADATA,     /* __cluster_metadata and its snapshots */
+    DUMP_REMOTE_LOG,   /* __remote_log_metadata; not JSON, as Kafka's */
 };
 
 enum dump_class { DUMP_STRING, DUMP_INT32, DUMP_INT64 };

@@ -64,7 +64,8 @@ static const struct cli_option options[OPT_COUNT] = {
                           .help = "The records are those of __transaction_state."},
     [OPT_SHARE] = {.name = "share-group-state-decoder",
                    .help = "The records are those of __share_group_state."},
-    [OPT_REMOTE] = {.name = "remote-log-metadata-decoder", .flags = CLI_HIDDEN, .help = ""},
+    [OPT_REMOTE] = {.name = "remote-log-metadata-decoder",
+                    .help = "The records are those of __remote_log_metadata."},
     [OPT_VERIFY] = {.name = "verify-index-only",
                     .help = "Compare an index with its log without showing it."},
     [OPT_SANITY] = {.name = "index-sanity-check",
@@ -160,11 +161,10 @@ static enum dump_class class_of(const struct cli *cli, uint32_t option) {
 }
 
 static enum dump_content content_of(const struct cli *cli) {
-    if (cli_has(cli, OPT_REMOTE))
-        cli_usage_exit(cli, "--remote-log-metadata-decoder: tiered storage is not supported yet");
     if (cli_has(cli, OPT_OFFSETS)) return DUMP_GROUPS;
     if (cli_has(cli, OPT_TRANSACTIONS)) return DUMP_TRANSACTIONS;
     if (cli_has(cli, OPT_METADATA)) return DUMP_METADATA;
+    if (cli_has(cli, OPT_REMOTE)) return DUMP_REMOTE_LOG;
     if (cli_has(cli, OPT_SHARE)) return DUMP_SHARE_STATE;
     return DUMP_TEXT;
 }
