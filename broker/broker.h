@@ -25,6 +25,9 @@ struct broker_setup {
     void *owner;
     /* For tests: a group coordinator that is loaded again by this process must be what it was. */
     bool verify_groups;
+    /** For tests: a coordinator is about to be loaded; it answers that it loads, and heartbeats of
+     * classic members as if all was well, like Kafka's. On any shard; NULL: nobody asks. */
+    void (*on_group_loading)(void *owner, int32_t partition);
     /** For tests: a coordinator was loaded from its partition's log up to `end`, and is this (see
      * coordinator_dump). On any shard; NULL: nobody asks. */
     void (*on_group_loaded)(void *owner, int32_t partition, int64_t end, struct str dump);

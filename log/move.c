@@ -340,8 +340,11 @@ static enum status put_away(struct job *job, struct log *log, struct log_dir *di
 }
 
 /* The copy has the log's name, and is not the log: it must not be taken for it at the next start,
- * so nothing is appended unless it is gone. */
+ * so nothing is appended unless it is gone. Where the log's own directory has died nothing is
+ * appended any more, and what was asked for may still be decided: the copy, which has all of the
+ * log, stays. */
 static void take_back(struct mover *m) {
+    if (log_is_offline(m->log) && !m->move->to->offline) return;
     enum status st = put_away(m->job, m->log, m->move->to, m->plain);
     if (st != ST_OK) log_fail_alone(m->log, st);
 }

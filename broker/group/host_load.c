@@ -299,6 +299,8 @@ void host_load(struct hosted *host) {
     if (service->is_stopped) return;
     io_timer_clear(service->shard->io, &host->retry);
     host->state = HOST_LOADING;
+    const struct broker_setup *setup = &service->shard->broker->setup;
+    if (setup->on_group_loading != NULL) setup->on_group_loading(setup->owner, host->index);
     if (service->is_loading) return;
     service->is_loading = true;
     job_start(&service->shard->jobs, load_all, service);

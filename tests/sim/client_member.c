@@ -185,10 +185,12 @@ static void beat(struct member *m) {
     int16_t version = actor_version(m->seat.actor, API_HEARTBEAT, m->seat.is_static ? 3 : 0);
     if (m->seat.is_static) request.group_instance_id = str_of(m->seat.instance_id);
     bool was_overtaken = seat_is_overtaken(&m->seat);
+    uint64_t asked_us = m->seat.book->world->now_us;
     if (seat_call(&m->seat, API_HEARTBEAT, version, &request, &response) != ST_OK) return;
     if (response.error_code != KAFKA_NONE) {
         take_error(m, "Heartbeat", response.error_code);
-    } else if (was_overtaken) {
+    } else if (was_overtaken &&
+               !group_book_was_loading(m->seat.book, m->seat.group, asked_us)) {
         group_book_overtaken(m->seat.book, m->seat.group, m->seat.number, "a heartbeat");
     } else {
         m->has_settled = true;

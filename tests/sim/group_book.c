@@ -86,6 +86,15 @@ void group_book_overtaken(struct group_book *book, uint32_t group, uint32_t memb
                group, what, member);
 }
 
+void group_book_loads(struct group_book *book, uint32_t group, bool is_loading) {
+    book->is_loading[group] = is_loading;
+    if (!is_loading) book->loaded_us[group] = book->world->now_us;
+}
+
+bool group_book_was_loading(const struct group_book *book, uint32_t group, uint64_t since_us) {
+    return book->is_loading[group] || book->loaded_us[group] >= since_us;
+}
+
 void group_book_joined(struct group_book *book, uint32_t group, bool led) {
     book->joined++;
     if (book->was_joined[group] && book->is_led[group] != led)

@@ -73,6 +73,8 @@ struct group_book {
     bool was_joined[BOOK_GROUPS]; /* by a classic member */
     bool has_converged[BOOK_GROUPS]; /* once */
     bool may_expire;              /* offsets; the wall clock steps */
+    bool is_loading[BOOK_GROUPS]; /* its coordinator; and when it was so last */
+    uint64_t loaded_us[BOOK_GROUPS];
     uint64_t joined, synced, committed, fetched, rebalances, crashed, left;
 };
 
@@ -98,6 +100,11 @@ bool group_book_is_overtaken(const struct group_book *book, uint32_t group,
 /** It was overtaken when it asked, and what it asked was acknowledged. */
 void group_book_overtaken(struct group_book *book, uint32_t group, uint32_t member,
                           const char *what);
+/** The coordinator of the group begins to load, or has ended. */
+void group_book_loads(struct group_book *book, uint32_t group, bool is_loading);
+/** Whether it loaded at any time since then: heartbeats of classic members are acknowledged,
+ * whoever they are. */
+bool group_book_was_loading(const struct group_book *book, uint32_t group, uint64_t since_us);
 /** A classic member joined; led: the coordinator named a leader. Counts conversions. */
 void group_book_joined(struct group_book *book, uint32_t group, bool led);
 /** Every partition of what members of the group are subscribed to has one owner, and all have

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/assert.h"
 #include "base/logging.h"
+#include "broker/group/coordinator.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/shard.h"
 #include "tests/sim/client.h"
@@ -200,8 +201,23 @@ static void on_stopped(void *owner, enum status st) {
     event_set(&s->reap, 1); /* not from within its own callback */
 }
 
+static void note_loading(struct scenario *s, int32_t partition, bool is_loading) {
+    for (uint32_t g = 0; g < BOOK_GROUPS; g++) {
+        char id[16];
+        int len = snprintf(id, sizeof id, "group-%u", g);
+        struct str group = {id, (size_t)len};
+        if (group_partition(group, (int32_t)s->plan.offsets_partitions) == partition)
+            group_book_loads(&s->book, g, is_loading);
+    }
+}
+
+static void on_group_loading(void *owner, int32_t partition) {
+    note_loading(owner, partition, true);
+}
+
 static void on_group_loaded(void *owner, int32_t partition, int64_t end, struct str dump) {
     struct scenario *s = owner;
+    note_loading(s, partition, false);
     if (s->node->is_doomed) return;
     loss_compare(s->node, partition, end, dump);
     if (end > 0) world_count(s->world, FAULT_REPLAYED);
@@ -301,6 +317,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                                    .on_stopped = on_stopped,
                                    .owner = s,
                                    .verify_groups = true,
+                                   .on_group_loading = on_group_loading,
                                    .on_group_loaded = on_group_loaded,
                                    .move_after = s->plan.move_after,
                                    .long_batch_bytes = s->plan.long_batch_bytes};

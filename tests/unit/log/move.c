@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "log/impl.h"
 #include "tests/unit/log/fixture.h"
 
 /* A second directory below the fixture's own, so that it goes with it. */
@@ -19,6 +20,7 @@ struct move_fixture {
     uint32_t failures, asked, give_up_at, prepared, decided;
     int64_t raises_to; /* the log's start is raised to it once it is copied; 0: no */
     bool appends;      /* along the way */
+    bool dies;         /* the old directory, while it is being decided */
     struct test_append along[8];
     uint32_t along_count;
     enum status decide_status, st;
@@ -63,6 +65,7 @@ static enum status decide(struct job *job, struct log_move *move) {
     m->decided++;
     append_along(m);
     job_yield(job);
+    if (m->dies) log_dir_fail(&m->fx.dir, ST_IO);
     return m->decide_status;
 }
 
@@ -323,6 +326,26 @@ static void fail_each(int error, enum status want, bool goes_offline, bool for_g
         finish(&m);
     }
     cr_expect_gt(failed, 20);
+}
+
+/* What is decided after the job gave up may still be committed: then the copy is all there is. */
+Test(move, an_old_directory_that_dies_at_the_decision_leaves_the_copy) {
+    static const enum status outcomes[] = {ST_OK, ST_CANCELLED};
+    for (size_t i = 0; i < COUNT(outcomes); i++) {
+        struct move_fixture m;
+        begin(&m);
+        fixture_fill(&m.fx, 35);
+        m.dies = true;
+        m.decide_status = outcomes[i];
+        cr_expect_neq(go(&m), ST_OK);
+        cr_expect(log_is_offline(m.fx.log));
+        cr_expect_not(m.to.offline);
+        cr_expect_eq(ending_in(m.to_path, "t-0"), 1);
+        fixture_kill(&m.fx);
+        open_there(&m, &m.to, false);
+        cr_expect_eq(log_end(m.fx.log), 35);
+        finish(&m);
+    }
 }
 
 Test(move, a_new_directory_that_fails_goes_offline_alone) { fail_each(EIO, ST_IO, true, false); }
