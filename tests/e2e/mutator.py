@@ -438,7 +438,10 @@ def damage_file(state, copy, file, damage, at, rng):
         touched = (size, size)
     elif damage == "copy":  # a block that belongs elsewhere in the file
         block = octets[at:at + 512]
-        to = rng.randrange(size)
+        for _ in range(20):  # it may well be the same there: small files say little
+            to = rng.randrange(size)
+            if octets[to:to + len(block)] != block:
+                break
         octets[to:to + len(block)] = block
         touched = (to, to + len(block))
     else:
