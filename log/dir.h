@@ -47,6 +47,7 @@ struct log_dir {
     void (*on_full)(struct log_dir *dir);
     uint64_t full_count; /* appends that found no room */
     enum status unclean; /* why a log of it was not left in order, so that no stop is clean */
+    bool is_unverified;  /* the owner's: one was not opened after such a stop; nor is the next */
     void *owner;
     /* sync rounds, private to log/rounds.c */
     struct list dirty;

@@ -181,9 +181,7 @@ static enum status open_one(struct job *job, struct partition *p, uint32_t dir_i
     }
     LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
               LOG_TEXT(p->topic), p->index, status_name(st));
-    struct log_dir *dir = &p->shard->dirs[dir_index];
-    bool is_unverified = !p->shard->has_opened && !open->clean;
-    if (is_unverified && dir->unclean == ST_OK) dir->unclean = st; /* no stop is clean then */
+    if (!p->shard->has_opened && !open->clean) p->shard->dirs[dir_index].is_unverified = true;
     if (p->log != NULL) log_abandon(p->log);
     partition_free(p);
     return st;

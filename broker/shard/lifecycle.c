@@ -528,6 +528,13 @@ static enum status unclean_of(const struct broker *broker, uint32_t dir) {
     return why;
 }
 
+static bool is_unverified(const struct broker *broker, uint32_t dir) {
+    for (uint32_t s = 0; s < broker->shard_count; s++) {
+        if (broker->shards[s]->dirs[dir].is_unverified) return true;
+    }
+    return false;
+}
+
 static enum status stop(struct job *job, struct lifecycle *life) {
     struct broker *broker = life->broker;
     struct str message;
@@ -546,7 +553,7 @@ static enum status stop(struct job *job, struct lifecycle *life) {
     if (st == ST_OK) st = checkpoints_write(job, broker);
     for (uint32_t i = 0; i < broker->dir_count && st == ST_OK && life->stop_status == ST_OK; i++) {
         enum status unclean = unclean_of(broker, i);
-        if (broker->dirs[i].failed || unclean == ST_IO) continue;
+        if (broker->dirs[i].failed || unclean == ST_IO || is_unverified(broker, i)) continue;
         st = unclean == ST_OK
                  ? log_dir_write_clean_marker(job, broker->dirs[i].path, broker_epoch)
                  : unclean;

@@ -116,13 +116,11 @@ static enum status take_name(struct job *job, struct broker *broker, struct brok
 }
 
 static enum status set_aside(struct job *job, const struct broker_dir *dir,
-                             struct found_partition *found) {
+                             struct found_partition *found, const char *event, const char *why) {
     enum status st = log_dir_set_aside(job, dir->path, found);
     if (st != ST_OK) return st;
-    LOG_WARN("log",
-             "event=double-set-aside dir=%s name=%s why=\"the partition lies in another log "
-             "directory, too\"",
-             LOG_TEXT(dir->path), LOG_TEXT(found->name));
+    LOG_WARN("log", "event=%s dir=%s name=%s why=\"%s\"", event, LOG_TEXT(dir->path),
+             LOG_TEXT(found->name), why);
     found->kind = FOUND_STRAY; /* under its old name, in order */
     return ST_OK;
 }
@@ -133,10 +131,16 @@ static enum status settle_one(struct job *job, struct broker *broker, const stru
     if (found->kind != FOUND_PARTITION && found->kind != FOUND_FUTURE) return ST_OK;
     const struct topic_image *topic = topic_of(broker, image, found);
     uint32_t place = dir_index;
+    if (topic == NULL && found->kind == FOUND_PARTITION)
+        return set_aside(job, dir, found, "stray-set-aside",
+                         "no topic of the metadata has this partition here");
     if (topic == NULL) return ST_OK;
     bool has_place = broker_dir_of(broker, image, topic, found->partition, true, &place);
     if (found->kind == FOUND_PARTITION)
-        return !has_place || place == dir_index ? ST_OK : set_aside(job, dir, found);
+        return !has_place || place == dir_index
+                   ? ST_OK
+                   : set_aside(job, dir, found, "double-set-aside",
+                               "the partition lies in another log directory, too");
     bool is_decided = uuid_eq(told(broker, &topic->partitions[found->partition]), dir->id);
     return is_decided && !is_held(broker, topic, found->partition)
                ? take_name(job, broker, dir, found)
@@ -145,7 +149,7 @@ static enum status settle_one(struct job *job, struct broker *broker, const stru
 
 enum status places_settle(struct job *job, struct broker *broker, const struct image *image,
                           uint32_t *ret_dir_index) {
-    for (uint32_t d = 0; broker->dir_count > 1 && d < broker->dir_count; d++) {
+    for (uint32_t d = 0; d < broker->dir_count; d++) {
         struct broker_dir *dir = &broker->dirs[d];
         for (uint32_t i = 0; !dir->failed && i < dir->found_count; i++) {
             *ret_dir_index = d;

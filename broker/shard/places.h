@@ -17,9 +17,10 @@ bool broker_dir_of(const struct broker *broker, const struct image *image,
  * metadata.version knows of it. */
 bool broker_dir_is_cordoned(const struct broker *broker, const struct image *image,
                             uint32_t dir_index);
-/** Before partitions are opened: sets aside, as `-stray`, second directories of the same partition,
- * and gives its name to a `-future` one that Apache Kafka had decided for and did not come to
- * rename, while nothing else is left of the partition (LogManager.recoverAbandonedFutureLogs).
- * ST_IO: *ret_dir_index failed. */
+/** Before partitions are opened: sets aside, as `-stray`, directories that no topic of the metadata
+ * has here (it was deleted just before a crash, and one of its name may come; Kafka deletes them,
+ * LogManager.isStrayReplica) and second directories of the same partition, and gives its name to a
+ * `-future` one that Apache Kafka had decided for and did not come to rename, while nothing else is
+ * left of the partition (LogManager.recoverAbandonedFutureLogs). ST_IO: *ret_dir_index failed. */
 MUST_CHECK enum status places_settle(struct job *job, struct broker *broker,
                                      const struct image *image, uint32_t *ret_dir_index);
