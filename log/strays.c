@@ -98,6 +98,8 @@ static enum status swap_in(struct job *job, struct log *log, const struct io_lis
         const struct io_entry *entry = &listing->entries[i];
         if (!parse(entry, &name) || str_eq(name.suffix, STR(SUFFIX_SWAP))) continue;
         if (name.base_offset < swapped->low || name.base_offset >= swapped->high) continue;
+        /* Of the producers before it, whose segments may all be gone. */
+        if (name.part == PART_SNAPSHOT && name.base_offset == swapped->low) continue;
         enum status st = remove_file(job, log, entry->name, "compacted");
         if (st != ST_OK) return st;
     }

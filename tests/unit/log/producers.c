@@ -182,6 +182,32 @@ Test(producers, a_replay_leaves_a_snapshot_at_each_segment_that_it_passes) {
     fixture_release(&fx);
 }
 
+/* The segments of the producers before it may be gone: nothing else tells of them. */
+Test(producers, a_compaction_that_a_crash_cut_keeps_the_snapshot_where_it_begins) {
+    struct fixture fx;
+    int64_t offset = -1;
+    size_t bytes = 0;
+    fixture_init(&fx);
+    fx.config.segment_bytes = 600; /* three batches */
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    cr_assert_eq(produce(&fx, 3, 0, &offset), PRODUCER_APPEND);
+    fill(&fx, 0, 4);
+    cr_assert_eq(log_segment_count(fx.log), 3);
+    fixture_kill(&fx);
+    file_remove(&fx, "00000000000000000000.log"); /* as retention does */
+    file_remove(&fx, "00000000000000000000.index");
+    file_remove(&fx, "00000000000000000000.timeindex");
+    uint8_t *second = file_read(&fx, "00000000000000000003.log", &bytes);
+    file_write(&fx, "00000000000000000003.log.swap", second, bytes);
+    free(second);
+    fx.open.log_start = 3;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    cr_expect_eq(log_end(fx.log), 9);
+    cr_expect_eq(produce(&fx, 3, 0, &offset), PRODUCER_DUPLICATE);
+    cr_expect_eq(offset, 0);
+    fixture_release(&fx);
+}
+
 Test(producers, truncation_forgets_what_was_cut) {
     struct fixture fx;
     fixture_init(&fx);
