@@ -77,6 +77,7 @@ struct scenario {
     struct arena *arena;
     struct broker *broker;
     uint64_t crashes, clean_stops, device_errors;
+    uint64_t forgiven; /* failures of devices that the history knows of */
 };
 
 /* One draw a statement: the order within an initialiser is the compiler's to choose. */
@@ -187,8 +188,19 @@ static void on_started(void *owner, enum status st, struct str message) {
     s->clients.port = broker_port(s->broker, 0);
 }
 
+/* A device that failed may have dropped what no sync had made durable, as a power cut does. */
+static void forgive_device(struct scenario *s) {
+    static const enum fault_kind kinds[] = {FAULT_DISK_WRITE_ERROR, FAULT_DISK_SYNC_ERROR,
+                                            FAULT_DIR_DEAD};
+    uint64_t failures = 0;
+    for (size_t i = 0; i < COUNT(kinds); i++) failures += s->world->counts.fired[kinds[i]];
+    if (failures != s->forgiven) history_power_cut(&s->history);
+    s->forgiven = failures;
+}
+
 static void on_stopped(void *owner, enum status st) {
     struct scenario *s = owner;
+    forgive_device(s);
     if (s->node->is_doomed) return;
     if (st != ST_OK && s->plan.device_fails) {
         event_set(&s->lost, 1);
@@ -405,6 +417,7 @@ static void on_crash(struct node *node, enum crash_kind kind) {
     event_clear(&s->cut);
     s->cut_is_due = false;
     world->faults.disk.sync_us = s->plan.sync_us;
+    forgive_device(s);
     if (kind == CRASH_POWER) history_power_cut(&s->history);
     if (world_fault(world, FAULT_DISK_FLIP, 0)) (void)disk_flip(node->disk); /* off: see docs */
     event_set(&s->restart, world_delay(world, world->faults.process.down_us));
