@@ -43,8 +43,9 @@ struct io_op {
 /* How one shard sees one log directory: whether writes into it may be tried inline. Owned by the
  * caller, one per directory and shard, zeroed at first. */
 struct io_disk {
-    uint32_t lane;          /* the owner's: the thread that writes what is not inline, from 1 (the
-                               implementation's option says how many there are); 0: the ring */
+    uint32_t lane;          /* the owner's: the thread that makes all writes, from 1 (the
+                               implementation's option says how many there are), so that none holds
+                               the shard; 0: the shard and the ring do */
     uint64_t ring_until_us; /* after a stall, writes go to the ring until then */
     uint64_t penalty_us;    /* for how long after the last stall */
     uint64_t inline_writes; /* finished inline */

@@ -234,7 +234,7 @@ static void write_done(struct io_op *op) {
 }
 
 static unsigned write_flags(const struct log_dir *dir) {
-    return dir->only_ring || rounds_are_slow(dir) ? 0 : IO_INLINE;
+    return dir->disk.lane > 0 || rounds_are_slow(dir) ? 0 : IO_INLINE;
 }
 
 static void pump(struct log *log) {

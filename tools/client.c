@@ -22,14 +22,6 @@ __attribute__((format(printf, 3, 4))) static enum status fail(struct client *c, 
 
 static void pause_ms(int64_t ms) { (void)poll(NULL, 0, (int)ms); }
 
-static int64_t number_setting(const struct settings *settings, const char *key, int64_t missing) {
-    struct str text = settings_get(settings, key);
-    int64_t value = missing;
-    if (text.ptr != NULL && (!str_to_int64(text, &value) || value < 0 || value > INT32_MAX))
-        cli_exit("%s=%s: not a number of milliseconds", key, text.ptr);
-    return value;
-}
-
 static void refuse_security(const struct settings *settings) {
     struct str protocol = settings_get(settings, "security.protocol");
     if (protocol.ptr != NULL && !str_eq(protocol, STR("PLAINTEXT")))
@@ -110,13 +102,13 @@ static enum status read_bootstrap(struct client *c) {
 enum status client_start(struct client *c, struct arena *arena, const char *bootstrap,
                          const struct settings *settings) {
     refuse_security(settings);
-    int64_t timeout_ms = number_setting(settings, "default.api.timeout.ms", API_TIMEOUT_MS);
+    int64_t timeout_ms = settings_get_ms(settings, "default.api.timeout.ms", API_TIMEOUT_MS);
     *c = (struct client){
         .arena = arena,
         .bootstrap = bootstrap,
         .deadline_ms = clock_ms() + timeout_ms,
-        .request_timeout_ms = number_setting(settings, "request.timeout.ms", REQUEST_TIMEOUT_MS),
-        .retry_backoff_ms = number_setting(settings, "retry.backoff.ms", RETRY_BACKOFF_MS),
+        .request_timeout_ms = settings_get_ms(settings, "request.timeout.ms", REQUEST_TIMEOUT_MS),
+        .retry_backoff_ms = settings_get_ms(settings, "retry.backoff.ms", RETRY_BACKOFF_MS),
     };
     enum status st = read_bootstrap(c);
     if (st != ST_OK) return st;

@@ -50,6 +50,15 @@ static void add_epoch(struct strbuf *out, bool is_first, int32_t epoch, int64_t 
     strbuf_printf(out, "%s%" PRId32 "=%" PRId64, is_first ? "" : ", ", epoch, offset);
 }
 
+/* Behind the epochs. */
+static void end_segment(struct strbuf *out, int32_t bytes, struct bytes custom, int8_t state,
+                        bool is_txn_index_empty) {
+    strbuf_printf(out, "}, segmentSizeInBytes=%" PRId32, bytes);
+    add_custom(out, custom);
+    strbuf_printf(out, ", state=%s, txnIdxEmpty=%s}", segment_states[state],
+                  is_txn_index_empty ? "true" : "false");
+}
+
 /* --- records --- */
 
 static void add_segment(const struct remote_log_segment_metadata_record *r, struct strbuf *out) {
@@ -65,10 +74,8 @@ static void add_segment(const struct remote_log_segment_metadata_record *r, stru
     for (int32_t i = 0; i < r->segment_leader_epochs_count; i++)
         add_epoch(out, i == 0, r->segment_leader_epochs[i].leader_epoch,
                   r->segment_leader_epochs[i].offset);
-    strbuf_printf(out, "}, segmentSizeInBytes=%" PRId32, r->segment_size_in_bytes);
-    add_custom(out, r->custom_metadata);
-    strbuf_printf(out, ", state=%s, txnIdxEmpty=%s}", segment_states[r->remote_log_segment_state],
-                  r->txn_index_empty ? "true" : "false");
+    end_segment(out, r->segment_size_in_bytes, r->custom_metadata, r->remote_log_segment_state,
+                r->txn_index_empty);
 }
 
 static void add_update(const struct remote_log_segment_metadata_update_record *r,
@@ -103,10 +110,8 @@ static void add_snapshot(const struct remote_log_segment_metadata_snapshot_recor
     for (int32_t i = 0; i < r->segment_leader_epochs_count; i++)
         add_epoch(out, i == 0, r->segment_leader_epochs[i].leader_epoch,
                   r->segment_leader_epochs[i].offset);
-    strbuf_printf(out, "}, segmentSizeInBytes=%" PRId32, r->segment_size_in_bytes);
-    add_custom(out, r->custom_metadata);
-    strbuf_printf(out, ", state=%s, txnIdxEmpty=%s}", segment_states[r->remote_log_segment_state],
-                  r->txn_index_empty ? "true" : "false");
+    end_segment(out, r->segment_size_in_bytes, r->custom_metadata, r->remote_log_segment_state,
+                r->txn_index_empty);
 }
 
 static bool is_state(int8_t state, size_t count) { return state >= 0 && (size_t)state < count; }

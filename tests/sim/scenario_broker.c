@@ -12,6 +12,7 @@
 #include "tests/sim/lag_asker.h"
 #include "tests/sim/loss.h"
 #include "tests/sim/net.h"
+#include "tests/sim/setup.h"
 
 enum {
     PORT = 9092,
@@ -239,7 +240,6 @@ static void on_group_loaded(void *owner, int32_t partition, int64_t end, struct 
 
 static void boot(struct node *node, struct io **ios, unsigned io_count, struct mem *mem,
                  void *argument) {
-    (void)node;
     struct scenario *s = argument;
     static const char *const dirs[] = {"/data", "/data,/data1", "/data,/data1,/data2"};
     s->arena = MEM_NEW(mem, struct arena);
@@ -308,31 +308,16 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
                             "log.cleaner.delete.retention.ms=100\n",
                             STR_ARG(text));
     }
-    struct config_set *config = arena_alloc(s->arena, sizeof *config);
-    struct listeners *listeners = arena_alloc(s->arena, sizeof *listeners);
-    struct str error = STR_NULL;
-    struct config_input input = {.text = text, .file_name = "simulated"};
-    enum status st = config_load(&input, s->arena, config, &error);
-    if (st == ST_OK) st = listeners_read(config, str_of(node->name), s->arena, listeners, &error);
-    if (st != ST_OK) {
-        world_fail(s->world, "configuration: %.*s", STR_ARG(error));
-        return;
-    }
-    struct broker_setup *setup = arena_alloc(s->arena, sizeof *setup);
-    struct io **kept = arena_array(s->arena, io_count, sizeof *kept);
-    for (unsigned i = 0; i < io_count; i++) kept[i] = ios[i];
-    *setup = (struct broker_setup){.config = config,
-                                   .listeners = listeners,
-                                   .ios = kept,
-                                   .io_count = io_count,
-                                   .on_started = on_started,
-                                   .on_stopped = on_stopped,
-                                   .owner = s,
-                                   .verify_groups = true,
-                                   .on_group_loading = on_group_loading,
-                                   .on_group_loaded = on_group_loaded,
-                                   .move_after = s->plan.move_after,
-                                   .long_batch_bytes = s->plan.long_batch_bytes};
+    struct broker_setup *setup = setup_read(node, s->arena, text, ios, io_count);
+    if (setup == NULL) return;
+    setup->on_started = on_started;
+    setup->on_stopped = on_stopped;
+    setup->owner = s;
+    setup->verify_groups = true;
+    setup->on_group_loading = on_group_loading;
+    setup->on_group_loaded = on_group_loaded;
+    setup->move_after = s->plan.move_after;
+    setup->long_batch_bytes = s->plan.long_batch_bytes;
     s->phase = STARTING;
     s->asker.is_away = false; /* it went with the last process */
     s->broker = broker_start(setup);

@@ -4,6 +4,7 @@
 #include "broker/shard/shard.h"
 #include "tests/sim/lost.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/setup.h"
 
 enum { PORT = 9092, SECOND_US = 1000000, PATIENCE_S = 600 };
 
@@ -49,29 +50,13 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     struct lost *lost = argument;
     lost->arena = MEM_NEW(mem, struct arena);
     arena_init(lost->arena, mem, 16384, 0);
-    struct config_set *config = arena_alloc(lost->arena, sizeof *config);
-    struct listeners *listeners = arena_alloc(lost->arena, sizeof *listeners);
-    struct str error = STR_NULL;
-    struct config_input input = {.text = settings_text(lost), .file_name = "simulated"};
-    enum status st = config_load(&input, lost->arena, config, &error);
-    if (st == ST_OK)
-        st = listeners_read(config, str_of(node->name), lost->arena, listeners, &error);
-    if (st != ST_OK) {
-        world_fail(lost->world, "configuration: %.*s", STR_ARG(error));
-        return;
-    }
-    struct broker_setup *setup = arena_alloc(lost->arena, sizeof *setup);
-    struct io **kept = arena_array(lost->arena, io_count, sizeof *kept);
-    for (unsigned i = 0; i < io_count; i++) kept[i] = ios[i];
-    *setup = (struct broker_setup){.config = config,
-                                   .listeners = listeners,
-                                   .ios = kept,
-                                   .io_count = io_count,
-                                   .on_started = on_started,
-                                   .on_stopped = on_stopped,
-                                   .owner = lost,
-                                   .verify_groups = true,
-                                   .on_group_loaded = on_group_loaded};
+    struct broker_setup *setup = setup_read(node, lost->arena, settings_text(lost), ios, io_count);
+    if (setup == NULL) return;
+    setup->on_started = on_started;
+    setup->on_stopped = on_stopped;
+    setup->owner = lost;
+    setup->verify_groups = true;
+    setup->on_group_loaded = on_group_loaded;
     lost->broker = broker_start(setup);
 }
 
