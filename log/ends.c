@@ -9,6 +9,7 @@
 #include "log/holes.h"
 #include "log/producers.h"
 #include "log/removal.h"
+#include "log/retention.h"
 #include "log/rounds.h"
 #include "log/scan.h"
 #include "log/segment_file.h"
@@ -19,7 +20,6 @@
 
 enum status segments_remove(struct job *job, struct log *log, uint32_t first, uint32_t count) {
     enum status st = ST_OK;
-    if (first == 0 && count < log->segment_count) st = producers_secure(job, log, count);
     /* Inwards from whichever end of the log they are at, so that a crash in between leaves no gap.
      */
     bool upwards = first == 0 && count < log->segment_count;
@@ -48,14 +48,24 @@ enum status segments_remove(struct job *job, struct log *log, uint32_t first, ui
 
 /* By the job that has the log. Segments below the start go even when it does not move: a crash may
  * have left them. */
-static enum status raise_start(struct job *job, struct log *log, int64_t new_start) {
+static enum status raise_start(struct job *job, struct log *log, int64_t new_start,
+                               struct retained *gone) {
     uint32_t below = 0;
     new_start = MAX(new_start, log->log_start);
     while (below + 1 < log->segment_count && log->segments[below + 1]->base_offset <= new_start)
         below++;
     if (below == 0 && new_start == log->log_start) return ST_OK;
     log->log_start = new_start;
-    enum status st = below > 0 ? segments_remove(job, log, 0, below) : ST_OK;
+    enum status st = below > 0 ? producers_secure(job, log, below, &below) : ST_OK;
+    if (st == ST_OK && below > 0) {
+        struct retained oldest = {.segments = below};
+        for (uint32_t i = 0; i < below; i++) oldest.bytes += log->segments[i]->size_bytes;
+        st = segments_remove(job, log, 0, below);
+        if (st == ST_OK) {
+            gone->segments += oldest.segments;
+            gone->bytes += oldest.bytes;
+        }
+    }
     leader_epochs_cut_start(&log->epochs, new_start);
     if (st == ST_OK) {
         st = log_save_epochs(job, log, INT64_MAX);
@@ -70,17 +80,18 @@ enum status log_raise_start(struct job *job, struct log *log, int64_t new_start)
     log_hold(log);
     log_job_begin(job, log);
     enum status st = log_is_offline(log) ? ST_IO : new_start > log->durable_end ? ST_RANGE : ST_OK;
-    if (st == ST_OK) st = raise_start(job, log, new_start);
+    if (st == ST_OK) st = raise_start(job, log, new_start, &(struct retained){0});
     log_job_end(log);
     log_let_go(log);
     return st;
 }
 
-enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset) {
+enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset,
+                           struct retained *gone) {
     log_job_begin(job, log);
     int64_t there = log->segments[log_segment_of(log, base_offset)]->base_offset;
     enum status st = log_is_offline(log) ? ST_IO : there > log->durable_end ? ST_RANGE : ST_OK;
-    if (st == ST_OK) st = raise_start(job, log, MIN(base_offset, there));
+    if (st == ST_OK) st = raise_start(job, log, MIN(base_offset, there), gone);
     log_job_end(log);
     return st;
 }

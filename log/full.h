@@ -10,8 +10,9 @@
  * again, FULL_PAUSE_US apart, for as long as it takes: the directory's owner is asked to make room
  * (log_dir.on_full).
  *
- * Indexes, epochs and snapshots that found no room are written later: log_finish_segments. Until
- * then the recovery point stays below their segment. */
+ * Indexes and epochs that found no room are written later: log_finish_segments. Until then the
+ * recovery point stays below their segment. A producer snapshot is made when segments are deleted
+ * that it must stand for (producers_secure). */
 #pragma once
 #include "log/impl.h"
 

@@ -175,8 +175,10 @@ void index_write_start(struct log *log);
 MUST_CHECK enum status segments_remove(struct job *job, struct log *log, uint32_t first,
                                        uint32_t count);
 /** log_raise_start to the base of a segment that is there, or to less: segments that were counted
- * on may not be the log's any more. */
-MUST_CHECK enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset);
+ * on may not be the log's any more. Adds what went to *gone. */
+struct retained;
+MUST_CHECK enum status log_drop_below(struct job *job, struct log *log, int64_t base_offset,
+                                      struct retained *gone);
 
 /* log.c */
 /** Writes leader-epoch-checkpoint, unless it says the same of everything below end_offset, where

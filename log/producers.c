@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/full.h"
 #include "log/producer_snapshot.h"
 #include "log/segment_file.h"
 
@@ -36,13 +37,17 @@ static bool has_offset(const struct producers_load *load, int64_t offset) {
     return false;
 }
 
-enum status producers_begin(struct producers_load *load, struct job *job, struct log *log,
-                            const struct io_listing *listing, bool clean) {
-    *load = (struct producers_load){
-        .job = job, .log = log, .at = NOTHING_YET, .good = NOTHING_YET, .clean = clean};
+static enum status begin(struct producers_load *load, struct job *job, struct log *log,
+                         const struct io_listing *listing, bool clean,
+                         struct producer_states *states) {
+    *load = (struct producers_load){.job = job,
+                                    .log = log,
+                                    .states = states,
+                                    .at = NOTHING_YET,
+                                    .good = NOTHING_YET,
+                                    .clean = clean};
     enum status st = ST_OK;
-    log->snapshot_offset = NOTHING_YET;
-    producer_states_clear(&log->producers);
+    producer_states_clear(states);
     for (uint32_t i = 0; st == ST_OK && i < listing->count; i++) {
         struct part_name name;
         if (!part_name_parse(str_of(listing->entries[i].name), &name)) continue;
@@ -50,6 +55,12 @@ enum status producers_begin(struct producers_load *load, struct job *job, struct
             st = add_offset(load, name.base_offset);
     }
     return st;
+}
+
+enum status producers_begin(struct producers_load *load, struct job *job, struct log *log,
+                            const struct io_listing *listing, bool clean) {
+    log->snapshot_offset = NOTHING_YET;
+    return begin(load, job, log, listing, clean, &log->producers);
 }
 
 void producers_end(struct producers_load *load) {
@@ -88,29 +99,36 @@ static int64_t believable_end(const struct producers_load *load, int64_t end) {
 
 /* --- loading one --- */
 
-static enum status read_snapshot(struct producers_load *load, int64_t offset) {
-    struct log *log = load->log;
-    struct mem *mem = job_mem(load->job);
+/* ST_CORRUPT: damaged, and said so. */
+static enum status read_list(struct job *job, const struct log *log, int64_t offset,
+                             struct producer_list *ret_list) {
+    struct mem *mem = job_mem(job);
     struct log_path path;
     log_path_of_part(&path, log->path, offset, PART_SNAPSHOT, "");
     char *data = NULL;
     size_t len = 0;
-    struct producer_list list = {0};
-    enum status st = job_read_file(load->job, path.text, SNAPSHOT_BYTES_MAX, &data, &len);
+    enum status st = job_read_file(job, path.text, SNAPSHOT_BYTES_MAX, &data, &len);
     if (st == ST_OK) {
-        st = producer_snapshot_decode((struct bytes){(const uint8_t *)data, len}, mem, &list);
+        st = producer_snapshot_decode((struct bytes){(const uint8_t *)data, len}, mem, ret_list);
         mem_free(mem, data, len + 1);
     }
-    if (st == ST_OK) {
-        producer_states_clear(&log->producers);
-        load->at = NOTHING_YET;
-        st = producer_states_restore(&log->producers, &list, io_now(log->dir->io).wall_ms);
-    }
-    producer_list_release(&list, mem);
-    if (st == ST_OK) load->at = load->good = offset;
     bool is_bad = st == ST_CORRUPT || st == ST_SHORT || st == ST_TOO_LARGE;
     if (is_bad) LOG_WARN("log", "producer snapshot is damaged, replaying: file=%s", path.text);
     return is_bad ? ST_CORRUPT : st;
+}
+
+static enum status read_snapshot(struct producers_load *load, int64_t offset) {
+    struct log *log = load->log;
+    struct producer_list list = {0};
+    enum status st = read_list(load->job, log, offset, &list);
+    if (st == ST_OK) {
+        producer_states_clear(load->states);
+        load->at = NOTHING_YET;
+        st = producer_states_restore(load->states, &list, io_now(log->dir->io).wall_ms);
+    }
+    producer_list_release(&list, job_mem(load->job));
+    if (st == ST_OK) load->at = load->good = offset;
+    return st;
 }
 
 /* The newest one at or below `offset`, if it spares replaying. */
@@ -130,6 +148,75 @@ static enum status load_newest(struct producers_load *load, int64_t offset) {
     return ST_OK;
 }
 
+/* --- into files --- */
+
+static bool begins_segment(const struct log *log, int64_t offset) {
+    return log->segments[log_segment_of(log, offset)]->base_offset == offset;
+}
+
+static enum status make_image(const struct producer_states *states, int64_t offset,
+                              const struct producer_change *const *later, size_t later_count,
+                              struct producers_image *ret_image) {
+    struct producer_list list = {0};
+    enum status st = producer_states_list(states, later, later_count, &list);
+    ret_image->offset = offset;
+    if (st == ST_OK)
+        st = producer_snapshot_encode(&list, states->mem, &ret_image->octets, &ret_image->bytes);
+    producer_list_release(&list, states->mem);
+    return st;
+}
+
+enum status producers_freeze(const struct log *log, struct producers_image *ret_image) {
+    struct mem *mem = log->dir->io->mem;
+    size_t count = 0;
+    LIST_EACH(&log->queued, node) count++;
+    size_t bytes = (count + 1) * sizeof(struct producer_change *);
+    const struct producer_change **later = mem_alloc(mem, bytes);
+    if (later == NULL) return ST_NOMEM;
+    count = 0;
+    LIST_EACH(&log->queued, node) {
+        later[count++] = &CONTAINER_OF(node, struct log_append, link)->change;
+    }
+    enum status st = make_image(&log->producers, log->end, later, count, ret_image);
+    mem_free(mem, later, bytes);
+    return st;
+}
+
+void producers_image_release(struct producers_image *image, struct mem *mem) {
+    mem_free(mem, image->octets, image->bytes);
+    image->octets = NULL;
+}
+
+/* ST_NO_SPACE: nothing of it stays. */
+static enum status write_image(struct job *job, const struct log *log,
+                               const struct producers_image *image) {
+    struct log_path path, temporary;
+    log_path_of_part(&path, log->path, image->offset, PART_SNAPSHOT, "");
+    log_path_of_part(&temporary, log->path, image->offset, PART_SNAPSHOT, SUFFIX_TEMPORARY);
+    int fd = -1;
+    enum status st =
+        job_open(job, temporary.text, IO_WRITE | IO_CREATE | IO_TRUNCATE, LOG_FILE_MODE, &fd);
+    if (st == ST_OK) {
+        st = job_write(job, fd, image->octets, image->bytes, 0);
+        job_close(job, fd);
+    }
+    if (st == ST_OK) st = job_rename(job, temporary.text, path.text);
+    if (st != ST_NO_SPACE) return st;
+    LOG_WARN("log", "no room for a producer snapshot: file=%s", path.text);
+    st = job_unlink(job, temporary.text);
+    return st == ST_OK || st == ST_NOT_FOUND ? ST_NO_SPACE : st;
+}
+
+enum status producers_save(struct job *job, struct log *log, const struct producers_image *image) {
+    int64_t previous = log->snapshot_offset;
+    if (previous == image->offset) return ST_OK;
+    enum status st = write_image(job, log, image);
+    if (st != ST_OK) return st == ST_NO_SPACE ? ST_OK : st;
+    log->snapshot_offset = image->offset;
+    if (previous < 0 || begins_segment(log, previous)) return ST_OK;
+    return remove_file(job, log, previous);
+}
+
 /* --- replaying --- */
 
 enum status producers_note(struct producers_load *load, struct scan *scan, uint64_t position,
@@ -147,7 +234,7 @@ enum status producers_note(struct producers_load *load, struct scan *scan, uint6
         if (st == ST_OK) found = &marker;
         if (st != ST_OK && st != ST_NOT_FOUND && st != ST_CORRUPT) return st;
     }
-    return producer_states_append(&log->producers, view, found, view->base_offset,
+    return producer_states_append(load->states, view, found, view->base_offset,
                                   io_now(log->dir->io).wall_ms, ret_change);
 }
 
@@ -185,10 +272,10 @@ enum status producers_enter(struct producers_load *load, uint32_t index) {
     bool is_whole = is_there && (load->clean || load->good == base_offset);
     if (index == 0 || load->at != base_offset || is_whole) return ST_OK;
     struct producers_image image = {0};
-    enum status st = producers_freeze(load->log, &image);
-    image.offset = base_offset;
-    if (st == ST_OK) st = producers_save(load->job, load->log, &image);
+    enum status st = make_image(load->states, base_offset, NULL, 0, &image);
+    if (st == ST_OK) st = write_image(load->job, load->log, &image);
     producers_image_release(&image, job_mem(load->job));
+    if (st == ST_NO_SPACE) return ST_OK;
     return st == ST_OK && !is_there ? add_offset(load, base_offset) : st;
 }
 
@@ -212,10 +299,6 @@ enum status producers_reach(struct producers_load *load, struct scan *scan, int6
     return st;
 }
 
-static bool begins_segment(const struct log *log, int64_t offset) {
-    return log->segments[log_segment_of(log, offset)]->base_offset == offset;
-}
-
 enum status producers_finish(struct producers_load *load, struct scan *scan) {
     struct log *log = load->log;
     enum status st = producers_reach(load, scan, log->end);
@@ -232,18 +315,22 @@ enum status producers_finish(struct producers_load *load, struct scan *scan) {
     return st;
 }
 
-enum status producers_reload(struct job *job, struct log *log) {
-    struct producers_load load;
-    struct scan scan;
+/* A load of its own into `states`, without a recovery. */
+static enum status begin_alone(struct producers_load *load, struct scan *scan, struct job *job,
+                               struct log *log, struct producer_states *states) {
     struct io_listing listing = {0};
-    enum status st = job_list(job, log->path, &listing);
-    if (st == ST_OK) st = scan_init(&scan, job);
-    if (st != ST_OK) {
-        io_listing_free(job_mem(job), &listing);
-        return st;
-    }
-    st = producers_begin(&load, job, log, &listing, true);
+    enum status st = scan_init(scan, job);
+    if (st == ST_OK) st = job_list(job, log->path, &listing);
+    if (st == ST_OK) st = begin(load, job, log, &listing, true, states);
     io_listing_free(job_mem(job), &listing);
+    return st;
+}
+
+enum status producers_reload(struct job *job, struct log *log) {
+    struct producers_load load = {.job = job};
+    struct scan scan;
+    log->snapshot_offset = NOTHING_YET;
+    enum status st = begin_alone(&load, &scan, job, log, &log->producers);
     load.has_removed = true; /* the newest one replaced another not long ago, perhaps */
     if (st == ST_OK) st = producers_finish(&load, &scan);
     producers_end(&load);
@@ -251,75 +338,64 @@ enum status producers_reload(struct job *job, struct log *log) {
     return st;
 }
 
-/* --- saving --- */
+/* --- before segments go --- */
 
-enum status producers_freeze(const struct log *log, struct producers_image *ret_image) {
-    struct mem *mem = log->dir->io->mem;
-    size_t count = 0;
-    LIST_EACH(&log->queued, node) count++;
-    size_t bytes = (count + 1) * sizeof(struct producer_change *);
-    const struct producer_change **later = mem_alloc(mem, bytes);
-    if (later == NULL) return ST_NOMEM;
-    count = 0;
-    LIST_EACH(&log->queued, node) {
-        later[count++] = &CONTAINER_OF(node, struct log_append, link)->change;
-    }
+/* Makes the snapshot durable that segment `index` begins with. ST_NOT_FOUND: there is none, or a
+ * power cut tore it while a later one spared reading it. */
+static enum status secure_one(struct job *job, const struct log *log, uint32_t index) {
+    int64_t offset = log->segments[index]->base_offset;
     struct producer_list list = {0};
-    enum status st = producer_states_list(&log->producers, later, count, &list);
-    mem_free(mem, later, bytes);
-    ret_image->offset = log->end;
-    if (st == ST_OK)
-        st = producer_snapshot_encode(&list, mem, &ret_image->octets, &ret_image->bytes);
-    producer_list_release(&list, mem);
-    return st;
-}
-
-static enum status write_image(struct job *job, const struct log *log,
-                               const struct producers_image *image) {
-    struct log_path path, temporary;
-    log_path_of_part(&path, log->path, image->offset, PART_SNAPSHOT, "");
-    log_path_of_part(&temporary, log->path, image->offset, PART_SNAPSHOT, SUFFIX_TEMPORARY);
-    int fd = -1;
-    enum status st =
-        job_open(job, temporary.text, IO_WRITE | IO_CREATE | IO_TRUNCATE, LOG_FILE_MODE, &fd);
-    if (st != ST_OK) return st;
-    st = job_write(job, fd, image->octets, image->bytes, 0);
-    job_close(job, fd);
-    return st == ST_OK ? job_rename(job, temporary.text, path.text) : st;
-}
-
-void producers_image_release(struct producers_image *image, struct mem *mem) {
-    mem_free(mem, image->octets, image->bytes);
-    image->octets = NULL;
-}
-
-enum status producers_save(struct job *job, struct log *log, const struct producers_image *image) {
-    int64_t previous = log->snapshot_offset;
-    if (previous == image->offset) return ST_OK;
-    enum status st = write_image(job, log, image);
-    if (st == ST_NO_SPACE) {
-        LOG_WARN("log", "no room for a producer snapshot, a start will replay more: log=%s",
-                 log->path);
-        struct log_path temporary;
-        log_path_of_part(&temporary, log->path, image->offset, PART_SNAPSHOT, SUFFIX_TEMPORARY);
-        st = job_unlink(job, temporary.text);
-        return st == ST_NOT_FOUND ? ST_OK : st;
-    }
-    if (st != ST_OK) return st;
-    log->snapshot_offset = image->offset;
-    if (previous < 0 || begins_segment(log, previous)) return ST_OK;
-    return remove_file(job, log, previous);
-}
-
-enum status producers_secure(struct job *job, const struct log *log, uint32_t index) {
     struct log_path path;
     int fd = -1;
-    log_path_of_part(&path, log->path, log->segments[index]->base_offset, PART_SNAPSHOT, "");
-    enum status st = job_open(job, path.text, IO_READ, 0, &fd);
-    if (st != ST_OK) return st == ST_NOT_FOUND ? ST_OK : st;
+    enum status st = read_list(job, log, offset, &list);
+    producer_list_release(&list, job_mem(job));
+    if (st != ST_OK) return st == ST_CORRUPT ? ST_NOT_FOUND : st;
+    log_path_of_part(&path, log->path, offset, PART_SNAPSHOT, "");
+    st = job_open(job, path.text, IO_READ, 0, &fd);
+    if (st != ST_OK) return st;
     st = job_sync(job, fd, IO_ALL);
     job_close(job, fd);
     return st == ST_OK ? job_dir_sync(job, log->path) : st;
+}
+
+/* Makes it from the segments in front of it, which are still there, and secures it. ST_NOT_FOUND:
+ * there is no room for it. */
+static enum status make_and_secure(struct job *job, struct log *log, uint32_t index) {
+    struct producers_load load = {.job = job};
+    struct producer_states states;
+    struct scan scan;
+    producer_states_init(&states, job_mem(job));
+    enum status st = begin_alone(&load, &scan, job, log, &states);
+    if (st == ST_OK) st = producers_reach(&load, &scan, log->segments[index]->base_offset);
+    if (st == ST_OK) st = producers_enter(&load, index);
+    producers_end(&load);
+    scan_release(&scan);
+    producer_states_release(&states);
+    return st == ST_OK ? secure_one(job, log, index) : st;
+}
+
+enum status producers_secure(struct job *job, struct log *log, uint32_t index,
+                             uint32_t *ret_index) {
+    struct log_dir *dir = log->dir;
+    uint32_t wanted = index;
+    enum status st = secure_one(job, log, index);
+    bool is_needed = producer_states_count(&log->producers) > 0;
+    if (st == ST_NOT_FOUND) st = is_needed ? make_and_secure(job, log, index) : ST_OK;
+    if (st == ST_NOT_FOUND && dir->on_full != NULL) {
+        dir->on_full(dir);
+        job_sleep_until(job, io_now(dir->io).mono_us + FULL_PAUSE_US);
+        st = log_is_offline(log) ? ST_IO : make_and_secure(job, log, index);
+    }
+    while (st == ST_NOT_FOUND && --index > 0) st = secure_one(job, log, index);
+    if (index < wanted && (st == ST_OK || st == ST_NOT_FOUND)) {
+        LOG_WARN("log",
+                 "segments stay until there is room for what they tell of producers: log=%s "
+                 "segments=%" PRIu32,
+                 log->path, wanted - index);
+        st = ST_OK;
+    }
+    *ret_index = index;
+    return st;
 }
 
 /* --- for the log's owner --- */

@@ -6,10 +6,10 @@
  *
  * Into them: a snapshot when a segment begins and at a clean stop. Snapshots are hints with a
  * checksum, so they are not synced, and a lost or broken one only makes the replay longer, with one
- * exception: that of the first segment stands for what was deleted in front of it, and is made
- * durable before that goes. Their removal is synced, for one that came back after other batches
- * took the place of those it tells of would be believed. Kept are those that a segment begins with,
- * and the newest.
+ * exception: that of the first segment stands for what was deleted in front of it, and is whole
+ * and durable before that goes (producers_secure). Their removal is synced, for one that came back
+ * after other batches took the place of those it tells of would be believed. Kept are those that a
+ * segment begins with, and the newest.
  * Source: ProducerStateManager.{truncateAndReload,takeSnapshot,removeStraySnapshots},
  * UnifiedLog.rebuildProducerState. */
 #pragma once
@@ -19,9 +19,10 @@
 struct producers_load {
     struct job *job;
     struct log *log;
+    struct producer_states *states; /* what is loaded: mostly the log's own */
     int64_t *snapshots; /* offsets of the files that are there, ascending */
     uint32_t count, capacity;
-    int64_t at;   /* log->producers is what the batches below it amount to; -1: nothing yet */
+    int64_t at;   /* states is what the batches below it amount to; -1: nothing yet */
     int64_t good; /* the snapshot that was read and found whole; -1: none */
     bool clean;
     bool has_removed; /* a name is gone, not durably yet */
@@ -51,10 +52,14 @@ MUST_CHECK enum status producers_finish(struct producers_load *load, struct scan
 /** All of these at once, for a log that was truncated. */
 MUST_CHECK enum status producers_reload(struct job *job, struct log *log);
 
-/** Makes the snapshot durable that segment `index` begins with, before the segments in front of it
- * go: no replay can tell any more what their producers sent. Where a full disk had no room for one,
- * there is none. */
-MUST_CHECK enum status producers_secure(struct job *job, const struct log *log, uint32_t index);
+/** Makes the snapshot durable that segment `index` (> 0) begins with, before the segments in front
+ * of it go: no replay can tell any more what their producers sent. One that is missing (the roll
+ * found no room) or torn is made from these segments first. If there is no room for that either,
+ * not even after the directory's owner was asked for some, *ret_index is the last segment below
+ * `index` whose snapshot is secure, 0 if there is none: what lies in front of that one may go, and
+ * makes room. Segments below `index` are durable and stay meanwhile. */
+MUST_CHECK enum status producers_secure(struct job *job, struct log *log, uint32_t index,
+                                        uint32_t *ret_index);
 
 /* A snapshot on its way into its file. */
 struct producers_image {
@@ -65,6 +70,7 @@ struct producers_image {
 /** What the batches below log->end amount to, those that are queued left out. */
 MUST_CHECK enum status producers_freeze(const struct log *log, struct producers_image *ret_image);
 void producers_image_release(struct producers_image *image, struct mem *mem);
-/** Writes it; the snapshot before goes unless a segment begins there. */
+/** Writes it; the snapshot before goes unless a segment begins there. Without room there is none,
+ * and a start will replay more. */
 MUST_CHECK enum status producers_save(struct job *job, struct log *log,
                                       const struct producers_image *image);

@@ -112,9 +112,7 @@ enum status log_segment_age(struct job *job, struct log *log, struct segment *se
 }
 
 struct walk {
-    struct retained found;
-    struct retained last; /* of it: the segment that was found last */
-    int64_t new_start;
+    int64_t new_start; /* -1: nothing goes */
     bool takes_active;
 };
 
@@ -140,9 +138,6 @@ static enum status walk(struct job *job, struct log *log, struct retention *rete
                facts.bytes == segment->size_bytes &&
                facts.is_last == (segment == log_active(log)) && retention_takes(retention, &facts);
         if (goes) {
-            walk->last = (struct retained){1, facts.bytes};
-            walk->found.segments++;
-            walk->found.bytes += facts.bytes;
             walk->new_start = facts.end_offset;
             walk->takes_active = facts.is_last;
         }
@@ -158,23 +153,16 @@ enum status log_retain(struct job *job, struct log *log, int64_t upper_offset,
     struct retention retention;
     retention_begin(&retention, log->config, clock_of(log->dir), log->log_start,
                     MIN(upper_offset, log->durable_end), log_size_bytes(log));
-    struct walk found = {0};
+    struct walk found = {.new_start = -1};
+    struct retained gone = {0};
     enum status st = walk(job, log, &retention, &found);
-    if (st == ST_OK && found.takes_active) {
-        st = log_roll_at(job, log, found.new_start);
-        if (log_active(log)->base_offset < found.new_start) { /* it was appended to: it stays */
-            found.found.segments -= found.last.segments;
-            found.found.bytes -= found.last.bytes;
-        }
-    }
-    if (st == ST_OK && found.found.segments > 0) {
+    if (st == ST_OK && found.takes_active) st = log_roll_at(job, log, found.new_start);
+    if (st == ST_OK && found.new_start >= 0) st = log_drop_below(job, log, found.new_start, &gone);
+    if (gone.segments > 0) {
         LOG_INFO("log", "retention: log=%s start=%" PRId64 " segments=%" PRIu32 " bytes=%" PRIu64,
-                 log->path, found.new_start, found.found.segments, found.found.bytes);
-        st = log_drop_below(job, log, found.new_start);
-    }
-    if (st == ST_OK) {
-        deleted->segments += found.found.segments;
-        deleted->bytes += found.found.bytes;
+                 log->path, log->log_start, gone.segments, gone.bytes);
+        deleted->segments += gone.segments;
+        deleted->bytes += gone.bytes;
     }
     log_let_go(log);
     return st;

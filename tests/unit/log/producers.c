@@ -1,6 +1,7 @@
 /* tests/unit/log/producers.c - producer state through the life of a log: closed, killed, rolled,
  * truncated, with and without its snapshots. Live state == replay, always. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdlib.h>
 #include "fixture.h"
 #include "protocol/crc32c.h"
@@ -236,5 +237,91 @@ Test(producers, a_batch_that_lies_in_a_hole_is_not_said_to_be_there) {
     int64_t offset = -1;
     cr_expect_eq(produce(&fx, 2, 6, &offset), PRODUCER_DUPLICATE, "behind the hole");
     cr_expect_eq(produce(&fx, 1, 6, &offset), PRODUCER_APPEND, "lost: it is taken again");
+    fixture_release(&fx);
+}
+
+/* --- what stands for the segments that were deleted --- */
+
+/* Offsets 0: producer 3, from then on producers 1 and 2; segments at 0, 3, 6 and 9. */
+static void start_to_delete(struct fixture *fx) {
+    int64_t offset = -1;
+    fixture_init(fx);
+    fx->config.segment_bytes = 600; /* three batches */
+    cr_assert_eq(fixture_open(fx), ST_OK);
+    cr_assert_eq(produce(fx, 3, 0, &offset), PRODUCER_APPEND);
+    fill(fx, 0, 5);
+    cr_assert_eq(log_segment_count(fx->log), 4);
+    fixture_sync(fx);
+}
+
+/* The producer whose only batch was deleted is known after a crash. */
+static void check_remembered(struct fixture *fx) {
+    int64_t offset = -1;
+    fx->plain.fault = NULL;
+    fx->open.log_start = 9;
+    cr_assert_eq(fixture_crash(fx, 0), ST_OK);
+    cr_expect_eq(produce(fx, 3, 0, &offset), PRODUCER_DUPLICATE);
+    cr_expect_eq(offset, 0);
+    cr_expect_eq(produce(fx, 1, 6, &offset), PRODUCER_OUT_OF_ORDER);
+    cr_expect_eq(produce(fx, 1, 4, &offset), PRODUCER_DUPLICATE);
+}
+
+static int no_room_for_snapshots(struct plain_io *plain, const struct plain_call *call) {
+    bool is_snapshot = call->path != NULL && strstr(call->path, ".snapshot") != NULL;
+    return call->kind == PLAIN_OPEN && is_snapshot && call->path[strlen(call->path) - 1] != 't'
+               ? -ENOSPC
+               : 0;
+}
+
+/* Found by simulation: a batch of the forgotten producer was appended twice. */
+Test(producers, a_snapshot_that_a_roll_had_no_room_for_is_made_before_segments_go) {
+    struct fixture fx;
+    start_to_delete(&fx);
+    file_remove(&fx, "00000000000000000003.snapshot");
+    file_remove(&fx, "00000000000000000006.snapshot");
+    file_remove(&fx, "00000000000000000009.snapshot");
+    cr_assert_eq(fixture_raise_start(&fx, 9), ST_OK);
+    cr_expect_eq(log_segment_count(fx.log), 1);
+    cr_expect(file_exists(&fx, "00000000000000000009.snapshot"));
+    check_remembered(&fx);
+    fixture_release(&fx);
+}
+
+Test(producers, a_snapshot_that_a_power_cut_tore_is_made_again_before_segments_go) {
+    struct fixture fx;
+    start_to_delete(&fx);
+    file_flip(&fx, "00000000000000000009.snapshot", 30);
+    cr_assert_eq(fixture_raise_start(&fx, 9), ST_OK);
+    cr_expect_eq(log_segment_count(fx.log), 1);
+    check_remembered(&fx);
+    fixture_release(&fx);
+}
+
+Test(producers, segments_stay_while_there_is_no_room_for_what_they_tell_and_go_later) {
+    struct fixture fx;
+    start_to_delete(&fx);
+    file_remove(&fx, "00000000000000000003.snapshot");
+    file_remove(&fx, "00000000000000000006.snapshot");
+    file_remove(&fx, "00000000000000000009.snapshot");
+    fx.plain.fault = no_room_for_snapshots;
+    cr_expect_eq(fixture_raise_start(&fx, 9), ST_OK);
+    cr_expect_eq(log_start_offset(fx.log), 9, "nobody reads them any more");
+    cr_expect_eq(log_segment_count(fx.log), 4);
+    check_remembered(&fx);
+    cr_expect_eq(fixture_raise_start(&fx, 9), ST_OK);
+    cr_expect_leq(log_segment_count(fx.log), 2);
+    check_remembered(&fx);
+    fixture_release(&fx);
+}
+
+Test(producers, without_room_what_the_newest_secure_snapshot_stands_for_goes) {
+    struct fixture fx;
+    start_to_delete(&fx);
+    file_flip(&fx, "00000000000000000006.snapshot", 30);
+    file_remove(&fx, "00000000000000000009.snapshot");
+    fx.plain.fault = no_room_for_snapshots;
+    cr_expect_eq(fixture_raise_start(&fx, 9), ST_OK);
+    cr_expect_eq(log_first_base_offset(fx.log), 3);
+    check_remembered(&fx);
     fixture_release(&fx);
 }
