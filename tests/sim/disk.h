@@ -33,6 +33,7 @@ struct disk {
     uint64_t used_bytes;    /* of pages and reservations */
     uint64_t hung_until_us; /* the device answers nothing before */
     uint64_t dead_volume;   /* disk_volume of the top directory that is broken; 0: none is */
+    uint64_t full_volume;   /* of one where no write finds room, not even over what is there */
     int64_t wall_ms;        /* for modification times; set by the caller */
     uint32_t open_count;
 };

@@ -2,11 +2,15 @@
 #include <stdio.h>
 #include "base/assert.h"
 #include "broker/shard/shard.h"
+#include "tests/sim/disk.h"
 #include "tests/sim/lost.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/setup.h"
 
-enum { PORT = 9092, SECOND_US = 1000000, PATIENCE_S = 600 };
+enum { PORT = 9092, SECOND_US = 1000000, PATIENCE_S = 6000 };
+/* Topics get a directory of their own: one that fails must not take the metadata along. */
+#define METADATA_DIR "/meta"
+#define TOPICS_DIR "/data"
 
 static void on_started(void *owner, enum status st, struct str message) {
     struct lost *lost = owner;
@@ -37,12 +41,13 @@ static struct str settings_text(const struct lost *lost) {
         lost->arena,
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@%s:9093\n"
         "listeners=PLAINTEXT://:%u,CONTROLLER://:9093\ncontroller.listener.names=CONTROLLER\n"
-        "advertised.listeners=PLAINTEXT://%s:%u\nlog.dirs=/data\nklamm.auto.format=true\n"
+        "advertised.listeners=PLAINTEXT://%s:%u\nlog.dirs=" METADATA_DIR "," TOPICS_DIR "\n"
+        "cordoned.log.dirs=" METADATA_DIR "\nklamm.auto.format=true\n"
         "num.partitions=2\noffsets.topic.num.partitions=%d\noffsets.topic.replication.factor=1\n"
         "offsets.commit.timeout.ms=%d\ngroup.initial.rebalance.delay.ms=%d\n"
-        "group.coordinator.append.linger.ms=%d\n",
+        "group.coordinator.append.linger.ms=%d\noffsets.retention.check.interval.ms=%d\n",
         lost->node->name, PORT, lost->node->name, PORT, lost->partitions, LOST_PATIENCE_MS,
-        LOST_DELAY_MS, lost->linger_ms);
+        LOST_DELAY_MS, lost->linger_ms, LOST_CHECK_MS);
 }
 
 static void boot(struct node *node, struct io **ios, unsigned io_count, struct mem *mem,
@@ -77,6 +82,31 @@ static void lose_due(struct event *event) {
 void lost_lose(struct lost *lost, int32_t index, uint64_t delay_us) {
     lost->loss.index = index;
     event_set(&lost->lose, delay_us);
+}
+
+void lost_set_disk(struct lost *lost, enum lost_disk state) {
+    struct disk *disk = lost->node->disk;
+    uint64_t volume = disk_volume(TOPICS_DIR);
+    disk->full_volume = state == LOST_DISK_FULL ? volume : 0;
+    disk->dead_volume = state == LOST_DISK_BROKEN ? volume : 0;
+}
+
+static void on_crash(struct node *node, enum crash_kind kind) {
+    struct lost *lost = node->context;
+    (void)kind; /* restart_due's */
+    lost->broker = NULL;
+    lost->lose_task = (struct task){0};
+}
+
+static void restart_due(struct event *event) {
+    struct lost *lost = CONTAINER_OF(event, struct lost, restart);
+    node_power_cut(lost->node);
+    node_start(lost->node, lost->shards, boot, lost);
+}
+
+void lost_restart(struct lost *lost) {
+    lost->is_serving = false;
+    event_set(&lost->restart, 1);
 }
 
 static void stop_run(struct task *task) {
@@ -140,12 +170,16 @@ void lost_scenario_run(uint64_t seed, bool trace, struct scenario_result *ret_re
     struct world *world = lost->world = world_new(seed, &faults);
     world->trace = trace;
     world->counts.enabled[FAULT_COORDINATOR_LOST] = world->counts.enabled[FAULT_REPLAYED] = 1;
+    world->counts.enabled[FAULT_DISK_FULL] = world->counts.enabled[FAULT_DIR_DEAD] = 1;
     lost->loss = (struct loss){.world = world, .index = -1};
     lost->node = node_add(world, "broker", true);
+    lost->node->on_crash = on_crash;
+    lost->node->context = lost;
     lost->clients = (struct clients){.world = world, .broker = lost->node, .port = PORT};
     event_init(&lost->lose, world, EVENT_PLAN, lost->node->id, lose_due);
     event_init(&lost->stop, world, EVENT_PLAN, lost->node->id, stop_due);
     event_init(&lost->reap, world, EVENT_PLAN, lost->node->id, reap_due);
+    event_init(&lost->restart, world, EVENT_PLAN, lost->node->id, restart_due);
     node_start(lost->node, lost->shards, boot, lost);
     run_until(lost, serves, "the broker does not serve");
     if (!world->stopped) lost_start_caller(lost);

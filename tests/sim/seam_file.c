@@ -23,6 +23,13 @@ static bool is_dead(struct sim_op *op) {
     return volume == dead;
 }
 
+/* As file systems that copy on write have it, which need room to write over what is there. */
+static bool is_full(struct sim_op *op) {
+    bool full = op->file->volume == op->io->node->disk->full_volume;
+    if (full) world_count(op->io->world, FAULT_DISK_FULL);
+    return full;
+}
+
 static const struct disk_faults *faults_of(struct sim_op *op) {
     return &op->io->world->faults.disk;
 }
@@ -173,6 +180,7 @@ static int64_t write_apply(struct sim_op *op) {
     ASSERT(iov_hash(op) == op->buffer_hash); /* else what is written was changed while under way */
     world_mix(op->io->world, op->buffer_hash);
     if (is_dead(op)) return -EIO;
+    if (is_full(op)) return -ENOSPC;
     if (fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) {
         (void)write_part(op, some_of(op)); /* any part may have been written */
         return -EIO;
@@ -404,6 +412,7 @@ bool file_truncate(struct io *base, struct io_op *op, int fd, uint64_t size_byte
 
 static int64_t allocate_execute(struct sim_op *op) {
     if (is_dead(op) || fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
+    if (is_full(op)) return -ENOSPC;
     int64_t result = disk_allocate(disk_of(op), op->file, op->offset, op->len);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     return result;
