@@ -25,6 +25,11 @@ static void on_saved(struct log_start_save *save) {
 
 static int16_t raise_start(struct job *job, struct deletion_part *part, struct partition *p) {
     int16_t problem = partition_problem(p, NO_LEADER_EPOCH);
+    if (problem == KAFKA_NONE &&
+        (part->offset == UP_TO_HIGH_WATERMARK || part->offset > p->high_watermark)) {
+        partition_catch_up(job, p);
+        problem = partition_problem(p, NO_LEADER_EPOCH);
+    }
     if (problem != KAFKA_NONE) return problem;
     uint32_t policy = log_get_config(p->log)->cleanup_policy;
     if ((policy & CLEANUP_DELETE) == 0 && policy != 0) return KAFKA_POLICY_VIOLATION;

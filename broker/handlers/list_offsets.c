@@ -32,6 +32,10 @@ static bool is_served(int64_t timestamp, int16_t version) {
     return timestamp > -(int64_t)COUNT(since) && version >= since[-timestamp];
 }
 
+static bool needs_end(int64_t timestamp) {
+    return timestamp >= 0 || timestamp == LATEST || timestamp == MAX_TIMESTAMP;
+}
+
 static void find_offset(struct job *job, struct offsets_part *part, struct partition *p) {
     struct list_offsets_response_partition *out = part->out;
     struct log_found found = {.offset = -1, .timestamp_ms = -1, .leader_epoch = -1};
@@ -65,6 +69,11 @@ static void work(struct job *job, struct scatter_part *scatter_part, struct part
     struct offsets_part *part = CONTAINER_OF(scatter_part, struct offsets_part, part);
     part->out->error_code = partition_problem(p, part->in->current_leader_epoch);
     if (part->out->error_code != KAFKA_NONE) return;
+    if (needs_end(part->in->timestamp)) {
+        partition_catch_up(job, p);
+        part->out->error_code = partition_problem(p, part->in->current_leader_epoch);
+        if (part->out->error_code != KAFKA_NONE) return;
+    }
     find_offset(job, part, p);
     if (!part->tells_epoch) part->out->leader_epoch = -1;
 }

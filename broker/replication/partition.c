@@ -9,6 +9,7 @@
 #include "broker/shard/sweep.h"
 #include "log/cleaner.h"
 #include "log/look.h"
+#include "log/rounds.h"
 #include "protocol/errors.h"
 
 static uint64_t partition_hash(struct uuid topic_id, int32_t index) {
@@ -365,6 +366,38 @@ void partition_sync_soon(struct partition *p) {
         p->sync_timer.fire = on_sync_due;
         io_timer_set(p->shard->io, &p->sync_timer, p->shard->io->now.mono_us + PARTITION_SYNC_US);
     }
+}
+
+/* A job that waits for what is in the log. */
+struct catch_up {
+    struct watermark_wait wait;
+    struct io_timer timer;
+    struct job *job;
+};
+
+static void on_caught_up(struct watermark_wait *wait, enum status st) {
+    (void)st; /* whoever goes on looks at the partition's state */
+    job_wake(CONTAINER_OF(wait, struct catch_up, wait)->job);
+}
+
+static void on_too_late(struct io_timer *timer) {
+    struct catch_up *late = CONTAINER_OF(timer, struct catch_up, timer);
+    list_remove(&late->wait.link);
+    job_wake(late->job);
+}
+
+void partition_catch_up(struct job *job, struct partition *p) {
+    struct catch_up now = {
+        .wait = {.offset = log_end(p->log), .over = on_caught_up},
+        .timer = {.fire = on_too_late},
+        .job = job,
+    };
+    if (!p->flush_before_ack || rounds_are_slow(log_directory(p->log))) return;
+    if (!partition_wait(p, &now.wait)) return;
+    struct io *io = p->shard->io;
+    io_timer_set(io, &now.timer, io->now.mono_us + PARTITION_CATCH_UP_US);
+    job_suspend(job);
+    io_timer_clear(io, &now.timer);
 }
 
 void partition_use(struct partition *p) { p->use_count++; }

@@ -101,11 +101,15 @@ int16_t partition_problem(const struct partition *partition, int32_t current_lea
 /** Waits in order; wait->over runs later, or before this returns false when it is already so. */
 bool partition_wait(struct partition *partition, struct watermark_wait *wait);
 /** What was appended gets onto stable storage, and so becomes visible: at once when somebody waits
- *  for
- * it, otherwise within PARTITION_SYNC_US, so that a stream of acks=1 does not sync for every
- * batch. */
+ * for it, otherwise within PARTITION_SYNC_US, so that a stream of acks=1 does not sync for every
+ * batch (docs/decisions/0006-sync-rounds.md). */
 void partition_sync_soon(struct partition *partition);
-#define PARTITION_SYNC_US 2000
+#define PARTITION_SYNC_US 10000
+/** Until the high watermark has what is in the log now, so that who asks where the log ends is told
+ * of every acknowledged record; PARTITION_CATCH_UP_US at most, for a disk that hangs. The partition
+ * is used until this returns, and may be offline or leaving then. */
+void partition_catch_up(struct job *job, struct partition *partition);
+#define PARTITION_CATCH_UP_US 200000
 void partition_use(struct partition *partition);
 void partition_unuse(struct partition *partition);
 /** What acks=all and readers may see, worked out anew; wakes who waited. */
