@@ -39,6 +39,7 @@
     X(CLOCK_STEP, "clock-step")             /* the wall clock steps, either way */                 \
     X(COORDINATOR_LOST, "coordinator-lost") /* a new leader epoch of its partition */              \
     X(CUT_AFTER_LOAD, "cut-after-load") /* the power goes while what it loaded is being synced */  \
+    X(CUT_AFTER_START, "cut-after-start") /* the power goes right after a kill was recovered */    \
     X(CRASH_IN_RECOVERY, "crash-in-recovery") /* before a log that was killed is open again */     \
     X(CRASH_IN_CLEANING, "crash-in-cleaning") /* a log was being compacted */                      \
     X(DIRECTORY_LOST, "directory-lost")     /* a failed write or sync took a log directory */      \

@@ -20,7 +20,9 @@ enum {
     ASK_EVERY_US = 150000,
     ONLOOKERS = 3,
     CUT_US = 100000,       /* after a load, long enough for somebody to fetch what it shows, */
-    LONG_SYNC_US = 500000, /* and shorter than many a sync */
+    START_CUT_US = 600000, /* after a start, that clients connect and fetch, too, */
+    LONG_SYNCS = 5,        /* and so much shorter than a sync may take then */
+    SLOW_US = 400000,      /* before a kill, that much is written and not synced */
     PATIENCE_US = 90 * SECOND_US, /* of the healed phase, for each of its steps */
 };
 
@@ -48,6 +50,7 @@ struct plan {
     uint32_t offsets_partitions, initial_delay_ms, linger_ms;
     uint64_t lose_every_us; /* a coordinator; 0: never */
     bool cuts_after_load;   /* syncs take long then, and the power goes when it was loaded again */
+    bool cuts_after_start;  /* likewise, before a kill and when what it left was recovered */
     uint32_t sync_us;       /* at other times */
     uint32_t long_batch_bytes; /* batches beyond it are walked by workers; 0: hardly any */
     uint32_t dirs;
@@ -74,6 +77,7 @@ struct scenario {
     enum phase phase;
     bool is_last_stop, is_healed;
     bool cut_is_due; /* by the next load */
+    bool was_killed; /* the last process was: the page cache is still there */
     /* of the process that runs: in its own memory */
     struct arena *arena;
     struct broker *broker;
@@ -124,6 +128,11 @@ static struct plan plan_draw(struct prng *prng) {
     if (is_tended && plan.index_bytes > 400) plan.index_bytes = 40; /* many segments */
     bool dies = plan.dirs > 1 && prng_chance(prng, 1, 3);
     plan.dir_dies_every_us = dies ? SECOND_US / 2 + prng_below(prng, 2 * SECOND_US) : 0;
+    plan.cuts_after_start = prng_chance(prng, 1, 3);
+    if (plan.cuts_after_start) { /* what is recovered is promised, and settled by one syncfs */
+        plan.flush = true;
+        plan.syncfs_from = 1;
+    }
     return plan;
 }
 
@@ -139,6 +148,7 @@ static void plan_groups(struct plan *plan, struct prng *prng) {
     plan->policy = "delete";
     plan->retention_bytes = plan->retention_ms = -1;
     plan->dir_dies_every_us = 0; /* the other scenario's subject */
+    plan->cuts_after_start = false;
     plan->chaos_us /= 2;
     plan->checkpoint_ms = 60000; /* the other scenario's subject, and many events */
     plan->flush_messages = plan->flush_ms = 0;
@@ -170,6 +180,12 @@ static void plan_groups(struct plan *plan, struct prng *prng) {
 
 /* --- the broker's process --- */
 
+/* Until then hardly a sync ends, so that what was shown meanwhile hangs on those before. */
+static void cut_soon(struct scenario *s, uint32_t within_us) {
+    s->world->faults.disk.sync_us = LONG_SYNCS * within_us;
+    event_set(&s->cut, world_delay(s->world, within_us));
+}
+
 static void on_started(void *owner, enum status st, struct str message) {
     struct scenario *s = owner;
     if (s->node->is_doomed) return; /* crashed in this very turn */
@@ -187,6 +203,8 @@ static void on_started(void *owner, enum status st, struct str message) {
     s->world->faults_off = s->is_healed;
     if (s->phase == STARTING) s->phase = SERVING; /* else told to stop before it was up */
     s->clients.port = broker_port(s->broker, 0);
+    if (s->plan.cuts_after_start && s->was_killed && !s->is_healed) cut_soon(s, START_CUT_US);
+    s->was_killed = false;
 }
 
 /* A device that failed may have dropped what no sync had made durable, as a power cut does. */
@@ -234,7 +252,7 @@ static void on_group_loaded(void *owner, int32_t partition, int64_t end, struct 
     if (s->node->is_doomed) return;
     loss_compare(s->node, partition, end, dump);
     if (end > 0) world_count(s->world, FAULT_REPLAYED);
-    if (s->cut_is_due) event_set(&s->cut, world_delay(s->world, CUT_US));
+    if (s->cut_is_due) cut_soon(s, CUT_US);
     s->cut_is_due = false;
 }
 
@@ -404,6 +422,7 @@ static void on_crash(struct node *node, enum crash_kind kind) {
     world->faults.disk.sync_us = s->plan.sync_us;
     forgive_device(s);
     if (kind == CRASH_POWER) history_power_cut(&s->history);
+    s->was_killed = kind == CRASH_KILL;
     if (world_fault(world, FAULT_DISK_FLIP, 0)) (void)disk_flip(node->disk); /* off: see docs */
     event_set(&s->restart, world_delay(world, world->faults.process.down_us));
 }
@@ -457,6 +476,12 @@ static bool has_lost_writes(const struct scenario *s) {
 
 static void kill_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, kill);
+    bool is_slow = s->world->faults.disk.sync_us > s->plan.sync_us;
+    if (s->plan.cuts_after_start && s->phase == SERVING && !is_slow) {
+        s->world->faults.disk.sync_us = LONG_SYNCS * SLOW_US;
+        event_set(event, world_delay(s->world, SLOW_US));
+        return;
+    }
     crash_due(s, has_lost_writes(s) ? CRASH_POWER : CRASH_KILL);
     again(s, event, s->world->faults.process.kill_every_us);
 }
@@ -470,7 +495,8 @@ static void power_due(struct event *event) {
 static void cut_due(struct event *event) {
     struct scenario *s = CONTAINER_OF(event, struct scenario, cut);
     if (!node_runs(s->node) || s->phase != SERVING) return;
-    world_count(s->world, FAULT_CUT_AFTER_LOAD);
+    bool is_of_load = s->plan.members > 0;
+    world_count(s->world, is_of_load ? FAULT_CUT_AFTER_LOAD : FAULT_CUT_AFTER_START);
     node_power_cut(s->node);
 }
 
@@ -503,7 +529,7 @@ static void lose_due(struct event *event) {
         s->lose_task.run = lose_run;
         node_call(s->node, &s->lose_task);
         s->cut_is_due = s->plan.cuts_after_load;
-        if (s->cut_is_due) s->world->faults.disk.sync_us = LONG_SYNC_US;
+        if (s->cut_is_due) s->world->faults.disk.sync_us = LONG_SYNCS * CUT_US;
     }
     again(s, event, s->plan.lose_every_us);
 }
@@ -689,6 +715,8 @@ static void mark_group_faults(struct scenario *s) {
     bool is_mixed = plan->beaters > 0 && plan->beaters < plan->members;
     enabled[FAULT_COORDINATOR_LOST] = plan->lose_every_us > 0;
     enabled[FAULT_CUT_AFTER_LOAD] = plan->cuts_after_load;
+    enabled[FAULT_CUT_AFTER_START] =
+        plan->cuts_after_start && s->world->faults.process.kill_every_us > 0;
     bool crashes = s->world->faults.process.kill_every_us > 0 ||
                    s->world->faults.process.power_every_us > 0;
     enabled[FAULT_RECORDS_CLEANED] = cleans(plan);
