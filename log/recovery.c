@@ -82,8 +82,8 @@ static enum status check_next(struct recovery *r, uint64_t position, int64_t seg
                               struct batch_view *ret_view) {
     bool verify = r->verify_from != INT64_MAX;
     enum status st = scan_header(&r->scan, position, verify, ret_view);
-    if (st == ST_UNSUPPORTED && position == 0 && ret_view->base_offset == segment_base) {
-        st = scan_checksum(&r->scan, position, ret_view); /* a torn header may look like one */
+    if (st == ST_UNSUPPORTED) { /* or a torn header that looks like one */
+        st = scan_checksum(&r->scan, position, ret_view);
         if (st == ST_OK) return ST_UNSUPPORTED;
     }
     if (st != ST_OK) return scan_is_damage(st) ? ST_CORRUPT : st;

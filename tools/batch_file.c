@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "tools/legacy_message.h"
 
 __attribute__((format(printf, 3, 4))) static enum status
 fail(struct batch_file *file, enum status st, const char *format, ...) {
@@ -78,9 +79,7 @@ static enum status peek(struct batch_file *file, struct batch_view *ret_view) {
                     length, BATCH_LEGACY_LENGTH_MIN);
     if ((uint64_t)length + BATCH_OVERHEAD_BYTES > left) return ST_RANGE;
     st = batch_peek(octets_bytes(&file->buffer), ret_view);
-    if (st == ST_UNSUPPORTED)
-        return fail(file, st, "a batch of magic %d at %" PRIu64 ": only magic 2 can be read",
-                    ret_view->magic, file->position);
+    if (st == ST_UNSUPPORTED) st = legacy_peek(octets_bytes(&file->buffer), ret_view);
     if (st != ST_OK) return fail(file, ST_CORRUPT, "no batch at %" PRIu64, file->position);
     return ST_OK;
 }
@@ -95,8 +94,10 @@ enum status batch_file_next(struct batch_file *file, struct batch_view *ret_view
     enum status st = peek(file, ret_view);
     if (st == ST_OK) st = read_buffer(file, ret_view->batch_bytes);
     if (st != ST_OK) return st;
-    st = batch_open(octets_bytes(&file->buffer), ret_view);
-    if (st != ST_OK) return fail(file, ST_CORRUPT, "no batch at %" PRIu64, file->position);
+    if (ret_view->magic == BATCH_MAGIC) {
+        st = batch_open(octets_bytes(&file->buffer), ret_view);
+        if (st != ST_OK) return fail(file, ST_CORRUPT, "no batch at %" PRIu64, file->position);
+    }
     file->position += ret_view->batch_bytes;
     return ST_OK;
 }

@@ -20,8 +20,9 @@ MUST_CHECK enum status batch_file_open(struct batch_file *file, struct mem *mem,
 void batch_file_close(struct batch_file *file);
 
 /** The batch at `position`, which moves behind it; the view and its records live until the next
- * call. ST_RANGE: there is none any more; ST_CORRUPT, ST_UNSUPPORTED (magic 0 and 1), ST_IO,
- * ST_NOMEM with file->why. */
+ * call. A message of magic 0 or 1 is a batch without records, for tools/legacy_message.h to take
+ * apart in the buffer. ST_RANGE: there is none any more; ST_CORRUPT, ST_IO, ST_NOMEM with
+ * file->why. */
 MUST_CHECK enum status batch_file_next(struct batch_file *file, struct batch_view *ret_view);
 /** As batch_file_next, but reads and fills in the header only. */
 MUST_CHECK enum status batch_file_next_header(struct batch_file *file, struct batch_view *ret_view);

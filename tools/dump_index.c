@@ -12,6 +12,7 @@
 #include "protocol/record_iter.h"
 #include "tools/batch_file.h"
 #include "tools/dump.h"
+#include "tools/legacy_message.h"
 #include "tools/settings.h"
 
 #define OFFSET_ENTRY_BYTES 8
@@ -151,11 +152,24 @@ struct time_check {
     struct index *times, *offsets;
     struct batch_file log;
     struct record_iter it;
+    struct legacy_set set;
     const char *path;
     int64_t previous_timestamp;
 };
 
+static int64_t newest_of_messages(struct time_check *check, const struct batch_view *batch) {
+    struct legacy_message message;
+    int64_t newest = NO_TIMESTAMP;
+    legacy_set_open(&check->set, octets_bytes(&check->log.buffer));
+    while (legacy_set_next(&check->set, &message)) newest = MAX(newest, message.timestamp);
+    if (check->set.status != ST_OK)
+        cli_exit("%s: the message with offset %" PRId64 " of its log cannot be read: %s",
+                 check->path, batch->base_offset, check->set.why);
+    return newest;
+}
+
 static int64_t newest_timestamp(struct time_check *check, const struct batch_view *batch) {
+    if (batch->magic < BATCH_MAGIC) return newest_of_messages(check, batch);
     struct record record;
     int64_t newest = NO_TIMESTAMP;
     record_iter_open(&check->it, batch, 0);
@@ -225,8 +239,10 @@ void dump_time_index(struct dump *dump, const char *path) {
         enum status st = batch_file_open(&check.log, dump->mem, log_path, UINT64_MAX);
         if (st != ST_OK) cli_exit("%s: %s", log_path, check.log.why);
         record_iter_init(&check.it, dump->mem);
+        legacy_set_init(&check.set, dump->mem);
         check_time_entries(&check);
         record_iter_release(&check.it);
+        legacy_set_release(&check.set);
         batch_file_close(&check.log);
         arena_release(&check.offsets->arena);
     }

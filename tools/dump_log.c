@@ -7,16 +7,24 @@
 #include "tools/batch_file.h"
 #include "tools/cli.h"
 #include "tools/dump.h"
+#include "tools/legacy_message.h"
 
 #define BOOTSTRAP_SNAPSHOT "bootstrap.checkpoint"
 
+static bool is_legacy(const struct batch_view *b) { return b->magic < BATCH_MAGIC; }
+
 static const char *timestamp_type(const struct batch_view *b) {
+    if (is_legacy(b)) return legacy_timestamp_type(b);
     return batch_is_log_append_time(b) ? "LogAppendTime" : "CreateTime";
 }
 
 static const char *truth(bool value) { return value ? "true" : "false"; }
 
-static void print_batch(const struct batch_view *b, uint64_t position, bool valid) {
+static void print_offsets(const struct batch_view *b) {
+    if (is_legacy(b)) {
+        printf("offset: %" PRId64, b->base_offset);
+        return;
+    }
     printf("baseOffset: %" PRId64 " lastOffset: %" PRId64 " count: %" PRId32
            " baseSequence: %" PRId32 " lastSequence: %" PRId32 " producerId: %" PRId64
            " producerEpoch: %d partitionLeaderEpoch: %" PRId32
@@ -28,6 +36,10 @@ static void print_batch(const struct batch_view *b, uint64_t position, bool vali
         printf("OptionalLong[%" PRId64 "]", b->base_timestamp);
     else
         fputs("OptionalLong.empty", stdout);
+}
+
+static void print_batch(const struct batch_view *b, uint64_t position, bool valid) {
+    print_offsets(b);
     struct str codec = batch_codec(b) < CODEC_COUNT ? codec_name(batch_codec(b)) : STR("unknown");
     printf(" position: %" PRIu64 " %s: %" PRId64
            " size: %zu magic: %d compresscodec: %.*s crc: %" PRIu32 " isvalid: %s\n",
@@ -39,14 +51,19 @@ static int64_t size_or_null(struct bytes octets) {
     return octets.ptr != NULL ? (int64_t)octets.len : -1;
 }
 
+static void print_sizes(const struct batch_view *b, int64_t offset, int64_t timestamp,
+                        int64_t key_bytes, int64_t value_bytes) {
+    printf("| offset: %" PRId64 " %s: %" PRId64 " keySize: %" PRId64 " valueSize: %" PRId64, offset,
+           timestamp_type(b), timestamp, key_bytes, value_bytes);
+}
+
 static void print_record_metadata(const struct batch_view *b, const struct record *record) {
     int32_t sequence = NO_SEQUENCE;
     if (b->base_sequence >= 0)
         sequence = sequence_add(b->base_sequence, (int32_t)(record->offset - b->base_offset));
-    printf("| offset: %" PRId64 " %s: %" PRId64 " keySize: %" PRId64 " valueSize: %" PRId64
-           " sequence: %" PRId32 " headerKeys: [",
-           record->offset, timestamp_type(b), record->timestamp, size_or_null(record->key),
-           size_or_null(record->value), sequence);
+    print_sizes(b, record->offset, record->timestamp, size_or_null(record->key),
+                size_or_null(record->value));
+    printf(" sequence: %" PRId32 " headerKeys: [", sequence);
     struct bytes headers = record->headers;
     struct record_header header;
     for (int32_t i = 0; record_next_header(&headers, &header); i++)
@@ -91,19 +108,25 @@ static void print_contents(struct dump *dump, const struct record *record,
 
 struct record_walk {
     struct record_iter it;
+    struct legacy_set set; /* for messages before record batches */
     struct dump_shown shown;
     int64_t last_offset; /* -1 at first, and compared so with the first record, as in Kafka */
 };
+
+static void note_offset(struct dump *dump, const char *path, struct record_walk *walk,
+                        int64_t offset) {
+    if (offset != walk->last_offset + 1)
+        dump_find(&dump->findings.not_consecutive, "Non-consecutive offsets in ", path,
+                  "  %" PRId64 " is followed by %" PRId64, walk->last_offset, offset);
+    walk->last_offset = offset;
+}
 
 static void print_records(struct dump *dump, const char *path, const struct batch_view *b,
                           struct record_walk *walk) {
     struct record record;
     record_iter_open(&walk->it, b, 0);
     while (record_iter_next(&walk->it, &record)) {
-        if (record.offset != walk->last_offset + 1)
-            dump_find(&dump->findings.not_consecutive, "Non-consecutive offsets in ", path,
-                      "  %" PRId64 " is followed by %" PRId64, walk->last_offset, record.offset);
-        walk->last_offset = record.offset;
+        note_offset(dump, path, walk, record.offset);
         if (!dump->skip_record_metadata) print_record_metadata(b, &record);
         if (batch_is_control(b)) {
             if (!dump->skip_record_metadata) print_control(dump, &record);
@@ -117,6 +140,29 @@ static void print_records(struct dump *dump, const char *path, const struct batc
     if (st != ST_OK)
         cli_exit("%s: the records of the batch with base offset %" PRId64 " cannot be read: %s",
                  path, b->base_offset, status_name(st));
+}
+
+static void print_messages(struct dump *dump, const char *path, const struct batch_view *b,
+                           struct bytes entry, struct record_walk *walk) {
+    struct legacy_message message;
+    legacy_set_open(&walk->set, entry);
+    while (legacy_set_next(&walk->set, &message)) {
+        note_offset(dump, path, walk, message.offset);
+        if (!dump->skip_record_metadata) {
+            print_sizes(b, message.offset, message.timestamp, message.key_bytes,
+                        message.value_bytes);
+            printf(" isValid: %s crc: %" PRIu32, truth(message.crc_matches), message.crc);
+        }
+        if (dump->print_contents) {
+            struct record record = {
+                .offset = message.offset, .key = message.key, .value = message.value};
+            print_contents(dump, &record, &walk->shown);
+        }
+        putchar('\n');
+    }
+    if (walk->set.status != ST_OK)
+        cli_exit("%s: the message with offset %" PRId64 " cannot be read: %s", path, b->base_offset,
+                 walk->set.why);
 }
 
 static void print_headline(const char *path) {
@@ -150,12 +196,18 @@ void dump_batches(struct dump *dump, const char *path) {
     enum status st = batch_file_open(&file, dump->mem, path, (uint64_t)dump->max_bytes);
     if (st != ST_OK) cli_exit("%s: %s", path, file.why);
     record_iter_init(&walk.it, dump->mem);
+    legacy_set_init(&walk.set, dump->mem);
     strbuf_init(&walk.shown.key, dump->mem);
     strbuf_init(&walk.shown.payload, dump->mem);
     uint64_t position = 0;
     while ((st = batch_file_next(&file, &batch)) == ST_OK) {
-        print_batch(&batch, position, batch_crc_matches(octets_bytes(&file.buffer)));
-        if (dump->deep) print_records(dump, absolute, &batch, &walk);
+        struct bytes octets = octets_bytes(&file.buffer);
+        print_batch(&batch, position,
+                    is_legacy(&batch) ? legacy_crc_matches(octets) : batch_crc_matches(octets));
+        if (dump->deep && is_legacy(&batch))
+            print_messages(dump, absolute, &batch, octets, &walk);
+        else if (dump->deep)
+            print_records(dump, absolute, &batch, &walk);
         position = file.position;
     }
     if (st != ST_RANGE) cli_exit("%s in file %s.", file.why, path);
@@ -165,5 +217,6 @@ void dump_batches(struct dump *dump, const char *path) {
     strbuf_release(&walk.shown.key);
     strbuf_release(&walk.shown.payload);
     record_iter_release(&walk.it);
+    legacy_set_release(&walk.set);
     batch_file_close(&file);
 }

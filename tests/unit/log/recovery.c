@@ -782,6 +782,26 @@ Test(recovery, a_torn_header_is_no_message_before_version_2) {
     cr_expect_eq(end, 0);
 }
 
+Test(recovery, messages_before_version_2_behind_batches_are_not_cut) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 3);
+    fixture_sync(&fx);
+    fixture_kill(&fx);
+    uint8_t message[BATCH_OVERHEAD_BYTES + 50] = {0};
+    put_u64(message, 3);
+    put_u32(message + BATCH_AT_LENGTH, 50);
+    put_u32(message + BATCH_LEGACY_AT_CRC, crc32_legacy(0, message + BATCH_AT_MAGIC, 46));
+    append_octets(&fx, SEGMENT_0 ".log", message, sizeof message);
+    size_t before, after;
+    free(file_read(&fx, SEGMENT_0 ".log", &before));
+    cr_expect_eq(fixture_crash(&fx, 0), ST_UNSUPPORTED);
+    free(file_read(&fx, SEGMENT_0 ".log", &after));
+    cr_expect_eq(after, before);
+    fixture_release(&fx);
+}
+
 /* What is left of a recovery, seen by each operation of it. */
 static struct log_recovery left, most;
 static int note_left(struct plain_io *plain, const struct plain_call *call) {
