@@ -2,6 +2,7 @@
  * parsers). */
 #include "tools/dump_decode.h"
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include "protocol/wire.h"
 #include "tools/coordinator_json.h"
@@ -174,24 +175,48 @@ static enum coordinator_log log_of(enum dump_content content) {
     return COORDINATOR_GROUPS;
 }
 
-static enum status show_coordinator_value(const struct dump_decoder *d, int16_t type,
-                                          struct bytes in, struct strbuf *out) {
-    if (in.ptr == NULL) {
-        strbuf_add_str(out, STR("<DELETE>"));
-        return ST_OK;
-    }
+/* In place of a record that cannot be read. */
+__attribute__((format(printf, 3, 4))) static void show_unreadable(struct dump_shown *shown,
+                                                                  int64_t offset,
+                                                                  const char *reason, ...) {
+    va_list args;
+    va_start(args, reason);
+    strbuf_clear(&shown->key);
+    strbuf_printf(&shown->key, "Error at offset %" PRId64 ", skipping. ", offset);
+    strbuf_vprintf(&shown->key, reason, args);
+    va_end(args);
+    shown->has_payload = false;
+}
+
+/* Octets that end too early are an exception without words to Kafka's tool. */
+static const char *why_unread(enum status st) { return st == ST_SHORT ? "null" : status_name(st); }
+
+static void show_coordinator_value(const struct dump_decoder *d, const struct record *record,
+                                   int16_t type, struct dump_shown *shown) {
+    struct strbuf *out = &shown->payload;
     int16_t version;
     const struct schema *schema;
-    enum status st =
-        coordinator_json_value_version(log_of(d->content), type, in, &version, &schema);
-    if (st != ST_OK) return st;
-    struct bytes body = {in.ptr + 2, in.len - 2};
-    strbuf_printf(out, "{\"version\":\"%d\",\"data\":", version);
-    st = schema == &group_metadata_value_schema
-             ? add_group(schema, version, body, d->arena, out)
-             : coordinator_json_message(schema, version, body, d->arena, out);
-    strbuf_add_char(out, '}');
-    return st;
+    enum status st = coordinator_json_value_version(log_of(d->content), type, record->value,
+                                                    &version, &schema);
+    if (st == ST_SHORT) {
+        show_unreadable(shown, record->offset, "Could not read version from value's buffer.");
+        return;
+    }
+    if (st == ST_OK) {
+        struct bytes body = {record->value.ptr + 2, record->value.len - 2};
+        strbuf_printf(out, "{\"version\":\"%d\",\"data\":", version);
+        st = schema == &group_metadata_value_schema
+                 ? add_group(schema, version, body, d->arena, out)
+                 : coordinator_json_message(schema, version, body, d->arena, out);
+        strbuf_add_char(out, '}');
+    }
+    if (st == ST_UNSUPPORTED || st == ST_NOT_FOUND)
+        show_unreadable(shown, record->offset, "Found an unknown record version %d for %d type",
+                        version, type);
+    else if (st != ST_OK)
+        show_unreadable(shown, record->offset,
+                        "Could not read record with version %d from value's buffer due to: %s.",
+                        version, why_unread(st));
 }
 
 static enum status show_coordinator(const struct dump_decoder *d, const struct record *record,
@@ -202,10 +227,7 @@ static enum status show_coordinator(const struct dump_decoder *d, const struct r
     const struct schema *schema;
     enum status st = coordinator_json_key_type(log_of(d->content), record->key, &type, &schema);
     if (st == ST_SHORT) {
-        strbuf_printf(&shown->key,
-                      "Error at offset %" PRId64
-                      ", skipping. Could not read version from key's buffer.",
-                      record->offset);
+        show_unreadable(shown, record->offset, "Could not read version from key's buffer.");
         return ST_OK;
     }
     if (st != ST_OK) {
@@ -215,11 +237,18 @@ static enum status show_coordinator(const struct dump_decoder *d, const struct r
     }
     strbuf_printf(&shown->key, "{\"type\":\"%d\",\"data\":", type);
     st = coordinator_json_key(schema, record->key, d->arena, &shown->key);
-    if (st != ST_OK) return ST_CORRUPT;
+    if (st != ST_OK) {
+        show_unreadable(shown, record->offset,
+                        "Could not read record with version %d from key's buffer due to: %s.", type,
+                        why_unread(st));
+        return ST_OK;
+    }
     strbuf_add_char(&shown->key, '}');
     shown->has_payload = true;
-    st = show_coordinator_value(d, type, record->value, &shown->payload);
-    if (st != ST_OK) show_skipped(record, &shown->payload, "The value cannot be read");
+    if (record->value.ptr == NULL)
+        strbuf_add_str(&shown->payload, STR("<DELETE>"));
+    else
+        show_coordinator_value(d, record, type, shown);
     return ST_OK;
 }
 

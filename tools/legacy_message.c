@@ -7,7 +7,7 @@
 
 #define AT_ATTRIBUTES 17
 #define AT_TIMESTAMP 18 /* or the key, in magic 0 */
-#define HEADER_BYTES 26 /* of the smallest message, with all fields that stand in front of the key */
+#define HEADER_BYTES 26 /* of the smallest message, with all that stands in front of a key */
 #define LZ4_AT_FLAGS 4
 #define LZ4_FLAG_CONTENT_SIZE 0x08
 #define LZ4_CONTENT_SIZE_BYTES 8
@@ -169,8 +169,9 @@ static void walk(struct legacy_set *set) {
     } else if (set->whole.magic > 0 && set->whole.offset != 0) { /* some librdkafka wrote 0 */
         if (set->whole.offset < last_offset)
             fail(set, ST_CORRUPT,
-                 "Found invalid wrapper offset in compressed v1 message set, wrapper offset '%" PRId64
-                 "' is less than the last inner message offset '%" PRId64 "' and it is not zero.",
+                 "Found invalid wrapper offset in compressed v1 message set, wrapper offset '"
+                 "%" PRId64 "' is less than the last inner message offset '%" PRId64
+                 "' and it is not zero.",
                  set->whole.offset, last_offset);
         set->base_offset = (int64_t)((uint64_t)set->whole.offset - (uint64_t)last_offset);
     }

@@ -1,5 +1,5 @@
-/* tools/legacy_message.h - messages in the formats before record batches (magic 0, Kafka before 0.10,
- * and magic 1, before 0.11), which stand in logs that no broker of today writes. Big-endian:
+/* tools/legacy_message.h - messages in the formats before record batches (magic 0, before Kafka
+ * 0.10, and magic 1, before 0.11), which stand in logs that no broker of today writes. Big-endian:
  *
  *      0  offset                  i64        17  attributes  i8: bits 0-2 codec, 3 log append time
  *      8  octets after this field i32        18  timestamp   i64, ms; magic 1 only
@@ -26,9 +26,9 @@ struct legacy_message {
     bool crc_matches;
 };
 
-/** Fills in of *view what a header of magic 0 or 1 has, as a batch of one record with the same bits;
- * `in` begins with a whole entry, or at least its first 26 octets. ST_CORRUPT: another magic, or an
- * entry smaller than any message. */
+/** Fills in of *view what a header of magic 0 or 1 has, as a batch of one record with the same
+ * bits; `in` begins with a whole entry, or at least its first 26 octets. ST_CORRUPT: another magic,
+ * or an entry smaller than any message. */
 MUST_CHECK enum status legacy_peek(struct bytes in, struct batch_view *ret_view);
 /** What kind of time that is: "NoTimestampType" for magic 0, "CreateTime", "LogAppendTime". */
 const char *legacy_timestamp_type(const struct batch_view *view);
@@ -55,7 +55,7 @@ void legacy_set_release(struct legacy_set *set);
 /** Starts over `entry`, borrowed until the next one. What is wrong with a set is told by
  * legacy_set_next, before its first message. */
 void legacy_set_open(struct legacy_set *set, struct bytes entry);
-/** The next message, absolute in offset and timestamp; its slices live until the next open. False at
- * the end, where status is ST_OK; or with a status and `why`. As in Kafka, a message that the set
- * does not hold to its end is none. */
+/** The next message, absolute in offset and timestamp; its slices live until the next open. False
+ * at the end, where status is ST_OK; or with a status and `why`. As in Kafka, a message that the
+ * set does not hold to its end is none. */
 bool legacy_set_next(struct legacy_set *set, struct legacy_message *ret_message);

@@ -169,6 +169,19 @@ LOGS.update({
 })
 
 
+# Records of coordinators whose key or value cannot be read, in the easiest of formats.
+OFFSET_KEY, OFFSET, GROUP_KEY = b"\0\1\0\1g\0\1t\0\0\0\5", b"\0\3" + bytes(22), b"\0\2\0\1g"
+COORDINATORS = [
+    (OFFSET_KEY, OFFSET), (OFFSET_KEY[:1], OFFSET), (OFFSET_KEY[:2], OFFSET), (OFFSET_KEY[:5], OFFSET),
+    (OFFSET_KEY[:9], OFFSET), (OFFSET_KEY + b"more", OFFSET), (GROUP_KEY, b""), (GROUP_KEY, b"\0"),
+    (GROUP_KEY, b"\0\3"), (GROUP_KEY, b"\0\x63abc"), (GROUP_KEY, b"\xff\xffabc"),
+    (OFFSET_KEY, OFFSET[:5]), (OFFSET_KEY, b"\0\4" + bytes(3)), (OFFSET_KEY, b"\0\5" + bytes(30)),
+    (OFFSET_KEY, OFFSET + bytes(18)), (b"\0\3\0\1g", b"\0\0\0\0\0\1\0"), (b"\0\3\0\1g", b"\0\0\0\0\0\1"),
+    (b"\0\3\0\1g", None), (b"\0\x63\0\1g", OFFSET), (b"\xff\xff\0\1g", OFFSET), (b"", OFFSET),
+    (OFFSET_KEY, None), (OFFSET_KEY, b""), (b"\0\0" + OFFSET_KEY[2:], OFFSET), (b"\0\0\0\1g", b"\0\0"),
+]
+LOGS["coordinators"] = b"".join(message(i, value, key) for i, (key, value) in enumerate(COORDINATORS))
+
 # Of "mixed", by last offset and place: right, but for the last place and the last time.
 INDEXES = {
     "index": struct.pack(">iiiiii", 3, 99, 6, 208, 7, 208),

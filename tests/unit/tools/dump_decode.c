@@ -56,8 +56,9 @@ static const struct {
      "<DELETE>"},
     {"an offset whose value is cut", DUMP_GROUPS, DUMP_STRING, OCTETS("\0\1\0\1g\0\1t\0\0\0\5"),
      OCTETS("\0\3\0"), ST_OK,
-     "{\"type\":\"1\",\"data\":{\"group\":\"g\",\"topic\":\"t\",\"partition\":5}}",
-     "Error at 7, skipping. The value cannot be read"},
+     "Error at offset 7, skipping. Could not read record with version 3 from value's buffer "
+     "due to: null.",
+     NULL},
     {"no coordinator record", DUMP_GROUPS, DUMP_STRING, OCTETS("k0"), OCTETS("v"), ST_OK,
      "Unknown record type 27440 at offset 7, skipping.", NULL},
     {"a key of one octet", DUMP_GROUPS, DUMP_STRING, OCTETS("k"), OCTETS("v"), ST_OK,
