@@ -196,7 +196,8 @@ bool config_metadata_is_apart(const struct config *config) {
 bool config_writes_inline(const struct config *config) {
     if (!str_eq(config->klamm_inline_writes, STR("auto")))
         return str_eq(config->klamm_inline_writes, STR("true"));
-    return config_log_dirs(config)->count <= 1; /* else one may not hold the others */
+    /* Of several one may not hold the others. */
+    return config_log_dirs(config)->count <= 1 && !config_metadata_is_apart(config);
 }
 
 bool config_is_variable(const char *variable) { return key_of_variable(variable) != NULL; }

@@ -63,6 +63,28 @@ Test(config, an_override_wins_over_the_file) {
 }
 
 static const struct {
+    const char *name, *text;
+    bool is_inline;
+} inline_rows[] = {
+    {"one directory", BASE "log.dirs=/a\n", true},
+    {"several", BASE "log.dirs=/a,/b\n", false},
+    {"that of the metadata apart", BASE "log.dirs=/a\nmetadata.log.dir=/b\n", false},
+    {"that of the metadata among them", BASE "log.dirs=/a\nmetadata.log.dir=/a\n", true},
+    {"as it is set", BASE "log.dirs=/a,/b\nklamm.inline.writes=true\n", true},
+};
+
+Test(config, a_shard_appends_by_itself_where_there_is_one_directory) {
+    for (size_t i = 0; i < COUNT(inline_rows); i++) {
+        struct loaded l;
+        load(&l, inline_rows[i].text, NULL);
+        cr_assert_eq(l.st, ST_OK, "%s: %.*s", inline_rows[i].name, STR_ARG(l.error));
+        cr_expect_eq(config_writes_inline(&l.set.values), inline_rows[i].is_inline, "%s",
+                     inline_rows[i].name);
+        unload(&l);
+    }
+}
+
+static const struct {
     const char *name, *text, *variable, *override, *key, *value; /* value NULL: not set */
 } variables[] = {
     {"over the file", BASE "num.partitions=3\n", "KLAMM_NUM_PARTITIONS=4", NULL, "num.partitions",
