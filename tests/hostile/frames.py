@@ -8,6 +8,8 @@ import os
 import random
 import sys
 
+import bystander
+from bystander import beside, case
 from wire import (API_VERSIONS, CLOSED, FETCH, LIST_OFFSETS, METADATA, PRODUCE, SILENT, Connection,
                   array, batch, end_offset, frame, header, i16, i32, i64, octets, produce,
                   produce_error, record, string, varint)
@@ -15,15 +17,6 @@ from wire import (API_VERSIONS, CLOSED, FETCH, LIST_OFFSETS, METADATA, PRODUCE, 
 ADDRESS, TOPIC, PID = sys.argv[1], sys.argv[2], int(sys.argv[3])
 RANDOM = random.Random(int(os.environ.get("KLAMM_SEED_BASE", "1")))
 MANY = 2**31 - 1
-failed = 0
-
-
-def case(name, good, got=""):
-    global failed
-    failed += not good
-    print(f"ok {name}" if good else f"not ok {name}: {got!r:.200}")
-
-
 METADATA_BODY = array(string(TOPIC))
 # name, everything that is sent: the connection is closed without an answer
 CLOSED_FRAMES = [
@@ -85,15 +78,15 @@ BAD_BATCHES = [
 ]
 
 
-def with_a_bystander():
+def broken_frames():
     """Each broken frame on its own connection, while another connection goes on asking."""
-    with Connection(ADDRESS) as bystander:
+    with Connection(ADDRESS) as another:
         for name, raw in CLOSED_FRAMES:
             with Connection(ADDRESS) as c:
                 c.send(raw)
                 got = c.read(3)
             case(f"{name}: closed", got == CLOSED, got)
-            served = bystander.ask(header(API_VERSIONS, 0))
+            served = another.ask(header(API_VERSIONS, 0))
             if not isinstance(served, bytes):
                 case(f"after {name} others are served", False, served)
 
@@ -187,12 +180,17 @@ def damaged_requests():
 
 
 def main():
-    unusual_but_good()
-    with_a_bystander()
-    bad_batches()
-    many_slow_ones()
-    damaged_requests()
-    return 1 if failed else 0
+    with beside(ADDRESS, TOPIC, "unusual requests"):
+        unusual_but_good()
+    with beside(ADDRESS, TOPIC, "broken frames"):
+        broken_frames()
+    with beside(ADDRESS, TOPIC, "bad batches"):
+        bad_batches()
+    with beside(ADDRESS, TOPIC, "frames that never end"):
+        many_slow_ones()
+    with beside(ADDRESS, TOPIC, "damaged requests"):
+        damaged_requests()
+    return bystander.failed > 0
 
 
 if __name__ == "__main__":

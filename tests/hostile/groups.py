@@ -12,6 +12,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import bystander  # noqa: E402
+from bystander import beside, case  # noqa: E402
 from client import CLOSED, Client, encode  # noqa: E402
 
 ADDRESS, PID = sys.argv[1], int(sys.argv[2])
@@ -19,13 +21,6 @@ MEMBERS = int(os.environ.get("KLAMM_MEMBERS", "10000"))
 NONE, UNKNOWN, TOO_LARGE, INCONSISTENT, INVALID_GROUP, UNKNOWN_MEMBER = 0, -1, 12, 23, 24, 25
 INVALID_REQUEST, FENCED_EPOCH, BAD_ASSIGNOR, BAD_REGEX = 42, 110, 112, 128
 UNKNOWN_TOPIC, ILLEGAL_GENERATION, MEMBER_ID_REQUIRED, ID_NOT_FOUND = 3, 22, 79, 69
-failed = 0
-
-
-def case(name, good, got=""):
-    global failed
-    failed += not good
-    print(f"ok {name}" if good else f"not ok {name}: {got!r:.200}", flush=True)
 
 
 def resident_mb():
@@ -239,10 +234,9 @@ def hang_up():
 
 
 warm_up()
-names()
-large()
-gone()
-crowd()
-modern()
-hang_up()
-sys.exit(failed > 0)
+for name, does in (("odd names", names), ("large members", large), ("a topic that goes", gone),
+                   ("a crowd", crowd), ("members of the consumer protocol", modern),
+                   ("clients that hang up", hang_up)):
+    with beside(ADDRESS, "t", name):
+        does()
+sys.exit(bystander.failed > 0)

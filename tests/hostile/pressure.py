@@ -5,14 +5,13 @@
 Beside each of them a bystander goes on asking, and its answers must take no longer than before.
 """
 import contextlib
-import itertools
 import os
 import socket
-import statistics
 import sys
-import threading
 import time
 
+import bystander
+from bystander import LONGEST_SECONDS, Bystander, case
 from wire import (API_VERSIONS, CLOSED, FETCH, LIST_OFFSETS, METADATA, PRODUCE, SILENT, Connection,
                   array, batch, end_offset, frame, header, i16, i32, i64, produce, produce_error,
                   record, string)
@@ -22,14 +21,6 @@ MIB = 1 << 20
 REQUEST_BYTES_MAX = 100 * MIB  # socket.request.max.bytes as shipped
 ANSWERS_FOR_A_MEDIAN = 20
 WORST_SECONDS = 0.5  # where there are fewer: a shard that works for another longer has hung
-LONGEST_SECONDS = 1.5  # that anybody may wait once, on a busy machine and a slow build
-failed = 0
-
-
-def case(name, good, got=""):
-    global failed
-    failed += not good
-    print(f"ok {name}" if good else f"not ok {name}: {got!r:.200}", flush=True)
 
 
 def status_kib(field):
@@ -43,64 +34,28 @@ def descriptors():
     return len(os.listdir(f"/proc/{PID}/fd")) if PID else 0
 
 
-class Bystander(threading.Thread):
-    """Asks for versions and the end of a partition, each few milliseconds, until told to stop. By
-    connections in turn, so that each shard has some: held up is whoever is on the busy one."""
-
-    CONNECTIONS = 4
-    QUESTIONS = (header(API_VERSIONS, 0),
-                 header(LIST_OFFSETS, 1) + i32(-1) + array(string(TOPIC) + array(i32(0) + i64(-1))))
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.seconds, self.problem, self.over = [], None, threading.Event()
-
-    def run(self):
-        with contextlib.ExitStack() as held:
-            all_of_them = [held.enter_context(Connection(ADDRESS)) for _ in range(self.CONNECTIONS)]
-            turns = itertools.cycle(itertools.product(all_of_them, self.QUESTIONS))
-            while not self.over.wait(0.003):
-                c, question = next(turns)
-                began = time.monotonic()
-                answer = c.ask(question)
-                self.seconds.append(time.monotonic() - began)
-                if not isinstance(answer, bytes):
-                    self.problem = answer
-                    return
-
-    def longest(self):
-        return max(self.seconds, default=99)
-
-    def stop(self):
-        self.over.set()
-        self.join()
-        return statistics.median(self.seconds) if self.seconds else 99
-
-
 def usual_latency():
-    bystander = Bystander()
-    bystander.start()
+    aside = Bystander(ADDRESS, TOPIC).start()
     time.sleep(0.5)
-    return bystander.stop()
+    return aside.stop().median()
 
 
 @contextlib.contextmanager
 def pressure(name, usual, grown_mib):
     """What happens inside is bounded in memory, moves no offset and is not felt by others."""
     before, offset = status_kib("VmRSS"), end_offset(ADDRESS, TOPIC)
-    bystander = Bystander()
-    bystander.start()
+    aside = Bystander(ADDRESS, TOPIC).start()
     yield
     grown = status_kib("VmRSS") - before
-    median, took = bystander.stop(), bystander.seconds
+    took, median = aside.stop().seconds, aside.median()
     case(f"{name}: memory stays", grown < grown_mib * 1024, f"{grown} KiB more")
     served = (median < max(5 * usual, 0.01) if len(took) >= ANSWERS_FOR_A_MEDIAN
-              else max(took, default=99) < WORST_SECONDS)
-    case(f"{name}: others are served as before", bystander.problem is None and served,
-         (bystander.problem, f"{median * 1000:.1f} ms of {len(took)}",
-          f"{max(took, default=99) * 1000:.1f} ms at worst", f"{usual * 1000:.1f} ms before"))
+              else aside.longest() < WORST_SECONDS)
+    case(f"{name}: others are served as before", aside.problem is None and served,
+         (aside.problem, f"{median * 1000:.1f} ms of {len(took)}",
+          f"{aside.longest() * 1000:.1f} ms at worst", f"{usual * 1000:.1f} ms before"))
     case(f"{name}: nobody waits for more than {LONGEST_SECONDS} s",
-         bystander.longest() < LONGEST_SECONDS, f"{bystander.longest():.2f} s")
+         aside.longest() < LONGEST_SECONDS, f"{aside.longest():.2f} s")
     case(f"{name}: no offset moves", end_offset(ADDRESS, TOPIC) == offset)
 
 
@@ -214,7 +169,7 @@ def main():
                 c.ask(produce(TOPIC, LARGE_BATCH)), TOPIC)
             if error != 0:
                 case("the topic is filled", False, error)
-                return 1
+                return True
     usual = usual_latency()
     promises(usual)
     slow_senders(usual)
@@ -224,7 +179,7 @@ def main():
     with Connection(ADDRESS) as c:
         error, offset = produce_error(c.ask(produce(TOPIC, batch())), TOPIC)
         case("then a batch is taken as ever", (error, offset) == (0, 24), (error, offset))
-    return 1 if failed else 0
+    return bystander.failed > 0
 
 
 LARGE_BATCH = batch([record(value=bytes(900000))])
