@@ -43,6 +43,7 @@ struct log {
     struct log_dir *dir;
     struct log_owner *owner;
     const struct log_config *config;
+    struct log_config last_config; /* abandoned: what the owner's was */
     char *path; /* path_bytes with the terminator */
     uint32_t path_bytes;
     struct str topic; /* within path */

@@ -115,6 +115,8 @@ void log_let_go(struct log *log) {
 void log_abandon(struct log *log) {
     ASSERT(!log->abandoned);
     log->abandoned = true;
+    log->last_config = *log->config; /* jobs that wait for the disk still ask for it */
+    log->config = &log->last_config;
     log_hold(log);
     append_fail_queue(log);
     log_let_go(log);

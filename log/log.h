@@ -46,7 +46,7 @@ struct log_open {
     struct str topic;    /* copied */
     int32_t partition;
     struct uuid topic_id;            /* zero: none is written or checked */
-    const struct log_config *config; /* borrowed until log_set_config or the log is gone */
+    const struct log_config *config; /* borrowed until log_set_config or log_abandon */
     struct log_owner *owner;         /* borrowed for the log's life */
     bool create; /* make the directory when it is missing; otherwise ST_NOT_FOUND */
     bool waits_for_room; /* appends wait while the file system is full, rather than fail */

@@ -1,4 +1,5 @@
 /* tests/unit/log/append.c - the pipeline: offsets, order, one write a turn, rolling, refusals. */
+#include <stdlib.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include "tests/unit/log/fixture.h"
@@ -167,6 +168,32 @@ Test(append, rolls_when_the_next_batch_would_pass_segment_bytes) {
     enum status st;
     cr_expect_eq(fixture_consume(&fx, 0, &st), 7);
     cr_expect_eq(log_size_bytes(fx.log), 7 * (uint64_t)fx.config.segment_bytes / 3);
+    fixture_release(&fx);
+}
+
+/* The directory failed, or the broker stops: whoever had the log has gone with its settings, and a
+ * roll still waits for the disk. */
+Test(append, a_roll_that_ends_after_its_log_was_abandoned_needs_nothing_of_the_owner) {
+    struct fixture fx;
+    struct test_append a;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    cr_assert_eq(fixture_append(&fx, 1, 100, 1), ST_OK);
+    struct log_config *config = malloc(sizeof *config);
+    *config = fx.config;
+    append_prepare(&fx, &a, 1, 100, 1);
+    config->segment_bytes = a.append.batch_bytes;
+    log_set_config(fx.log, config);
+    fx.plain.deferred = true;
+    cr_assert_eq(log_append(fx.log, &a.append), ST_OK);
+    plain_io_turn(&fx.plain);
+    log_abandon(fx.log);
+    fx.log = NULL;
+    memset(config, 0xff, sizeof *config);
+    free(config);
+    plain_io_settle(&fx.plain);
+    cr_expect_neq(a.append.status, ST_OK);
+    append_release(&a);
     fixture_release(&fx);
 }
 
