@@ -214,6 +214,7 @@ struct io_ops {
     bool (*connect)(struct io *, struct io_op *, const struct io_address *address);
     void (*recv_start)(struct io *, struct io_receiver *, int fd);
     void (*recv_direct)(struct io *, struct io_receiver *, uint8_t *buf, size_t len);
+    size_t (*recv_waiting)(struct io *, const struct io_receiver *);
     void (*recv_pause)(struct io *, struct io_receiver *);
     void (*recv_resume)(struct io *, struct io_receiver *);
     void (*recv_stop)(struct io *, struct io_receiver *);
@@ -362,6 +363,10 @@ static inline void io_recv_start(struct io *io, struct io_receiver *receiver, in
 static inline void io_recv_direct(struct io *io, struct io_receiver *receiver, uint8_t *buf,
                                   size_t len) {
     io->ops->recv_direct(io, receiver, buf, len);
+}
+/** Octets that have arrived and were not given yet: a direct read of so many ends soon. */
+static inline size_t io_recv_waiting(struct io *io, const struct io_receiver *receiver) {
+    return io->ops->recv_waiting(io, receiver);
 }
 /** Stops reading, for back-pressure; on_data may still bring what had arrived by then (a few
  *  buffers), and a direct read that is under way is finished. */

@@ -35,6 +35,9 @@ struct broker_setup {
     /* Batches beyond it are walked by workers; 0: where it pays (broker/handlers/batch_work.h). A
      * simulation sets it low. */
     uint32_t long_batch_bytes;
+    /* Frames of which so much is missing are received directly; 0: FRAME_DIRECT_BYTES
+     * (broker/net/framing.h). A simulation sets it low. */
+    uint32_t frame_direct_bytes;
 };
 
 /** On shard 0. Formats (klamm.auto.format), recovers, leads the metadata log, registers, opens the

@@ -266,6 +266,10 @@ const struct metric_row metric_table[METRIC_COUNT] = {
          "Frames and requests that could not be read or answered; their connections were "
          "closed, and the log says why.",
          NULL},
+    [METRIC_REQUESTS_TOGETHER] =
+        {"klamm_requests_together_total", METRIC_COUNTER, FROM_SHARDS, 0, "",
+         "Large requests that had arrived already and were received with the one before them.",
+         NULL},
     [METRIC_REQUESTS] = {"klamm_requests_total", METRIC_COUNTER, FROM_API, 0, "",
                          "Requests that were read.",
                          "kafka.network:type=RequestMetrics,name=RequestsPerSec"},

@@ -51,6 +51,10 @@ struct buffer *buffer_get(struct buffers *buffers, size_t bytes) {
 
 void buffer_put(struct buffers *buffers, struct buffer *buffer) {
     if (buffer == NULL) return;
+    if (buffer->holders > 0) {
+        buffer->holders--;
+        return;
+    }
     unsigned class = class_of(buffer->capacity - buffer->capacity / 5);
     if (class >= BUFFER_CLASSES || buffers->kept_bytes + footprint(buffer) > BUFFERS_KEPT_BYTES ||
         buffer->capacity != (SMALLEST << class) + (SMALLEST << class) / 4) {

@@ -13,6 +13,7 @@ struct buffer {
     struct buffer *next;
     uint32_t capacity; /* octets of data */
     uint32_t len;      /* octets of data in use */
+    uint32_t holders;  /* besides the first: buffer_hold */
     uint8_t data[];
 };
 
@@ -26,5 +27,7 @@ void buffers_init(struct buffers *buffers, struct mem *mem);
 void buffers_release(struct buffers *buffers);
 /** A buffer with room for at least `bytes`, len 0; NULL when the memory budget refuses. */
 struct buffer *buffer_get(struct buffers *buffers, size_t bytes);
+/** One more who gives it back. */
+static inline void buffer_hold(struct buffer *buffer) { buffer->holders++; }
 /** Gives it back; NULL is allowed. */
 void buffer_put(struct buffers *buffers, struct buffer *buffer);

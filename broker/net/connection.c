@@ -26,8 +26,7 @@ static void note_received(struct connection *c, size_t len) {
 
 static void connection_free(struct connection *c) {
     struct shard *shard = c->shard;
-    buffer_put(&shard->buffers, c->frame);
-    buffer_put(&shard->buffers, c->held);
+    framing_release(c);
     list_remove(&c->link);
     shard->connection_count--;
     metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
@@ -100,7 +99,7 @@ static void tell_broken(struct shard *shard, const struct io_address *peer, cons
 void connection_forget(struct connection *c, struct request *rq) {
     list_remove(&rq->link);
     c->request_count--;
-    c->request_bytes -= rq->frame->len;
+    c->request_bytes -= rq->frame.len;
     rq->connection = NULL;
     if (rq->release != NULL) {
         rq->release(rq);
@@ -245,8 +244,8 @@ void connection_request_done(struct connection *c, struct request *rq) {
 /* Frames whose first octets say Produce may overlap; the header is read again when the request
  * starts. */
 static bool may_overlap(const struct request *rq) {
-    if (rq->frame->len < 2) return false;
-    const struct served_api *served = served_find((int16_t)get_u16(rq->frame->data));
+    if (rq->frame.len < 2) return false;
+    const struct served_api *served = served_find((int16_t)get_u16(rq->frame.ptr));
     return served != NULL && served->overlaps;
 }
 
@@ -267,15 +266,16 @@ static void start_next(struct connection *c) {
     }
 }
 
-static bool is_full(const struct connection *c) {
+bool connection_is_full(const struct connection *c) {
     return c->request_count >= LIMIT_REQUESTS_IN_FLIGHT ||
            c->request_bytes >= CONNECTION_BYTES_MAX || io_timer_is_set(&c->mute);
 }
 
-static void frame_complete(struct connection *c) {
+void connection_add_request(struct connection *c, struct buffer *buffer, struct bytes frame) {
     struct shard *shard = c->shard;
     struct request *rq = pool_get(&shard->requests);
     if (rq == NULL) {
+        buffer_put(&shard->buffers, buffer);
         tell_broken(shard, &c->peer, "no memory", -ENOMEM);
         connection_close(c);
         return;
@@ -286,19 +286,17 @@ static void frame_complete(struct connection *c) {
     }
     rq->shard = shard;
     rq->connection = c;
-    rq->frame = c->frame;
+    rq->buffer = buffer;
+    rq->frame = frame;
     rq->state = REQUEST_QUEUED;
-    c->frame = NULL;
-    c->frame_bytes = 0;
-    c->length_have = 0;
     list_push_back(&c->requests, &rq->link);
     c->request_count++;
-    c->request_bytes += rq->frame->len;
-    metrics_add(&shard->metrics, METRIC_BYTES_IN, rq->frame->len + 4);
+    c->request_bytes += frame.len;
+    metrics_add(&shard->metrics, METRIC_BYTES_IN, frame.len + 4);
     touch(c);
 }
 
-static void refuse_frame(struct connection *c, const char *why, int32_t length) {
+void connection_refuse_frame(struct connection *c, const char *why, int32_t length) {
     uint32_t swallowed = 0;
     struct shard *shard = c->shard;
     metrics_add(&shard->metrics, METRIC_REQUESTS_REFUSED, 1);
@@ -311,94 +309,14 @@ static void refuse_frame(struct connection *c, const char *why, int32_t length) 
     connection_close(c);
 }
 
-static void frame_begin(struct connection *c) {
-    int32_t length = (int32_t)get_u32(c->length_octets);
-    int64_t limit = c->shard->broker->config->socket_request_max_bytes;
-    if (length < 0) return refuse_frame(c, "negative length", length);
-    if (length > limit) return refuse_frame(c, "longer than socket.request.max.bytes", length);
-    if (length < 8) return refuse_frame(c, "shorter than a request header", length);
-    c->frame_bytes = (uint32_t)length;
-    c->frame = buffer_get(&c->shard->buffers, MIN(c->frame_bytes, FRAME_FIRST_BYTES));
-    if (c->frame == NULL) refuse_frame(c, "no memory", length);
-}
-
-/* Twice the room for a large frame whose first part is there. */
-static bool frame_grow(struct connection *c) {
-    struct buffer *old = c->frame;
-    struct buffer *grown =
-        buffer_get(&c->shard->buffers, MIN((uint64_t)c->frame_bytes, (uint64_t)old->capacity * 4));
-    if (grown == NULL) return false;
-    memcpy(grown->data, old->data, old->len);
-    grown->len = old->len;
-    buffer_put(&c->shard->buffers, old);
-    c->frame = grown;
-    return true;
-}
-
-static size_t frame_room(const struct connection *c) {
-    return MIN(c->frame_bytes, c->frame->capacity) - c->frame->len;
-}
-
-/* Octets into frames, until the connection has as many requests as it may; how many it took. */
-static size_t take_octets(struct connection *c, const uint8_t *data, size_t len) {
-    size_t at = 0;
-    while (at < len && !c->is_closing && !is_full(c)) {
-        if (c->frame == NULL) {
-            size_t take = MIN(4 - (size_t)c->length_have, len - at);
-            memcpy(c->length_octets + c->length_have, data + at, take);
-            c->length_have += (uint32_t)take;
-            at += take;
-            if (c->length_have == 4) frame_begin(c);
-            continue;
-        }
-        size_t take = MIN(frame_room(c), len - at);
-        memcpy(c->frame->data + c->frame->len, data + at, take);
-        c->frame->len += (uint32_t)take;
-        at += take;
-        if (c->frame->len == c->frame_bytes) {
-            frame_complete(c);
-        } else if (frame_room(c) == 0 && !frame_grow(c)) {
-            refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
-        }
-    }
-    return at;
-}
-
-/* Keeps octets that came when the connection was full. They are few: reading is paused, and only
- * what the kernel had already put into the seam's buffers still comes. */
-static bool hold(struct connection *c, const uint8_t *data, size_t len) {
-    struct buffers *buffers = &c->shard->buffers;
-    struct buffer *held = c->held;
-    size_t old_len = held != NULL ? held->len : 0;
-    if (held == NULL || held->capacity - old_len < len) {
-        held = buffer_get(buffers, old_len + MAX(len, old_len));
-        if (held == NULL) return false;
-        if (old_len > 0) memcpy(held->data, c->held->data, old_len);
-        held->len = (uint32_t)old_len;
-        buffer_put(buffers, c->held);
-        c->held = held;
-    }
-    memcpy(held->data + old_len, data, len);
-    held->len += (uint32_t)len;
-    return true;
-}
-
-static void take_held(struct connection *c) {
-    c->held_at += take_octets(c, c->held->data + c->held_at, c->held->len - c->held_at);
-    if (c->held_at < c->held->len) return;
-    buffer_put(&c->shard->buffers, c->held);
-    c->held = NULL;
-    c->held_at = 0;
-}
-
 /* Starts what may start, takes what was held back, and reads on or stops to. */
 static void proceed(struct connection *c) {
     start_next(c);
-    while (c->held != NULL && !c->is_closing && !is_full(c)) {
-        take_held(c);
+    while (c->in.held != NULL && !c->is_closing && !connection_is_full(c)) {
+        framing_take_held(c);
         if (!c->is_closing) start_next(c);
     }
-    if (c->is_closing || is_full(c) == c->is_paused) return;
+    if (c->is_closing || connection_is_full(c) == c->is_paused) return;
     c->is_paused = !c->is_paused;
     if (c->is_paused) {
         io_recv_pause(c->shard->io, &c->receiver);
@@ -420,33 +338,19 @@ void connection_mute(struct connection *c, uint32_t for_ms) {
 static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t len) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
     note_received(c, len);
-    bool must_hold = c->held != NULL || c->move.state != MOVE_NOT;
-    size_t taken = must_hold ? 0 : take_octets(c, data, len);
-    if (c->is_closing) return;
-    if (taken < len && !hold(c, data + taken, len - taken)) {
-        refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
-        return;
-    }
-    if (c->move.state != MOVE_NOT) return; /* the new shard takes them */
-    bool wants_more = c->held == NULL && c->frame != NULL;
-    if (wants_more && c->frame_bytes - c->frame->len >= FRAME_DIRECT_BYTES) {
-        io_recv_direct(c->shard->io, receiver, c->frame->data + c->frame->len, frame_room(c));
-    }
+    framing_take(c, data, len);
+    if (c->is_closing || c->move.state != MOVE_NOT) return; /* the new shard takes what is held */
+    framing_receive_directly(c);
     proceed(c);
 }
 
 static void on_direct(struct io_receiver *receiver) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
-    note_received(c, frame_room(c));
-    c->frame->len += (uint32_t)frame_room(c);
-    if (c->frame->len == c->frame_bytes) {
-        frame_complete(c);
-    } else if (!frame_grow(c)) {
-        refuse_frame(c, "no memory", (int32_t)c->frame_bytes);
-    } else {
-        io_recv_direct(c->shard->io, receiver, c->frame->data + c->frame->len, frame_room(c));
-    }
-    if (!c->is_closing) proceed(c);
+    note_received(c, c->in.direct_bytes);
+    framing_arrived(c);
+    if (c->is_closing) return;
+    framing_receive_directly(c);
+    proceed(c);
 }
 
 static void on_end(struct io_receiver *receiver, int64_t result) {
@@ -477,6 +381,7 @@ static struct connection *connection_new(struct shard *shard, int fd, const stru
         .close_op = {.done = on_closed},
         .flush = {.run = on_flush},
     };
+    framing_init(&c->in, shard->broker->setup.frame_direct_bytes);
     list_init(&c->requests);
     list_push_back(&shard->connection_list, &c->link);
     c->active_us = shard->io->now.mono_us;
@@ -501,23 +406,19 @@ void connection_open(struct shard *shard, int fd, const struct io_address *peer,
 }
 
 bool connection_take_over(struct shard *shard, const struct connection *from) {
-    struct buffer *held = NULL;
-    if (from->held != NULL) {
-        held = buffer_get(&shard->buffers, from->held->len);
-        if (held == NULL) return false;
-        memcpy(held->data, from->held->data, from->held->len);
-        held->len = from->held->len;
-    }
+    struct framing in;
+    framing_init(&in, shard->broker->setup.frame_direct_bytes);
+    if (!framing_take_over(&in, &shard->buffers, &from->in)) return false;
     struct admitted *place = admission_take_over(shard, from->place);
     struct connection *c =
         connection_new(shard, from->fd, &from->peer, from->listener_index, place);
     if (c == NULL) {
-        buffer_put(&shard->buffers, held);
+        buffer_put(&shard->buffers, in.held);
         admission_forget(shard, place);
         return false;
     }
     move_init(c, MIN(from->move.wanted * 2, MOVE_AFTER_MAX));
-    c->held = held;
+    c->in = in;
     connection_go_on(c);
     return true;
 }

@@ -4,22 +4,16 @@
  * Requests: a frame is a 4-octet length and that many octets. Produce requests overlap (their
  * appends happen in order of arrival), everything else starts when the one before is answered. At
  * most LIMIT_REQUESTS_IN_FLIGHT requests and CONNECTION_BYTES_MAX octets wait or run; then reading
- * stops until answers have left, and octets that still come are held back unread. Frames: small
- * ones are put together from the seam's buffers; a large one is received straight into its own
- * buffer, which grows as octets arrive, so that nobody gets memory for a length he only declared. A
- * length below zero or above socket.request.max.bytes, or a header that cannot be read, closes the
- * connection. Whenever this side ends one there is a count and, unless it was idle, a rate-limited
- * line. */
+ * stops until answers have left (broker/net/framing.h). A length below zero or above
+ * socket.request.max.bytes, or a header that cannot be read, closes the connection. Whenever this
+ * side ends one there is a count and, unless it was idle, a rate-limited line. */
 #pragma once
 #include "broker/net/admission.h"
+#include "broker/net/framing.h"
 #include "broker/net/move.h"
 #include "broker/net/request.h"
 
 #define CONNECTION_BYTES_MAX (8u << 20) /* of frames waiting or running, before reading stops */
-#define FRAME_FIRST_BYTES (256u << 10)  /* what a larger frame gets before its octets are there */
-#define FRAME_DIRECT_BYTES                                                                         \
-    4096u /* with at least this much missing, a frame is received directly                         \
-           */
 #define CONNECTION_IOVECS 64
 
 struct connection {
@@ -35,13 +29,7 @@ struct connection {
     struct io_timer mute; /* set: nothing is read */
     uint64_t active_us;  /* when a request or a good part of one came, or an answer left */
     size_t untold_bytes; /* that came since and were too few to count */
-    /* the frame on its way in */
-    uint8_t length_octets[4];
-    uint32_t length_have;
-    uint32_t frame_bytes; /* whole length of it, 0: none */
-    struct buffer *frame;
-    struct buffer *held; /* octets that came when there were too many requests; NULL: none */
-    size_t held_at;      /* how many of them were taken since */
+    struct framing in;
     /* requests in order of arrival */
     struct list requests;
     uint32_t request_count;
@@ -74,5 +62,12 @@ void connection_given_away(struct connection *connection);
 void connection_go_on(struct connection *connection);
 /** Nothing more is read for so long, as Kafka mutes who is over a quota. */
 void connection_mute(struct connection *connection, uint32_t for_ms);
+/** A frame is whole and becomes a request. The buffer it lies in is taken. */
+void connection_add_request(struct connection *connection, struct buffer *buffer,
+                            struct bytes frame);
+/** Whether it has as many requests as it may. */
+bool connection_is_full(const struct connection *connection);
+/** A count, a rate-limited line, and the end of the connection. */
+void connection_refuse_frame(struct connection *connection, const char *why, int32_t length);
 /** Takes a request out of its connection, its answer sent or dropped. */
 void connection_forget(struct connection *connection, struct request *rq);

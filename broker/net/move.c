@@ -22,8 +22,8 @@ void move_note(struct connection *c, uint64_t shards) {
 }
 
 static bool is_quiet(const struct connection *c) {
-    return c->request_count == 0 && !c->is_sending && !c->is_paused && c->length_have == 0 &&
-           c->frame == NULL && c->held == NULL && !io_timer_is_set(&c->mute);
+    return c->request_count == 0 && !c->is_sending && !c->is_paused &&
+           framing_is_between(&c->in) && !io_timer_is_set(&c->mute);
 }
 
 void move_consider(struct connection *c) {
@@ -55,7 +55,7 @@ static void arrive(struct visit *visit, struct shard *at) {
 
 void move_go(struct connection *c) {
     struct move *move = &c->move;
-    ASSERT(c->request_count == 0 && !c->is_sending && c->frame == NULL);
+    ASSERT(c->request_count == 0 && !c->is_sending && c->in.frame == NULL);
     ASSERT(!list_is_linked(&c->flush.link));
     move->state = MOVE_AWAY;
     move->home_connections = c->shard->connection_count;

@@ -58,7 +58,7 @@ static void on_pause_over(struct io_timer *timer) {
 }
 
 void request_start(struct request *rq) {
-    struct bytes frame = {rq->frame->data, rq->frame->len};
+    struct bytes frame = rq->frame;
     size_t used = 0;
     rq->state = REQUEST_RUNNING;
     rq->started = rq->shard->io->now;
@@ -147,7 +147,7 @@ void request_abandon(struct request *rq, bool close_connection) {
 
 void request_free(struct request *rq) {
     struct shard *shard = rq->shard;
-    buffer_put(&shard->buffers, rq->frame);
+    buffer_put(&shard->buffers, rq->buffer);
     arena_reset(&rq->arena);
     struct arena arena = rq->arena; /* its first chunk stays with the request */
     if (!pool_keeps(&shard->requests)) arena_release(&arena);

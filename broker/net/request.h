@@ -38,7 +38,8 @@ struct request {
     struct list link; /* in connection->requests */
     struct connection *connection;
     struct shard *shard;
-    struct buffer *frame;  /* taken: the octets of the request, which `in` borrows from */
+    struct buffer *buffer; /* held: what the frame lies in, with others perhaps */
+    struct bytes frame;    /* the octets of the request, which `in` borrows from */
     const struct api *api; /* of protocol/messages.h */
     struct request_header header;
     enum request_state state;

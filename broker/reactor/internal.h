@@ -227,6 +227,7 @@ void reactor_recv_direct(struct io *, struct io_receiver *, uint8_t *buf, size_t
 void reactor_recv_pause(struct io *, struct io_receiver *);
 void reactor_recv_resume(struct io *, struct io_receiver *);
 void reactor_recv_stop(struct io *, struct io_receiver *);
+size_t reactor_recv_waiting(struct io *, const struct io_receiver *);
 void reactor_recv_detach(struct io *, struct io_receiver *);
 /** Maps and registers the provided buffers; 0 or a negative errno. */
 int receive_buffers_make(struct reactor *r);

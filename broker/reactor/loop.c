@@ -253,6 +253,7 @@ const struct io_ops reactor_ops = {
     .connect = reactor_connect,
     .recv_start = reactor_recv_start,
     .recv_direct = reactor_recv_direct,
+    .recv_waiting = reactor_recv_waiting,
     .recv_pause = reactor_recv_pause,
     .recv_resume = reactor_recv_resume,
     .recv_stop = reactor_recv_stop,

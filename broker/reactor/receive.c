@@ -9,6 +9,7 @@
  * armed before the former has ended, so the stream has one reader at any time. After SMALL_READS
  * reads without a direct one in between the connection goes back to multishot. */
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include "broker/reactor/internal.h"
@@ -219,6 +220,12 @@ void reactor_recv_direct(struct io *io, struct io_receiver *receiver, uint8_t *b
     receiver->direct_len = len;
     s->large_frames = true;
     s->small_reads = 0;
+}
+
+size_t reactor_recv_waiting(struct io *io, const struct io_receiver *receiver) {
+    (void)io;
+    int waiting = 0;
+    return ioctl(receiver->fd, FIONREAD, &waiting) == 0 ? (size_t)MAX(waiting, 0) : 0;
 }
 
 void reactor_recv_pause(struct io *io, struct io_receiver *receiver) {

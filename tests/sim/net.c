@@ -297,6 +297,12 @@ void net_recv_direct(struct io *base, struct io_receiver *receiver, uint8_t *buf
     receiver->direct_len = len;
 }
 
+size_t net_recv_waiting(struct io *base, const struct io_receiver *receiver) {
+    ASSERT(seam_of(base)->world->running == seam_of(base));
+    const struct socket *socket = (const struct socket *)(uintptr_t)receiver->op.impl[0];
+    return socket->receiver == receiver ? (size_t)pipe_waiting(&socket->in) : 0;
+}
+
 void net_recv_pause(struct io *base, struct io_receiver *receiver) {
     struct sim_io *io = seam_of(base);
     if (!seam_begin(io)) return;

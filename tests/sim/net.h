@@ -22,6 +22,7 @@ void net_recv_direct(struct io *, struct io_receiver *, uint8_t *buf, size_t len
 void net_recv_pause(struct io *, struct io_receiver *);
 void net_recv_resume(struct io *, struct io_receiver *);
 void net_recv_stop(struct io *, struct io_receiver *);
+size_t net_recv_waiting(struct io *, const struct io_receiver *);
 void net_recv_detach(struct io *, struct io_receiver *);
 bool net_send(struct io *, struct io_op *, int fd, const struct iovec *iov, int iov_count);
 bool net_send_file(struct io *, struct io_op *, int fd, int file, uint64_t offset, uint64_t len);

@@ -450,6 +450,7 @@ const struct io_ops seam_ops = {
     .recv_pause = net_recv_pause,
     .recv_resume = net_recv_resume,
     .recv_stop = net_recv_stop,
+    .recv_waiting = net_recv_waiting,
     .recv_detach = net_recv_detach,
     .send = net_send,
     .send_file = net_send_file,
