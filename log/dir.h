@@ -128,6 +128,8 @@ MUST_CHECK enum status log_dir_take_clean_marker(struct job *job, struct str dir
 MUST_CHECK enum status log_dir_write_clean_marker(struct job *job, struct str dir,
                                                   int64_t broker_epoch);
 
+#define RECOVERY_POINT_FILE "recovery-point-offset-checkpoint"
+#define LOG_START_FILE "log-start-offset-checkpoint"
 #define CLEANER_CHECKPOINT_FILE "cleaner-offset-checkpoint"
 /* recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint,
  * cleaner-offset-checkpoint: version 0, count, `topic partition offset` lines. */

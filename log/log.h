@@ -61,8 +61,9 @@ struct log_open {
 
 /** Opens or creates `<dir>/<topic>-<partition>`; recovers: cuts a torn tail, keeps a hole, rebuilds
  * indexes that are missing or wrong. ST_CORRUPT: something that cannot be repaired (logged once
- * with its file name). ST_IO after a failed write or sync: the directory goes offline, since one
- * more open in this process would take what the page cache holds for durable. */
+ * with its file name). ST_STALE: the directory is that of another topic id. ST_IO after a failed
+ * write or sync: the directory goes offline, since one more open in this process would take what
+ * the page cache holds for durable. */
 MUST_CHECK enum status log_open(struct job *job, const struct log_open *open, struct log **ret_log);
 /** Flushes, trims indexes, writes what a clean start needs, closes. No append or read may be under
  * way. */

@@ -356,7 +356,7 @@ static enum status open_seen(struct job *job, struct log_open open, struct log *
     open.clean = open.clean || open.look->was_made;
     st = load(job, log, &open);
     if (st != ST_OK) {
-        if (st != ST_NOT_FOUND)
+        if (st != ST_NOT_FOUND && st != ST_STALE)
             LOG_ERROR("log", "cannot open: log=%s reason=\"%s\"", log->path, status_name(st));
         log_abandon(log);
         if (job_lost_write(job)) log_dir_fail(open.dir, st);

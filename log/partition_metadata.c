@@ -64,10 +64,10 @@ enum status partition_metadata_check(struct job *job, const char *dir, struct uu
     if (st == ST_OK) {
         if (uuid_eq(found, topic_id)) return ST_OK;
         uuid_format(found, found_text);
-        LOG_ERROR("log", "directory of another topic: file=%s/" PARTITION_METADATA_FILE
-                  " topic_id=%s found=%s", dir,
-                  wanted_text, found_text);
-        return ST_INVALID;
+        LOG_WARN("log", "directory of another topic: file=%s/" PARTITION_METADATA_FILE
+                 " topic_id=%s found=%s", dir,
+                 wanted_text, found_text);
+        return ST_STALE;
     }
     if (st != ST_NOT_FOUND) return st;
     struct log_path path;

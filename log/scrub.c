@@ -181,9 +181,9 @@ static enum status scrub_meta(struct job *job, struct scrub *scrub, struct str d
 }
 
 static enum status scrub_checkpoints(struct job *job, struct scrub *scrub, struct str dir) {
-    static const char *const files[] = {
-        "recovery-point-offset-checkpoint", "log-start-offset-checkpoint",
-        "replication-offset-checkpoint", "cleaner-offset-checkpoint"};
+    static const char *const files[] = {RECOVERY_POINT_FILE, LOG_START_FILE,
+                                        "replication-offset-checkpoint",
+                                        CLEANER_CHECKPOINT_FILE};
     struct arena arena;
     arena_init(&arena, job_mem(job), 16384, 0);
     enum status st = ST_OK;

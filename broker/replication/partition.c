@@ -180,9 +180,13 @@ static enum status open_one(struct job *job, struct partition *p, uint32_t dir_i
         enter(p, dir_index);
         return ST_OK;
     }
-    LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
-              LOG_TEXT(p->topic), p->index, status_name(st));
-    if (!p->shard->has_opened && !open->clean) p->shard->dirs[dir_index].is_unverified = true;
+    bool is_start = !p->shard->has_opened;
+    bool is_stranger = is_start && st == ST_STALE; /* shard_open_strangers makes it anew */
+    if (!is_stranger) {
+        LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
+                  LOG_TEXT(p->topic), p->index, status_name(st));
+    }
+    if (!is_stranger && is_start && !open->clean) p->shard->dirs[dir_index].is_unverified = true;
     if (p->log != NULL) log_abandon(p->log);
     partition_free(p);
     return st;

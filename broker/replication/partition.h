@@ -65,7 +65,8 @@ struct partition_place {
 /** Opens (or creates) the logs of several partitions in one log directory, which are looked at and
  * made together, and puts the partitions into the shard's map. What fails is logged, and the
  * partition is not there: it answers as one that has no leader here. ret_statuses: of each;
- * ST_NOMEM: no memory or no descriptor was left, which may be better later. */
+ * ST_NOMEM: no memory or no descriptor was left, which may be better later; ST_STALE: the directory
+ * is that of another topic id. */
 void partitions_open(struct job *job, struct shard *shard, uint32_t dir_index,
                      const struct partition_place *places, uint32_t count,
                      enum status *ret_statuses);

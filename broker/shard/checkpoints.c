@@ -10,9 +10,9 @@
 enum kind { RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, KIND_COUNT };
 
 static const char *const files[KIND_COUNT] = {
-    [RECOVERY_POINTS] = "recovery-point-offset-checkpoint",
+    [RECOVERY_POINTS] = RECOVERY_POINT_FILE,
     [HIGH_WATERMARKS] = "replication-offset-checkpoint",
-    [LOG_STARTS] = "log-start-offset-checkpoint",
+    [LOG_STARTS] = LOG_START_FILE,
 };
 
 /* Where one partition is at. */

@@ -366,11 +366,10 @@ static enum status read_dir(struct job *job, struct broker *broker, struct broke
                                     STR_ARG(dir->path), status_name(st));
         return st;
     }
-    st = read_checkpoint(job, broker, dir, "recovery-point-offset-checkpoint",
-                         &dir->recovery_points, ret_message);
-    if (st != ST_OK) return st;
-    st = read_checkpoint(job, broker, dir, "log-start-offset-checkpoint", &dir->log_starts,
+    st = read_checkpoint(job, broker, dir, RECOVERY_POINT_FILE, &dir->recovery_points,
                          ret_message);
+    if (st != ST_OK) return st;
+    st = read_checkpoint(job, broker, dir, LOG_START_FILE, &dir->log_starts, ret_message);
     if (st != ST_OK) return st;
     struct str cleaner_message;
     st = read_checkpoint(job, broker, dir, CLEANER_CHECKPOINT_FILE, &dir->clean_ends,
@@ -400,6 +399,11 @@ static void step_open(struct job *job, struct shard *shard, struct step *step) {
     shard->image = publisher_image(shard->broker->publisher);
     shard_take_settings(shard);
     shard_open_partitions(job, shard);
+}
+
+static void step_open_strangers(struct job *job, struct shard *shard, struct step *step) {
+    (void)step;
+    shard_open_strangers(job, shard);
 }
 
 static void step_listen(struct job *job, struct shard *shard, struct step *step) {
@@ -474,6 +478,7 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     if (st != ST_OK) return st;
     opening_report_begin(&life->report, broker);
     st = all_shards(job, life, 0, step_open, ret_message);
+    if (st == ST_OK) st = all_shards(job, life, 0, step_open_strangers, ret_message);
     opening_report_end(&life->report);
     if (st != ST_OK) return st;
     disk_watch_start(broker);

@@ -86,7 +86,7 @@ static struct log_starts *open_file(struct broker *broker, uint32_t dir_index, c
 void log_starts_open(struct broker *broker) {
     for (uint32_t d = 0; d < broker->dir_count; d++) {
         struct broker_dir *dir = &broker->dirs[d];
-        dir->starts = open_file(broker, d, "log-start-offset-checkpoint", &dir->log_starts);
+        dir->starts = open_file(broker, d, LOG_START_FILE, &dir->log_starts);
         dir->cleaner = open_file(broker, d, CLEANER_CHECKPOINT_FILE, &dir->clean_ends);
     }
 }

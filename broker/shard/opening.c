@@ -6,6 +6,8 @@
 #include "broker/config/settings.h"
 #include "broker/metadata/apply.h"
 #include "broker/replication/partition.h"
+#include "broker/shard/checkpoints.h"
+#include "broker/shard/log_starts.h"
 #include "broker/shard/places.h"
 
 #define REPORT_US UINT64_C(5000000)
@@ -113,6 +115,22 @@ static void try_again(struct job *job, struct queue *queue, const struct partiti
     }
 }
 
+/* A partition in whose place lies another topic's. */
+struct stranger {
+    struct list link; /* in shard->strangers */
+    struct partition_place place;
+    uint32_t dir_index;
+    enum status status;
+};
+
+static void note_stranger(struct queue *queue, const struct partition_place *place) {
+    struct shard *shard = queue->opening->shard;
+    struct stranger *stranger = MEM_NEW(shard->mem, struct stranger);
+    stranger->place = *place;
+    stranger->dir_index = queue->dir_index;
+    list_push_back(&shard->strangers, &stranger->link);
+}
+
 static void open_queue(struct job *job, void *argument) {
     struct queue *queue = argument;
     struct opening *opening = queue->opening;
@@ -126,6 +144,7 @@ static void open_queue(struct job *job, void *argument) {
         partitions_open(job, opening->shard, queue->dir_index, places, count, statuses);
         for (uint32_t i = 0; i < count; i++) {
             if (statuses[i] == ST_NOMEM) try_again(job, queue, &places[i]);
+            if (statuses[i] == ST_STALE) note_stranger(queue, &places[i]);
             log_recovery_add(&dir->recovery.logs, -1);
         }
     }
@@ -166,6 +185,63 @@ void shard_open_partitions(struct job *job, struct shard *shard) {
     for (uint32_t d = 0; d < shard->broker->dir_count; d++) log_dir_settle(job, &shard->dirs[d]);
     empty(&opening);
     shard->has_opened = true;
+}
+
+/* --- of topics that had the name before --- */
+
+static enum status set_aside(struct job *job, struct shard *shard,
+                             const struct stranger *stranger) {
+    const struct broker_dir *dir = &shard->broker->dirs[stranger->dir_index];
+    struct str topic = stranger->place.topic->name;
+    int32_t index = stranger->place.index;
+    enum status st = places_set_aside(job, dir, topic, index, "it is that of another topic id");
+    if (st == ST_OK && checkpoint_find(&dir->log_starts, topic, index, 0) > 0)
+        st = log_start_save_wait(job, shard, stranger->dir_index, false, topic, index,
+                                 LOG_START_FORGET);
+    if (st == ST_OK && checkpoint_find(&dir->clean_ends, topic, index, -1) >= 0)
+        st = log_start_save_wait(job, shard, stranger->dir_index, true, topic, index,
+                                 LOG_START_FORGET);
+    return st;
+}
+
+/* One file says of all of them nothing any more. */
+static void forget_points(struct job *job, struct shard *shard, uint32_t dir_index) {
+    enum status st = ST_NOT_FOUND;
+    LIST_EACH(&shard->strangers, node) {
+        struct stranger *stranger = CONTAINER_OF(node, struct stranger, link);
+        if (stranger->status != ST_OK || stranger->dir_index != dir_index) continue;
+        if (st == ST_NOT_FOUND) st = checkpoints_forget(job, shard, dir_index);
+        stranger->status = st;
+    }
+}
+
+static void open_anew(struct job *job, struct shard *shard, struct stranger *stranger) {
+    const struct topic_image *topic = stranger->place.topic;
+    int32_t index = stranger->place.index;
+    enum status st = stranger->status;
+    uint32_t dir_index = 0;
+    if (st == ST_OK &&
+        !broker_dir_of(shard->broker, shard->image, topic, index, false, &dir_index))
+        st = ST_NOT_FOUND;
+    if (st == ST_OK) {
+        partitions_open(job, shard, dir_index, &stranger->place, 1, &st); /* it says what fails */
+        return;
+    }
+    LOG_ERROR("partition", "event=open-failed topic=%s partition=%d status=\"%s\"",
+              LOG_TEXT(topic->name), index, status_name(st));
+}
+
+void shard_open_strangers(struct job *job, struct shard *shard) {
+    LIST_EACH(&shard->strangers, node) {
+        struct stranger *stranger = CONTAINER_OF(node, struct stranger, link);
+        stranger->status = set_aside(job, shard, stranger);
+    }
+    for (uint32_t d = 0; d < shard->broker->dir_count; d++) forget_points(job, shard, d);
+    for (struct list *node; (node = list_pop_front(&shard->strangers)) != NULL;) {
+        struct stranger *stranger = CONTAINER_OF(node, struct stranger, link);
+        open_anew(job, shard, stranger);
+        MEM_FREE(shard->mem, stranger);
+    }
 }
 
 /* --- how far it is --- */

@@ -125,6 +125,14 @@ static enum status set_aside(struct job *job, const struct broker_dir *dir,
     return ST_OK;
 }
 
+enum status places_set_aside(struct job *job, const struct broker_dir *dir, struct str topic,
+                             int32_t index, const char *why) {
+    char name[LIMIT_TOPIC_NAME_BYTES + 16];
+    int len = snprintf(name, sizeof name, "%.*s-%d", STR_ARG(topic), index);
+    struct found_partition found = {{name, (size_t)len}, topic, index, FOUND_PARTITION};
+    return set_aside(job, dir, &found, "stray-set-aside", why);
+}
+
 static enum status settle_one(struct job *job, struct broker *broker, const struct image *image,
                               uint32_t dir_index, struct found_partition *found) {
     struct broker_dir *dir = &broker->dirs[dir_index];
@@ -147,6 +155,38 @@ static enum status settle_one(struct job *job, struct broker *broker, const stru
                : ST_OK;
 }
 
+/* Leaves out what has no directory. true: there was such an entry. */
+static bool leave_out_absent(const struct broker_dir *dir, struct checkpoint *checkpoint) {
+    uint32_t kept = 0, count = checkpoint->count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct checkpoint_entry *entry = &checkpoint->entries[i];
+        if (broker_dir_holds(dir, entry->topic, entry->partition))
+            checkpoint->entries[kept++] = *entry;
+    }
+    checkpoint->count = kept;
+    return kept < count;
+}
+
+static enum status forget_absent(struct job *job, struct broker_dir *dir) {
+    struct {
+        const char *file;
+        struct checkpoint *checkpoint;
+    } files[] = {
+        {RECOVERY_POINT_FILE, &dir->recovery_points},
+        {LOG_START_FILE, &dir->log_starts},
+        {CLEANER_CHECKPOINT_FILE, &dir->clean_ends},
+    };
+    enum status st = ST_OK;
+    for (size_t i = 0; i < COUNT(files) && st == ST_OK; i++) {
+        if (leave_out_absent(dir, files[i].checkpoint))
+            st = checkpoint_write(job, dir->path, files[i].file, files[i].checkpoint);
+    }
+    if (st != ST_NO_SPACE) return st;
+    LOG_WARN("log", "no room to forget what checkpoint files say of logs that are gone: dir=%s",
+             LOG_TEXT(dir->path));
+    return ST_OK;
+}
+
 enum status places_settle(struct job *job, struct broker *broker, const struct image *image,
                           uint32_t *ret_dir_index) {
     for (uint32_t d = 0; d < broker->dir_count; d++) {
@@ -156,6 +196,9 @@ enum status places_settle(struct job *job, struct broker *broker, const struct i
             enum status st = settle_one(job, broker, image, d, &dir->found[i]);
             if (st != ST_OK) return st;
         }
+        *ret_dir_index = d;
+        enum status st = dir->failed || dir->is_missing ? ST_OK : forget_absent(job, dir);
+        if (st != ST_OK) return st;
     }
     return ST_OK;
 }

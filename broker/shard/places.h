@@ -17,10 +17,15 @@ bool broker_dir_of(const struct broker *broker, const struct image *image,
  * metadata.version knows of it. */
 bool broker_dir_is_cordoned(const struct broker *broker, const struct image *image,
                             uint32_t dir_index);
+/** Sets one aside. ST_IO: the directory has failed. */
+MUST_CHECK enum status places_set_aside(struct job *job, const struct broker_dir *dir,
+                                        struct str topic, int32_t index, const char *why);
 /** Before partitions are opened: sets aside, as `-stray`, directories that no topic of the metadata
  * has here (it was deleted just before a crash, and one of its name may come; Kafka deletes them,
  * LogManager.isStrayReplica) and second directories of the same partition, and gives its name to a
  * `-future` one that Apache Kafka had decided for and did not come to rename, while nothing else is
- * left of the partition (LogManager.recoverAbandonedFutureLogs). ST_IO: *ret_dir_index failed. */
+ * left of the partition (LogManager.recoverAbandonedFutureLogs). What the checkpoint files say of a
+ * partition that has no directory is forgotten: it would be believed of the next one of that name,
+ * which would lose what lies below the old one's start. ST_IO: *ret_dir_index failed. */
 MUST_CHECK enum status places_settle(struct job *job, struct broker *broker,
                                      const struct image *image, uint32_t *ret_dir_index);

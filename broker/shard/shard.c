@@ -104,6 +104,7 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
         shard->dir_failures[i] = (struct dir_failure){.broker = broker, .dir_index = i};
     }
     list_init(&shard->images);
+    list_init(&shard->strangers);
     map_init(&shard->partitions, mem);
     buffers_init(&shard->buffers, mem);
     pool_init(&shard->requests, mem, sizeof(struct request), KEPT_REQUESTS);

@@ -115,6 +115,7 @@ struct shard {
     struct list images;               /* newer ones whose logs are still being opened or deleted */
     bool is_applying;
     bool has_opened;       /* the partitions there were at the start; later ones are new */
+    struct list strangers; /* of broker/shard/opening.c */
     struct map partitions; /* by (topic id, index); only this shard's */
     struct buffers buffers;
     struct pool requests, connections;

@@ -18,8 +18,6 @@ enum {
     RECOVERY_US = 5000, /* about as long as one takes */
 };
 #define DIR "/data"
-#define RECOVERY_POINT_FILE "recovery-point-offset-checkpoint"
-#define CLEAN_END_FILE "cleaner-offset-checkpoint"
 #define TEN_YEARS_MS (INT64_C(3653) * 86400 * 1000)
 
 static void on_end(struct log_owner *owner) { (void)owner; }
@@ -70,7 +68,7 @@ static enum status open_log(struct job *job, struct log_process *p) {
     bool clean = st == ST_OK;
     int64_t recovery_point = 0, clean_end = -1;
     st = read_offset(job, p, RECOVERY_POINT_FILE, 0, &recovery_point);
-    if (st == ST_OK) st = read_offset(job, p, CLEAN_END_FILE, -1, &clean_end);
+    if (st == ST_OK) st = read_offset(job, p, CLEANER_CHECKPOINT_FILE, -1, &clean_end);
     if (st != ST_OK) return st;
     struct log_open open = {.dir = &p->dir,
                             .topic = STR("topic"),
@@ -119,7 +117,7 @@ static void clean_keys(struct job *job, struct log_process *p) {
         st = log_clean(job, p->log, &cleanable, &limits, &leave, &cleaned);
         s->is_cleaning = false;
     }
-    if (st == ST_OK) st = write_offset(job, CLEAN_END_FILE, cleaned.clean_end);
+    if (st == ST_OK) st = write_offset(job, CLEANER_CHECKPOINT_FILE, cleaned.clean_end);
     bool is_ordinary = st == ST_CANCELLED || st == ST_STALE || log_uncleanable(p->log) != ST_OK;
     if (st == ST_OK) {
         s->cleanings++;

@@ -610,7 +610,7 @@ Test(recovery, a_directory_of_another_topic_id_is_refused) {
     cr_expect_str_eq(text, "version: 0\ntopic_id: AQIDAAAAAAAAAAAAAAAAAA");
     free(text);
     fx.open.topic_id = (struct uuid){{1, 2, 4}};
-    cr_expect_eq(fixture_open(&fx), ST_INVALID);
+    cr_expect_eq(fixture_open(&fx), ST_STALE);
     fx.open.topic_id = UUID_ZERO;
     cr_expect_eq(fixture_open(&fx), ST_OK, "nothing to compare with");
     fixture_release(&fx);
