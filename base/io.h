@@ -72,6 +72,7 @@ enum io_flags {
     /* read: from the page cache at once where it is there; write: at once unless disk stalled */
     IO_INLINE = 1,
     IO_DURABLE = 2, /* write: on stable storage when it completes (RWF_DSYNC) */
+    IO_KEEP_SIZE = 8, /* allocate: the file is not longer than before */
     IO_ALL = 4,     /* sync: metadata too (fsync), not only what is needed to read the data back */
 };
 
@@ -193,7 +194,8 @@ struct io_ops {
     bool (*sync_fs)(struct io *, struct io_op *, int fd);
     bool (*forget)(struct io *, struct io_op *, int fd);
     bool (*truncate)(struct io *, struct io_op *, int fd, uint64_t size_bytes);
-    bool (*allocate)(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len);
+    bool (*allocate)(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len,
+                     unsigned flags);
     bool (*rename)(struct io *, struct io_op *, const char *from, const char *to);
     bool (*unlink)(struct io *, struct io_op *, const char *path);
     bool (*mkdir)(struct io *, struct io_op *, const char *path, unsigned mode);
@@ -278,10 +280,11 @@ static inline bool io_forget(struct io *io, struct io_op *op, int fd) {
 static inline bool io_truncate(struct io *io, struct io_op *op, int fd, uint64_t size_bytes) {
     return io->ops->truncate(io, op, fd, size_bytes);
 }
-/** Reserves blocks and extends the file's size over them, zero filled. */
+/** Reserves blocks and extends the file's size over them, zero filled. flags: IO_KEEP_SIZE; a
+ *  truncation to the file's size gives back what is behind it. */
 static inline bool io_allocate(struct io *io, struct io_op *op, int fd, uint64_t offset,
-                               uint64_t len) {
-    return io->ops->allocate(io, op, fd, offset, len);
+                               uint64_t len, unsigned flags) {
+    return io->ops->allocate(io, op, fd, offset, len, flags);
 }
 /** Replaces `to`; durable only after io_dir_sync of both directories. */
 static inline bool io_rename(struct io *io, struct io_op *op, const char *from, const char *to) {

@@ -270,8 +270,16 @@ enum status job_forget(struct job *job, int fd) {
 enum status job_truncate(struct job *job, int fd, uint64_t size_bytes) {
     return changed(job, job_wait(job, io_truncate(job_io(job), &job->op, fd, size_bytes)));
 }
+static enum status allocate(struct job *job, int fd, uint64_t offset, uint64_t len,
+                            unsigned flags) {
+    bool finished = io_allocate(job_io(job), &job->op, fd, offset, len, flags);
+    return status_from_errno(job_wait(job, finished));
+}
 enum status job_allocate(struct job *job, int fd, uint64_t offset, uint64_t len) {
-    return status_from_errno(job_wait(job, io_allocate(job_io(job), &job->op, fd, offset, len)));
+    return allocate(job, fd, offset, len, 0);
+}
+enum status job_reserve(struct job *job, int fd, uint64_t offset, uint64_t len) {
+    return allocate(job, fd, offset, len, IO_KEEP_SIZE);
 }
 enum status job_rename(struct job *job, const char *from, const char *to) {
     return changed(job, job_wait(job, io_rename(job_io(job), &job->op, from, to)));

@@ -63,6 +63,8 @@ MUST_CHECK enum status job_sync(struct job *job, int fd, unsigned flags);
 MUST_CHECK enum status job_forget(struct job *job, int fd);
 MUST_CHECK enum status job_truncate(struct job *job, int fd, uint64_t size_bytes);
 MUST_CHECK enum status job_allocate(struct job *job, int fd, uint64_t offset, uint64_t len);
+/** With IO_KEEP_SIZE. */
+MUST_CHECK enum status job_reserve(struct job *job, int fd, uint64_t offset, uint64_t len);
 MUST_CHECK enum status job_rename(struct job *job, const char *from, const char *to);
 MUST_CHECK enum status job_unlink(struct job *job, const char *path);
 MUST_CHECK enum status job_mkdir(struct job *job, const char *path, unsigned mode);

@@ -38,6 +38,7 @@ struct broker_setup {
     /* Frames of which so much is missing are received directly; 0: FRAME_DIRECT_BYTES
      * (broker/net/framing.h). A simulation sets it low. */
     uint32_t frame_direct_bytes;
+    uint32_t room_from; /* of log directories (log/ahead.h); 0: ROOM_FROM_BYTES */
 };
 
 /** On shard 0. Formats (klamm.auto.format), recovers, leads the metadata log, registers, opens the

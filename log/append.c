@@ -4,6 +4,7 @@
  * in order. Source: UnifiedLog.append, LocalLog.append. */
 #include "base/assert.h"
 #include "base/limits.h"
+#include "log/ahead.h"
 #include "log/full.h"
 #include "log/impl.h"
 #include "log/rounds.h"
@@ -194,6 +195,7 @@ static void written(struct append_write *write) {
         if (active->offsets.tail.count >= INDEX_TAIL_WRITE_COUNT ||
             active->txns.tail.count >= INDEX_TAIL_WRITE_COUNT)
             index_write_start(log);
+        ahead_consider(log);
         if (!log->abandoned) log->owner->on_end(log->owner);
     }
     log_quiet_check(log);
@@ -233,8 +235,10 @@ static void write_done(struct io_op *op) {
     log_let_go(log); /* held while the write was in flight */
 }
 
-static unsigned write_flags(const struct log_dir *dir) {
-    return dir->disk.lane > 0 || rounds_are_slow(dir) ? 0 : IO_INLINE;
+/* Room that is being allocated locks the file, for as long as a journal takes. */
+static unsigned write_flags(const struct log *log) {
+    bool may_stall = rounds_are_slow(log->dir) || log->is_allocating;
+    return log->dir->disk.lane > 0 || may_stall ? 0 : IO_INLINE;
 }
 
 static void pump(struct log *log) {
@@ -261,7 +265,7 @@ static void pump(struct log *log) {
         struct segment *active = log_active(log);
         log_hold(log);
         if (!io_write(log->dir->io, &write->op, active->file, write->iov, (int)write->count,
-                      active->size_bytes, write_flags(log->dir),
+                      active->size_bytes, write_flags(log),
                       &log->dir->disk)) {
             rounds_write_began(log->dir);
             return;

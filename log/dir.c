@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/ahead.h"
 #include "log/impl.h"
 #include "log/partition_metadata.h"
 #include "log/removal.h"
@@ -23,6 +24,7 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
         .sync_limit = LOG_DIR_SYNC_LIMIT,
         .idle_file_limit = LOG_DIR_IDLE_FILES,
         .fs_from = LOG_DIR_FS_FROM,
+        .room_from = ROOM_FROM_BYTES,
         .later.run = rounds_run,
     };
     list_init(&dir->dirty);

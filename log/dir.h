@@ -51,6 +51,8 @@ struct log_dir {
     void *owner;
     /* sync rounds, private to log/rounds.c */
     struct list dirty;
+    uint64_t room_from; /* the owner's; larger active segments get room in advance: log/ahead.h */
+    bool is_short;      /* the owner's: of room, so none is asked for in advance */
     uint32_t syncs_in_flight, sync_limit;
     uint32_t ring_writes; /* appends that the ring has, at most LOG_DIR_RING_WRITES */
     struct list ring_waiters; /* struct log that wait until it has fewer */

@@ -87,6 +87,7 @@ struct log {
     bool offline; /* and said so */
     bool abandoned;
     bool index_writing; /* a job writes the tails */
+    bool is_asking_ahead, is_allocating; /* a job asks for room, the file system gives it */
     bool waits_for_room;
     uint64_t index_pause_us; /* no room for index tails: not before then again */
     bool is_full; /* an append that found no room is being undone */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/logging.h"
 #include "log/aborted.h"
+#include "log/ahead.h"
 #include "log/holes.h"
 #include "log/impl.h"
 #include "log/look.h"
@@ -415,6 +416,7 @@ enum status log_close(struct job *job, struct log *log) {
     rounds_forget(log);
     enum status st = log_is_offline(log) ? ST_IO : sync_batches(job, log);
     if (st == ST_OK) st = segment_trim(job, log_active(log));
+    if (st == ST_OK) st = ahead_give_back(job, log_active(log));
     if (st == ST_OK) st = close_indexes(job, log);
     if (st == ST_OK) st = log_save_epochs(job, log, log->end);
     struct producers_image image = {0};

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/ahead.h"
 #include "log/holes.h"
 #include "log/search.h"
 #include "log/segment_file.h"
@@ -329,6 +330,10 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
         if (st != ST_OK) return st;
     }
     verified_cut(&segment->verified, segment->size_bytes);
+    if (segment->size_bytes == stat.size_bytes) {
+        st = ahead_recover(r->job, segment);
+        if (st != ST_OK) return st;
+    }
     if (index + 1 < log->segment_count && r->expected < log->segments[index + 1]->base_offset)
         log->lost_from = MIN(log->lost_from, r->expected); /* or compaction took it */
     segment_note_end(segment);

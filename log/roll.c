@@ -5,6 +5,7 @@
  * Source: LogSegment.shouldRoll, LocalLog.roll, LogSegment.onBecomeInactiveSegment. */
 #include "base/assert.h"
 #include "base/logging.h"
+#include "log/ahead.h"
 #include "log/full.h"
 #include "log/impl.h"
 #include "log/producers.h"
@@ -224,10 +225,11 @@ static enum status freeze_producers(struct job *job, const struct log *log,
 }
 
 static enum status trim_old(struct job *job, struct log *log, struct segment *old) {
-    if (!old->preallocated) return ST_OK;
+    if (!old->preallocated && old->room_end == 0) return ST_OK;
     enum status st = segment_file_use_wait(job, log, old);
     if (st != ST_OK) return st;
     st = segment_trim(job, old);
+    if (st == ST_OK) st = ahead_give_back(job, old);
     segment_file_unuse(old);
     return st;
 }

@@ -35,6 +35,7 @@ struct segment {
     int64_t
         jitter_ms; /* subtracted from segment.ms, so that segments created together roll apart */
     uint64_t touched_us; /* monotonic: when this process opened it or appended to it last */
+    uint64_t room_end; /* up to where there is room for it on the disk, as asked: log/ahead.h */
     uint32_t bytes_since_entry;
     bool appended_here;       /* by this process */
     bool max_known;           /* max_timestamp_* hold: always of the active segment */

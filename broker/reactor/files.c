@@ -224,10 +224,13 @@ bool reactor_sync(struct io *io, struct io_op *op, int fd, unsigned flags) {
     return false;
 }
 
-bool reactor_allocate(struct io *io, struct io_op *op, int fd, uint64_t offset, uint64_t len) {
+bool reactor_allocate(struct io *io, struct io_op *op, int fd, uint64_t offset, uint64_t len,
+                      unsigned flags) {
     struct reactor *r = reactor_of(io);
     op_begin(r, op, fd, op_simple_cqe);
-    io_uring_prep_fallocate(reactor_op_sqe(r, op), fd, 0, (off_t)offset, (off_t)len);
+    io_uring_prep_fallocate(reactor_op_sqe(r, op), fd,
+                            (flags & IO_KEEP_SIZE) != 0 ? FALLOC_FL_KEEP_SIZE : 0, (off_t)offset,
+                            (off_t)len);
     return false;
 }
 

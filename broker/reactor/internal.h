@@ -196,7 +196,8 @@ bool reactor_sync(struct io *, struct io_op *, int fd, unsigned flags);
 bool reactor_sync_fs(struct io *, struct io_op *, int fd);
 bool reactor_forget(struct io *, struct io_op *, int fd);
 bool reactor_truncate(struct io *, struct io_op *, int fd, uint64_t size_bytes);
-bool reactor_allocate(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len);
+bool reactor_allocate(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len,
+                      unsigned flags);
 bool reactor_rename(struct io *, struct io_op *, const char *from, const char *to);
 bool reactor_unlink(struct io *, struct io_op *, const char *path);
 bool reactor_mkdir(struct io *, struct io_op *, const char *path, unsigned mode);

@@ -106,6 +106,7 @@ static void arrive(struct io_message *message, struct io *at) {
     struct shard *shard = note->watch->broker->shards[at->shard];
     shard->disks[note->dir_index] =
         (struct disk_state){.rung = note->rung, .throttle_ms = note->throttle_ms};
+    shard->dirs[note->dir_index].is_short = note->rung != DISK_ROOM;
     note->message.deliver = come_back;
     io_post(at, 0, &note->message);
 }
@@ -130,7 +131,7 @@ static enum status set_reserve(struct job *job, struct watched *dir, uint64_t by
     enum status st = ST_OK;
     if (bytes > dir->reserve_bytes) {
         int64_t result =
-            job_wait(job, io_allocate(io, job_op(job), dir->reserve_fd, 0, bytes));
+            job_wait(job, io_allocate(io, job_op(job), dir->reserve_fd, 0, bytes, 0));
         st = status_from_errno(result);
         if (st != ST_OK) bytes = 0; /* all of it or nothing: what was taken goes back */
     }

@@ -204,7 +204,10 @@ static int64_t perform(struct plain_io *plain, const struct closure *c) {
     case PLAIN_SYNC_FS: return errno_of(syncfs(c->fd));
     case PLAIN_FORGET: return -posix_fadvise(c->fd, 0, 0, POSIX_FADV_DONTNEED);
     case PLAIN_TRUNCATE: return errno_of(ftruncate(c->fd, (off_t)c->len));
-    case PLAIN_ALLOCATE: return errno_of(fallocate(c->fd, 0, (off_t)c->offset, (off_t)c->len));
+    case PLAIN_ALLOCATE: {
+        int mode = (c->flags & IO_KEEP_SIZE) != 0 ? FALLOC_FL_KEEP_SIZE : 0;
+        return errno_of(fallocate(c->fd, mode, (off_t)c->offset, (off_t)c->len));
+    }
     case PLAIN_RENAME: return errno_of(rename(c->path, c->path2));
     case PLAIN_UNLINK: return errno_of(unlink(c->path));
     case PLAIN_MKDIR: return errno_of(mkdir(c->path, c->mode));
@@ -272,9 +275,14 @@ static bool plain_forget(struct io *io, struct io_op *op, int fd) {
 static bool plain_truncate(struct io *io, struct io_op *op, int fd, uint64_t size_bytes) {
     return begin(io, op, &(struct closure){.kind = PLAIN_TRUNCATE, .fd = fd, .len = size_bytes});
 }
-static bool plain_allocate(struct io *io, struct io_op *op, int fd, uint64_t offset, uint64_t len) {
+static bool plain_allocate(struct io *io, struct io_op *op, int fd, uint64_t offset, uint64_t len,
+                           unsigned flags) {
     return begin(io, op,
-                 &(struct closure){.kind = PLAIN_ALLOCATE, .fd = fd, .offset = offset, .len = len});
+                 &(struct closure){.kind = PLAIN_ALLOCATE,
+                                   .fd = fd,
+                                   .offset = offset,
+                                   .len = len,
+                                   .flags = flags});
 }
 static bool plain_rename(struct io *io, struct io_op *op, const char *from, const char *to) {
     return begin(io, op, &(struct closure){.kind = PLAIN_RENAME, .path = from, .path2 = to});

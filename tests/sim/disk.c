@@ -296,10 +296,15 @@ int64_t disk_truncate(struct disk *disk, struct disk_file *file, uint64_t size_b
         }
     }
     inode->size_bytes = size_bytes;
+    if (inode->reserved_bytes > size_bytes) {
+        disk->used_bytes -= inode->reserved_bytes - size_bytes;
+        inode->reserved_bytes = size_bytes;
+    }
     return 0;
 }
 
-int64_t disk_allocate(struct disk *disk, struct disk_file *file, uint64_t offset, uint64_t len) {
+int64_t disk_allocate(struct disk *disk, struct disk_file *file, uint64_t offset, uint64_t len,
+                      bool keeps_size) {
     struct inode *inode = file->inode;
     if ((file->flags & IO_WRITE) == 0) return -EBADF;
     uint64_t end = offset + len, capacity = disk_capacity(disk);
@@ -309,7 +314,7 @@ int64_t disk_allocate(struct disk *disk, struct disk_file *file, uint64_t offset
         disk->used_bytes += end - inode->reserved_bytes;
         inode->reserved_bytes = end;
     }
-    if (end > inode->size_bytes) inode->size_bytes = end;
+    if (end > inode->size_bytes && !keeps_size) inode->size_bytes = end;
     return 0;
 }
 

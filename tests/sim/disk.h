@@ -72,7 +72,8 @@ void disk_make_stable(struct disk *disk, struct disk_file *file, uint64_t offset
 /** Clean pages are as the device has them. */
 void disk_forget(struct disk *disk, struct disk_file *file);
 int64_t disk_truncate(struct disk *disk, struct disk_file *file, uint64_t size_bytes);
-int64_t disk_allocate(struct disk *disk, struct disk_file *file, uint64_t offset, uint64_t len);
+int64_t disk_allocate(struct disk *disk, struct disk_file *file, uint64_t offset, uint64_t len,
+                      bool keeps_size);
 int64_t disk_rename(struct disk *disk, const char *from, const char *to);
 int64_t disk_unlink(struct disk *disk, const char *path);
 int64_t disk_mkdir(struct disk *disk, const char *path, unsigned mode);

@@ -47,6 +47,7 @@
     X(SHARD_PART_TURN, "shard-part-turn")   /* a turn reaps some of what finished */               \
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \
     X(OP_LATER, "op-later")                 /* one that may finish at once did not */              \
+    X(ROOM_AHEAD, "room-ahead")             /* blocks were reserved behind a segment's end */      \
     X(TOGETHER, "together")                 /* a request was received with the one before */       \
     X(LONG_BATCH, "long-batch")             /* a worker walked a batch, others waited for it */    \
     /* of `group`: no faults, but a batch of seeds without them has not tried them */              \

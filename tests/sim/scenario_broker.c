@@ -39,6 +39,7 @@ struct plan {
     uint64_t stop_every_us;                     /* clean stops; 0: none */
     uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
     uint32_t move_after;                        /* requests, before a connection moves */
+    uint32_t room_from;                         /* which segments get room in advance */
     uint32_t frame_direct_bytes;                /* of which a frame is received directly */
     uint32_t syncfs_from;
     uint32_t checkpoint_ms, flush_messages, flush_ms; /* 0: never by these */
@@ -134,6 +135,7 @@ static struct plan plan_draw(struct prng *prng) {
         plan.flush = true;
         plan.syncfs_from = 1;
     }
+    plan.room_from = prng_chance(prng, 1, 2) ? 1 + (uint32_t)prng_below(prng, 20000) : 0;
     plan.frame_direct_bytes = prng_chance(prng, 1, 2) ? 1 + (uint32_t)prng_below(prng, 600) : 0;
     return plan;
 }
@@ -338,6 +340,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     setup->on_group_loaded = on_group_loaded;
     setup->move_after = s->plan.move_after;
     setup->long_batch_bytes = s->plan.long_batch_bytes;
+    setup->room_from = s->plan.room_from;
     setup->frame_direct_bytes = s->plan.frame_direct_bytes;
     s->phase = STARTING;
     s->asker.is_away = false; /* it went with the last process */
@@ -757,6 +760,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->world->trace = trace;
     s->loss = (struct loss){.world = s->world, .index = -1};
     s->world->counts.enabled[FAULT_NET_OTHER_SHARD] = s->plan.shards > 1 && !has_groups;
+    s->world->counts.enabled[FAULT_ROOM_AHEAD] = s->plan.room_from != 0 && !s->plan.preallocate;
     s->world->counts.enabled[FAULT_TOGETHER] = s->plan.frame_direct_bytes != 0 && !has_groups;
     s->world->counts.enabled[FAULT_LONG_BATCH] = s->plan.long_batch_bytes != 0 && !has_groups;
     s->world->counts.enabled[FAULT_LAG_LOOKED_UP] = !has_groups;

@@ -243,6 +243,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     p->mem = mem;
     jobs_init(&p->jobs, p->io, 8);
     log_dir_init(&p->dir, p->io, &p->jobs, STR(DIR));
+    if (p->scenario->room_from > 0) p->dir.room_from = p->scenario->room_from;
     p->dir.on_failure = on_failure;
     p->owner = (struct log_owner){
         .on_end = on_end, .on_durable = log_process_durable, .on_offline = on_offline};
@@ -387,11 +388,13 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     }
     s->config.preallocate = prng_chance(&prng, 1, 4);
     if (s->config.segment_bytes < 16384) s->config.segment_bytes += 16384; /* holds any batch */
+    s->room_from = prng_chance(&prng, 1, 2) ? 1 + prng_below(&prng, 20000) : 0;
     s->stop_every_us = prng_chance(&prng, 1, 2) ? 100000 + prng_below(&prng, 1000000) : 0;
     s->pause_us = 1 + prng_below(&prng, 1 << prng_below(&prng, 18));
     s->next_id = UINT64_C(1) << 40;
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
+    s->world->counts.enabled[FAULT_ROOM_AHEAD] = s->room_from > 0 && !s->config.preallocate;
     s->world->counts.enabled[FAULT_CRASH_IN_RECOVERY] = faults.process.kill_every_us > 0;
     s->world->counts.enabled[FAULT_CRASH_IN_CLEANING] =
         s->tending == TEND_KEYS &&

@@ -136,7 +136,8 @@ bool file_sync(struct io *, struct io_op *, int fd, unsigned flags);
 bool file_sync_fs(struct io *, struct io_op *, int fd);
 bool file_forget(struct io *, struct io_op *, int fd);
 bool file_truncate(struct io *, struct io_op *, int fd, uint64_t size_bytes);
-bool file_allocate(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len);
+bool file_allocate(struct io *, struct io_op *, int fd, uint64_t offset, uint64_t len,
+                   unsigned flags);
 bool file_rename(struct io *, struct io_op *, const char *from, const char *to);
 bool file_unlink(struct io *, struct io_op *, const char *path);
 bool file_mkdir(struct io *, struct io_op *, const char *path, unsigned mode);

@@ -413,18 +413,23 @@ bool file_truncate(struct io *base, struct io_op *op, int fd, uint64_t size_byte
 static int64_t allocate_execute(struct sim_op *op) {
     if (is_dead(op) || fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
     if (is_full(op)) return -ENOSPC;
-    int64_t result = disk_allocate(disk_of(op), op->file, op->offset, op->len);
+    int64_t result = disk_allocate(disk_of(op), op->file, op->offset, op->len,
+                                   (op->flags & IO_KEEP_SIZE) != 0);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
+    if (result == 0 && (op->flags & IO_KEEP_SIZE) != 0)
+        world_count(op->io->world, FAULT_ROOM_AHEAD);
     return result;
 }
 
-bool file_allocate(struct io *base, struct io_op *op, int fd, uint64_t offset, uint64_t len) {
+bool file_allocate(struct io *base, struct io_op *op, int fd, uint64_t offset, uint64_t len,
+                   unsigned flags) {
     struct sim_io *io = seam_of(base);
     if (!seam_begin(io)) return false;
     struct sim_op *new = file_op(io, op, OP_ALLOCATE, fd);
     if (new->file == NULL) return op_start(new, 1);
     new->offset = offset;
     new->len = len;
+    new->flags = flags;
     new->execute = allocate_execute;
     return device_start(new);
 }

@@ -63,7 +63,7 @@ static void round_trip(struct job *job, void *argument) {
     cr_expect_eq(stat.kind, IO_FILE);
     cr_expect_eq(stat.mode, 0640);
     cr_expect_leq(llabs(stat.modified_ms - io_now(io).wall_ms), 60000);
-    cr_expect_eq(job_wait(job, io_allocate(io, job_op(job), fd, 0, 100000)), 0);
+    cr_expect_eq(job_wait(job, io_allocate(io, job_op(job), fd, 0, 100000, 0)), 0);
     cr_expect_eq(job_stat(job, path, &stat), ST_OK);
     cr_expect_eq(stat.size_bytes, 100000);
     cr_expect_eq(job_wait(job, io_close(io, job_op(job), fd)), 0);

@@ -309,7 +309,7 @@ Test(disk, a_full_device_refuses_and_takes_again_after_a_removal) {
     sync_root();
     file = create("/g");
     cr_expect_eq(disk_write(disk, file, ones, BIG, 0), BIG);
-    cr_expect_eq(disk_allocate(disk, file, 0, 2 * BIG), -ENOSPC);
+    cr_expect_eq(disk_allocate(disk, file, 0, 2 * BIG, false), -ENOSPC);
     disk_close(disk, file);
     teardown();
 }
