@@ -112,112 +112,10 @@ void offsets_remove(struct group *group, struct str topic, int32_t partition) {
     if (t->count == 0) free_topic(group, t);
 }
 
-/* --- transactions that are not decided --- */
-
-static bool has_producer(const struct map_node *node, const void *key) {
-    return CONTAINER_OF(node, struct pending_transaction, node)->producer_id ==
-           *(const int64_t *)key;
-}
-
-static uint64_t producer_hash(int64_t producer_id) {
-    return hash_bytes(&producer_id, sizeof producer_id, 3);
-}
-
-static struct pending_transaction *find_transaction(const struct coordinator *c,
-                                                    int64_t producer_id) {
-    struct map_node *node =
-        map_find(&c->transactions, producer_hash(producer_id), has_producer, &producer_id);
-    return node != NULL ? CONTAINER_OF(node, struct pending_transaction, node) : NULL;
-}
-
-static void free_pending(struct coordinator *c, struct pending_offset *pending) {
-    list_remove(&pending->link);
-    group_text_free(c->mem, &pending->group_id);
-    group_text_free(c->mem, &pending->topic);
-    group_text_free(c->mem, &pending->committed.metadata);
-    MEM_FREE(c->mem, pending);
-}
-
-static void free_transaction(struct coordinator *c, struct pending_transaction *transaction) {
-    map_remove(&c->transactions, &transaction->node);
-    MEM_FREE(c->mem, transaction);
-}
-
-static struct pending_transaction *make_transaction(struct coordinator *c, int64_t producer_id) {
-    struct pending_transaction *transaction = mem_alloc(c->mem, sizeof *transaction);
-    if (transaction == NULL) return NULL;
-    *transaction = (struct pending_transaction){.producer_id = producer_id};
-    list_init(&transaction->offsets);
-    map_insert(&c->transactions, producer_hash(producer_id), &transaction->node);
-    return transaction;
-}
-
-static bool is_for(const struct pending_offset *pending, const struct group *group,
-                   struct str topic, int32_t partition) {
-    return pending->committed.partition == partition && str_eq(pending->topic, topic) &&
-           str_eq(pending->group_id, group->id);
-}
-
-static enum status put_pending(struct group *group, int64_t producer_id, struct str topic,
-                               const struct committed *offset) {
-    struct coordinator *c = group->coordinator;
-    struct pending_transaction *transaction = find_transaction(c, producer_id);
-    if (transaction == NULL) transaction = make_transaction(c, producer_id);
-    if (transaction == NULL) return ST_NOMEM;
-    LIST_EACH(&transaction->offsets, node) {
-        struct pending_offset *old = CONTAINER_OF(node, struct pending_offset, link);
-        if (!is_for(old, group, topic, offset->partition)) continue;
-        free_pending(c, old);
-        group->pending_count--;
-    }
-    struct pending_offset *pending = mem_alloc(c->mem, sizeof *pending);
-    if (pending == NULL) return ST_NOMEM;
-    *pending = (struct pending_offset){.committed = *offset};
-    list_push_back(&transaction->offsets, &pending->link);
-    group->pending_count++;
-    bool copied = group_text_copy(c->mem, group->id, &pending->group_id) &&
-                  group_text_copy(c->mem, topic, &pending->topic);
-    struct str metadata = offset->metadata;
-    pending->committed.metadata = STR_NULL;
-    copied = copied && group_text_copy(c->mem, metadata, &pending->committed.metadata);
-    if (copied) return ST_OK;
-    free_pending(c, pending);
-    group->pending_count--;
-    return ST_NOMEM;
-}
-
-bool offsets_is_pending(const struct group *group, struct str topic, int32_t partition) {
-    if (group->pending_count == 0) return false;
-    const struct coordinator *c = group->coordinator;
-    for (struct map_node *n = NULL; (n = map_next(&c->transactions, n)) != NULL;) {
-        struct pending_transaction *t = CONTAINER_OF(n, struct pending_transaction, node);
-        LIST_EACH(&t->offsets, node) {
-            if (is_for(CONTAINER_OF(node, struct pending_offset, link), group, topic, partition))
-                return true;
-        }
-    }
-    return false;
-}
-
-static void free_pending_of(struct group *group) {
-    struct coordinator *c = group->coordinator;
-    struct map_node *next = group->pending_count > 0 ? map_next(&c->transactions, NULL) : NULL;
-    while (next != NULL) {
-        struct pending_transaction *t = CONTAINER_OF(next, struct pending_transaction, node);
-        next = map_next(&c->transactions, next);
-        LIST_EACH(&t->offsets, node) {
-            struct pending_offset *pending = CONTAINER_OF(node, struct pending_offset, link);
-            if (str_eq(pending->group_id, group->id)) free_pending(c, pending);
-        }
-        if (list_is_empty(&t->offsets)) free_transaction(c, t);
-    }
-    group->pending_count = 0;
-}
-
 void offsets_free_all(struct group *group) {
     for (struct map_node *n; (n = map_next(&group->topics, NULL)) != NULL;)
         free_topic(group, CONTAINER_OF(n, struct topic_offsets, node));
-    free_pending_of(group);
+    pending_drop_group(group);
 }
 
 /* --- replay --- */
@@ -236,41 +134,26 @@ static struct committed committed_of(const struct offset_commit_value *value, in
     };
 }
 
+/* What was pending when it was deleted will not come back, whatever becomes of its transaction. */
+static void remove_with_pending(struct group *group, struct str topic, int32_t partition) {
+    offsets_remove(group, topic, partition);
+    pending_drop(group, topic, partition);
+}
+
 enum status offsets_replay(struct coordinator *c, const struct replay_context *at,
                            const struct offset_commit_key *key,
                            const struct offset_commit_value *value) {
     struct group *group = group_find(c, key->group);
     if (value == NULL) { /* a tombstone may come first, or for what never was */
-        if (group != NULL) offsets_remove(group, key->topic, key->partition);
+        if (group != NULL) remove_with_pending(group, key->topic, key->partition);
         return ST_OK;
     }
     if (group == NULL) group = group_create(c, key->group);
     if (group == NULL) return ST_NOMEM;
     struct committed offset = committed_of(value, key->partition, at->offset);
     if (at->producer_id != NO_PRODUCER_ID)
-        return put_pending(group, at->producer_id, key->topic, &offset);
+        return pending_put(group, at->producer_id, key->topic, &offset);
     return offsets_put(group, key->topic, &offset);
-}
-
-enum status offsets_replay_marker(struct coordinator *c, int64_t producer_id, bool is_commit) {
-    struct pending_transaction *transaction = find_transaction(c, producer_id);
-    enum status st = ST_OK;
-    if (transaction == NULL) return ST_OK;
-    LIST_EACH(&transaction->offsets, node) {
-        struct pending_offset *pending = CONTAINER_OF(node, struct pending_offset, link);
-        struct group *group = group_find(c, pending->group_id);
-        ASSERT(group != NULL); /* group_remove takes its pending ones along */
-        const struct committed *now =
-            offsets_find(group, pending->topic, pending->committed.partition);
-        /* The later record counts, not the later decision: compaction keeps the later record. */
-        bool counts = is_commit && (now == NULL || now->position < pending->committed.position);
-        if (counts && st == ST_OK) st = offsets_put(group, pending->topic, &pending->committed);
-        group->commits += counts && c->is_loaded;
-        group->pending_count--;
-        free_pending(c, pending);
-    }
-    free_transaction(c, transaction);
-    return st;
 }
 
 /* --- records --- */
@@ -490,7 +373,18 @@ static bool forget(struct group *group, struct str topic, int32_t partition) {
         return false; /* the next check tries again */
     }
     c->next_position++;
-    offsets_remove(group, topic, partition);
+    remove_with_pending(group, topic, partition);
+    return true;
+}
+
+/* Those that are only pending, of one topic or (ptr NULL) of all. */
+static bool forget_pending(struct group *group, struct str topic, bool only_other_ids) {
+    const struct coordinator *c = group->coordinator;
+    const struct pending_offset *pending = NULL;
+    while ((pending = pending_next(group, topic, only_other_ids)) != NULL) {
+        struct str name = arena_str(&c->fx->arena, pending->topic); /* goes with it */
+        if (name.ptr == NULL || !forget(group, name, pending->committed.partition)) return false;
+    }
     return true;
 }
 
@@ -499,7 +393,7 @@ bool offsets_forget_all(struct group *group) {
         const struct topic_offsets *t = CONTAINER_OF(n, struct topic_offsets, node);
         if (!forget(group, t->topic, t->committed[t->count - 1].partition)) return false;
     }
-    return true;
+    return forget_pending(group, STR_NULL, false);
 }
 
 static enum status write_deletions(struct group *group, const struct delete_call *call) {
@@ -511,7 +405,9 @@ static enum status write_deletions(struct group *group, const struct delete_call
             continue;
         }
         *item->error = KAFKA_NONE;
-        if (offsets_find(group, item->topic, item->partition) == NULL) continue;
+        if (offsets_find(group, item->topic, item->partition) == NULL &&
+            !offsets_is_pending(group, item->topic, item->partition))
+            continue;
         enum status st = write_tombstone(group, item->topic, item->partition);
         if (st != ST_OK) return st;
     }
@@ -532,7 +428,7 @@ void offsets_delete(struct coordinator *c, struct group_ticket *ticket) {
             const struct delete_item *item = &call->items[i];
             if (*item->error != KAFKA_NONE) continue;
             c->next_position++;
-            offsets_remove(group, item->topic, item->partition);
+            remove_with_pending(group, item->topic, item->partition);
         }
     }
     group_effects_reply(c->fx, ticket);
@@ -605,6 +501,7 @@ void offsets_forget_topic(struct coordinator *c, struct str topic) {
         struct group *group = CONTAINER_OF(n, struct group, node);
         struct topic_offsets *t = find_topic(group, topic);
         if (t != NULL) forget_in_group(group, t, false);
+        (void)forget_pending(group, topic, false); /* else with the next deletion of it */
     }
 }
 
@@ -617,6 +514,7 @@ void offsets_forget_missing_topics(struct coordinator *c) {
             next = map_next(&group->topics, next);
             forget_in_group(group, t, true);
         }
+        (void)forget_pending(group, STR_NULL, true); /* or after the next load */
     }
 }
 

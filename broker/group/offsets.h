@@ -46,7 +46,18 @@ void offsets_remove(struct group *group, struct str topic, int32_t partition);
 void offsets_free_all(struct group *group);
 /** By name; arena, NULL without memory. */
 struct topic_offsets **offsets_sorted_topics(const struct group *group, struct arena *arena);
+
+/* --- of transactions that are not decided --- */
 bool offsets_is_pending(const struct group *group, struct str topic, int32_t partition);
+/** `offset` is copied, its metadata too; an earlier one of the transaction goes. */
+MUST_CHECK enum status pending_put(struct group *group, int64_t producer_id, struct str topic,
+                                   const struct committed *offset);
+void pending_drop(struct group *group, struct str topic, int32_t partition);
+void pending_drop_group(struct group *group);
+/** One of the group's, of the topic (ptr NULL: of any); only_missing: whose topic is gone by its
+ * id. NULL: none is left. */
+const struct pending_offset *pending_next(const struct group *group, struct str topic,
+                                          bool only_missing);
 
 /* --- replay --- */
 MUST_CHECK enum status offsets_replay(struct coordinator *c, const struct replay_context *at,
@@ -59,7 +70,7 @@ MUST_CHECK enum status offsets_replay_marker(struct coordinator *c, int64_t prod
 void offsets_commit(struct coordinator *c, struct group_ticket *ticket);
 void offsets_fetch(struct coordinator *c, struct group_ticket *ticket);
 void offsets_delete(struct coordinator *c, struct group_ticket *ticket);
-/** All offsets of the group go, but for those of transactions. false: not all, for now. */
+/** All offsets of the group go, the pending ones too. false: not all, for now. */
 bool offsets_forget_all(struct group *group);
 /** Expires what is due in every group and deletes groups that have nothing left. */
 void offsets_expire(struct coordinator *c);

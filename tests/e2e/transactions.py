@@ -19,31 +19,20 @@ client = Client(sys.argv[2])
 topic = sys.argv[3]
 
 
-def ask(what, version, **values):
-    """Asks until the answer is none of those that a coordinator gives while it starts."""
-    for _ in range(300):
-        answer = client.ask(what, version, **values)
-        codes = str(answer)
-        if not any(f"ErrorCode': {code}," in codes + "," or f"ErrorCode': {code}}}" in codes
-                   for code in (3, 14, 15, 16, 51)):
-            return answer
-        time.sleep(0.1)
-    raise SystemExit(f"{what}: {answer}")
-
-
 class Producer:
     def __init__(self, name, version):
         self.name, self.version = name, version
-        ask("FindCoordinator", 3, Key=name, KeyType=1)
-        answer = ask("InitProducerId", 4, TransactionalId=name, TransactionTimeoutMs=TIMEOUT_MS)
+        client.ask_again("FindCoordinator", 3, Key=name, KeyType=1)
+        answer = client.ask_again("InitProducerId", 4, TransactionalId=name,
+                                  TransactionTimeoutMs=TIMEOUT_MS)
         assert answer["ErrorCode"] == 0, answer
         self.id, self.epoch, self.sequence = answer["ProducerId"], answer["ProducerEpoch"], 0
 
     def send(self, count=1, size=20):
         if self.version == 1:
-            ask("AddPartitionsToTxn", 3, V3AndBelowTransactionalId=self.name,
-                V3AndBelowProducerId=self.id, V3AndBelowProducerEpoch=self.epoch,
-                V3AndBelowTopics=[{"Name": topic, "Partitions": [0]}])
+            client.ask_again("AddPartitionsToTxn", 3, V3AndBelowTransactionalId=self.name,
+                             V3AndBelowProducerId=self.id, V3AndBelowProducerEpoch=self.epoch,
+                             V3AndBelowTopics=[{"Name": topic, "Partitions": [0]}])
         records = [record(i, b"%s %d " % (self.name.encode(), self.sequence + i) + b"x" * size)
                    for i in range(count)]
         produce(batch(records, attributes=TRANSACTIONAL,
@@ -51,17 +40,18 @@ class Producer:
         self.sequence += count
 
     def end(self, committed):
-        answer = ask("EndTxn", 3 if self.version == 1 else 5, TransactionalId=self.name,
-                     ProducerId=self.id, ProducerEpoch=self.epoch, Committed=committed)
+        answer = client.ask_again("EndTxn", 3 if self.version == 1 else 5,
+                                  TransactionalId=self.name, ProducerId=self.id,
+                                  ProducerEpoch=self.epoch, Committed=committed)
         assert answer["ErrorCode"] == 0, answer
         if self.version == 2:
             self.id, self.epoch, self.sequence = answer["ProducerId"], answer["ProducerEpoch"], 0
 
 
 def produce(octets, name=None, version=1):
-    answer = ask("Produce", 11 if version == 1 else 12, TransactionalId=name, Acks=-1,
-                 TimeoutMs=10000, TopicData=[{"Name": topic, "PartitionData": [
-                     {"Index": 0, "Records": octets}]}])
+    answer = client.ask_again("Produce", 11 if version == 1 else 12, TransactionalId=name, Acks=-1,
+                              TimeoutMs=10000, TopicData=[{"Name": topic, "PartitionData": [
+                                  {"Index": 0, "Records": octets}]}])
     error = answer["Responses"][0]["PartitionResponses"][0]["ErrorCode"]
     assert error == 0, answer
 

@@ -8,9 +8,11 @@ Structs are dicts with Kafka's field names; what is left out has its default. Th
 of protocol/schema, read as text; the octets are made here: no code is shared with what is tested.
 """
 import os
+import re
 import socket
 import struct
 import sys
+import time
 import uuid
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -22,6 +24,8 @@ from wire import batch, record  # noqa: E402,F401
 NUMBERS = {"int8": ">b", "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I",
            "int64": ">q", "float64": ">d", "bool": ">?"}
 CLOSED = "closed"
+# UNKNOWN_TOPIC_OR_PARTITION, three of coordinators, CONCURRENT_TRANSACTIONS
+STARTING = {"3", "14", "15", "16", "51"}
 NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -243,3 +247,12 @@ class Client:
         except ConnectionError:
             return CLOSED
         return self.receive(name, version)
+
+    def ask_again(self, name, version, **values):
+        """Until the answer holds none of the errors that a broker gives while it starts."""
+        for _ in range(300):
+            answer = self.ask(name, version, **values)
+            if not STARTING & set(re.findall(r"ErrorCode': (\d+)", str(answer))):
+                return answer
+            time.sleep(0.1)
+        raise SystemExit(f"{name}: {answer}")

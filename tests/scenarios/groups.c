@@ -508,14 +508,30 @@ static void lose(struct group_stage *s, struct answer *a) {
     begin_again(s, a);
 }
 
+/* The marker of the transaction that wrote record `index`; NULL: it is not decided. */
+static const struct record_note *marker_of(const struct group_stage *s, uint32_t index) {
+    for (uint32_t i = index + 1; i < s->record_count; i++)
+        if (s->records[i].is_marker && s->records[i].producer_id == s->records[index].producer_id)
+            return &s->records[i];
+    return NULL;
+}
+
+/* Whether it is one of the records that a cleaner keeps the last of. */
+static bool is_committed(const struct group_stage *s, uint32_t index) {
+    const struct record_note *r = &s->records[index];
+    if (r->is_marker) return false;
+    if (r->producer_id == NO_PRODUCER_ID) return true;
+    const struct record_note *marker = marker_of(s, index);
+    return marker != NULL && marker->is_commit;
+}
+
 static bool is_overwritten(const struct group_stage *s, uint32_t index) {
     const struct record_note *r = &s->records[index];
-    if (r->is_marker || r->producer_id != NO_PRODUCER_ID) return false;
-    for (uint32_t i = index + 1; i < s->record_count; i++) {
-        if (!s->records[i].is_marker && s->records[i].producer_id == NO_PRODUCER_ID &&
-            bytes_eq(s->records[i].key, r->key))
-            return true;
-    }
+    bool is_open = r->producer_id != NO_PRODUCER_ID && marker_of(s, index) == NULL;
+    if (r->is_marker || is_open) return false;
+    if (!is_committed(s, index)) return true; /* aborted */
+    for (uint32_t i = index + 1; i < s->record_count; i++)
+        if (is_committed(s, i) && bytes_eq(s->records[i].key, r->key)) return true;
     return false;
 }
 
