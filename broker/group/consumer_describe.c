@@ -33,6 +33,7 @@ static bool put_set(const struct coordinator *c, const struct partition_set *set
 
 static bool put_member(const struct coordinator *c, const struct consumer_member *m,
                        struct consumer_group_describe_response_member *out, struct arena *arena) {
+    struct partition_set has; /* what it is to give back it has until it says that it has not */
     out->member_id = arena_str(arena, m->id);
     out->instance_id = arena_str(arena, m->instance_id);
     out->rack_id = arena_str(arena, m->rack_id);
@@ -47,8 +48,10 @@ static bool put_member(const struct coordinator *c, const struct consumer_member
         out->subscribed_topic_names[i] = arena_str(arena, topics->items[i]);
     out->subscribed_topic_regex = arena_str(arena, m->regex);
     out->member_type = m->protocols != NULL ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER;
-    return out->member_id.ptr != NULL && out->client_id.ptr != NULL &&
-           out->client_host.ptr != NULL && put_set(c, &m->assigned, &out->assignment, arena) &&
+    if (out->member_id.ptr == NULL || out->client_id.ptr == NULL || out->client_host.ptr == NULL)
+        return false;
+    return partition_set_or(arena, &m->assigned, &m->revoking, &has) &&
+           put_set(c, &has, &out->assignment, arena) &&
            put_set(c, &m->target, &out->target_assignment, arena);
 }
 
@@ -74,7 +77,6 @@ void consumer_describe(struct coordinator *c, struct group_ticket *ticket) {
     const struct group *group = group_find(c, *id);
     out->group_id = *id;
     if (group == NULL || !group_is_consumer(group)) {
-        out->group_state = STR("Dead");
         out->error_code = KAFKA_GROUP_ID_NOT_FOUND;
         out->error_message =
             group == NULL

@@ -64,9 +64,10 @@ static bool is_leave(const struct consumer_group_heartbeat_request *in) {
     return in->member_epoch == MEMBER_EPOCH_LEAVE || in->member_epoch == MEMBER_EPOCH_LEAVE_STATIC;
 }
 
+/* No names and an empty list of them are not the same: a client whose own pattern fits nothing yet
+ * is a member that waits. */
 static bool names_no_topic(const struct consumer_group_heartbeat_request *in) {
-    bool has_regex = in->subscribed_topic_regex.ptr != NULL && in->subscribed_topic_regex.len > 0;
-    return in->subscribed_topic_names_count <= 0 && !has_regex;
+    return in->subscribed_topic_names_count < 0 && in->subscribed_topic_regex.ptr == NULL;
 }
 
 /* NULL: nothing is wrong. */
@@ -133,7 +134,9 @@ static struct group *group_for_join(struct beat *b) {
 static bool find_group(struct beat *b) {
     struct group *group = is_join(b->in) ? group_for_join(b) : group_find(b->c, b->in->group_id);
     if (group == NULL || !group_is_consumer(group)) {
-        refuse(b, KAFKA_GROUP_ID_NOT_FOUND, "Group %.*s is not a consumer group.",
+        refuse(b, KAFKA_GROUP_ID_NOT_FOUND,
+               group == NULL && !is_join(b->in) ? "Consumer group %.*s not found."
+                                                : "Group %.*s is not a consumer group.",
                STR_ARG(b->in->group_id));
         return false;
     }
@@ -297,7 +300,7 @@ static bool update(struct beat *b, struct consumer_member *m, bool *ret_changed,
 static void beat(struct beat *b, struct consumer_member *m) {
     struct consumer *g = b->g;
     const struct consumer_group_heartbeat_request *in = b->in;
-    bool changed = b->is_new, subscribed = b->is_new;
+    bool changed = b->is_new, subscribed = false;
     struct partition_set before; /* what it knows that it has, of the step's arena */
     if (!partition_set_and(&b->c->fx->arena, &m->assigned, &m->assigned, &before) ||
         !update(b, m, &changed, &subscribed)) {

@@ -269,7 +269,8 @@ static int64_t metadata_hash(const struct view *v) {
 
 void consumer_refresh(struct consumer *g, bool changed) {
     int64_t offset = image_offset(g->coordinator->image);
-    if (!changed && offset == g->image_offset) return;
+    bool is_first = g->epoch == 0;
+    if (!changed && !is_first && offset == g->image_offset) return;
     struct view view;
     refresh_regexes(g);
     if (!gather_topics(g, &view)) {
@@ -278,8 +279,11 @@ void consumer_refresh(struct consumer *g, bool changed) {
     }
     g->image_offset = offset;
     int64_t hash = metadata_hash(&view);
-    if (!changed && hash == g->metadata_hash) return;
+    changed = changed || hash != g->metadata_hash;
+    if (!changed && !is_first) return;
     g->metadata_hash = hash;
+    /* Kafka's groups begin with 1; a first member that wants something makes it 2 at once. */
+    if (is_first && changed) g->epoch = 1;
     consumer_raise_epoch(g);
 }
 
@@ -334,7 +338,8 @@ static void assign_now(struct consumer *g) {
         g->coordinator->fx->is_broken = true;
         return;
     }
-    g->assigned_us = g->coordinator->now.mono_us;
+    /* Where nobody wanted anything, who does is not to wait for the next turn. */
+    if (view.topic_count > 0) g->assigned_us = g->coordinator->now.mono_us;
     take_targets(g, &view);
 }
 

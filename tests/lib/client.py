@@ -24,8 +24,8 @@ from wire import batch, record  # noqa: E402,F401
 NUMBERS = {"int8": ">b", "int16": ">h", "uint16": ">H", "int32": ">i", "uint32": ">I",
            "int64": ">q", "float64": ">d", "bool": ">?"}
 CLOSED = "closed"
-# UNKNOWN_TOPIC_OR_PARTITION, three of coordinators, CONCURRENT_TRANSACTIONS
-STARTING = {"3", "14", "15", "16", "51"}
+# UNKNOWN_TOPIC_OR_PARTITION, two of leaders, three of coordinators, CONCURRENT_TRANSACTIONS
+STARTING = {"3", "5", "6", "14", "15", "16", "51"}
 NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 

@@ -150,7 +150,9 @@ void verb_member(struct group_stage *s, const char *line, struct answer *a) {
     in->rebalance_timeout_ms = (int32_t)word(line, "rebalance", joins ? 60000 : -1);
     in->subscribed_topic_regex = kept_word(s, line, "regex");
     in->server_assignor = kept_word(s, line, "assignor");
-    if (topics.ptr != NULL)
+    if (str_eq(topics, STR("none")))
+        in->subscribed_topic_names_count = 0;
+    else if (topics.ptr != NULL)
         in->subscribed_topic_names = split(s, topics, &in->subscribed_topic_names_count);
     struct str owns = kept_word(s, line, "owns");
     put_owned(s, owns.ptr == NULL && joins ? STR("-") : owns, in);
