@@ -51,7 +51,12 @@ static void subscribe(struct source *s, rd_kafka_topic_partition_list_t *names) 
         rd_kafka_topic_partition_list_destroy(names);
         return;
     }
-    rd_kafka_resp_err_t err = rd_kafka_subscribe(s->rk, names);
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (s->is_modern) {
+        modern_member_subscribe(&s->member, names);
+    } else {
+        err = rd_kafka_subscribe(s->rk, names);
+    }
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
         cli_exit("Cannot subscribe to %s: %s", s->topic != NULL ? s->topic : s->include_text,
                  rd_kafka_err2str(err));
@@ -78,7 +83,7 @@ static bool begin_found(struct source *s, const struct rd_kafka_metadata *metada
             rd_kafka_topic_partition_list_add(names, found->topic, RD_KAFKA_PARTITION_UA);
     }
     bool any = names->cnt > 0;
-    if (any && is_member(s) && !s->is_modern) {
+    if (any && is_member(s)) {
         subscribe(s, names);
         return true;
     }
@@ -153,19 +158,10 @@ static void was_given(void *owner, bool given, const rd_kafka_topic_partition_li
     if (given && s->assigned_ms == 0) s->assigned_ms = clock_ms();
 }
 
-static bool speaks_modern(const struct source *s, const struct settings *settings) {
-    if (!is_member(s) || !group_protocol_is_consumer(settings)) return false;
-    if (s->topic != NULL) return true;
-    fputs("WARN group.protocol=consumer: of a pattern's topics this client is a member by the "
-          "classic protocol\n",
-          stderr);
-    return false;
-}
-
 void source_start(struct source *s, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
     rd_kafka_conf_set_opaque(conf, s);
-    s->is_modern = speaks_modern(s, settings);
+    s->is_modern = is_member(s) && group_protocol_is_consumer(settings);
     if (s->is_modern) {
         modern_member_conf(conf);
     } else if (is_member(s)) {
@@ -184,20 +180,21 @@ void source_start(struct source *s, const struct settings *settings) {
     if (s->topic != NULL) s->only = rd_kafka_topic_new(s->rk, s->topic, NULL);
     if (s->topic != NULL && s->only == NULL)
         cli_exit("Topic %s: %s", s->topic, rd_kafka_err2str(rd_kafka_last_error()));
+    if (s->is_modern) {
+        s->member = (struct modern_member){
+            .config_path = s->config_path,
+            .commits = settings_get_bool(settings, "enable.auto.commit", true),
+            .changed = was_given,
+            .owner = s};
+        modern_member_start(&s->member, settings, s->rk);
+    }
     s->started_ms = clock_ms();
     refresh(s);
-    if (!s->is_modern) return;
-    s->member =
-        (struct modern_member){.config_path = s->config_path,
-                               .commits = settings_get_bool(settings, "enable.auto.commit", true),
-                               .changed = was_given,
-                               .owner = s};
-    modern_member_start(&s->member, settings, s->rk, s->topic);
 }
 
 rd_kafka_message_t *source_next(struct source *s, int wait_ms) {
     if (refresh_is_due(s)) refresh(s);
-    if (s->is_modern && s->answered && modern_member_step(&s->member) != ST_OK)
+    if (s->is_modern && s->is_reading && modern_member_step(&s->member) != ST_OK)
         cli_exit("ERROR %s", s->member.why);
     if (is_member(s)) return rd_kafka_consumer_poll(s->rk, wait_ms);
     (void)rd_kafka_poll(s->rk, 0);

@@ -1,7 +1,7 @@
 /* tools/console_source.h - where the console consumer's records come from, by librdkafka.
  * As a member of a group: the group's coordinator gives partitions out, positions are committed
- * unless enable.auto.commit=false; with group.protocol=consumer by the consumer protocol, for one
- * topic. Topics that fit a pattern are looked for by the tool itself, as
+ * unless enable.auto.commit=false; with group.protocol=consumer by the consumer protocol.
+ * Topics that fit a pattern are looked for by the tool itself, as
  * Java's consumer does, and subscribed to by name. Or one partition of a topic, read directly:
  * without a group, and no position is stored. */
 #pragma once

@@ -271,6 +271,12 @@ static void fill_settings(struct settings *settings, struct command *cmd) {
                  cli_has(cli, OPT_AUTOCOMMIT) ? STR("true") : STR("false"));
 }
 
+static rd_kafka_topic_partition_list_t *topics_of(const struct command *cmd) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, cli_text(&cmd->cli, OPT_TOPIC), RD_KAFKA_PARTITION_UA);
+    return list;
+}
+
 static void start(struct command *cmd, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
     if (!cmd->is_modern) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
@@ -279,8 +285,7 @@ static void start(struct command *cmd, const struct settings *settings) {
     cmd->rk = rdkafka_start(RD_KAFKA_CONSUMER, conf);
     (void)rd_kafka_poll_set_consumer(cmd->rk);
     if (cmd->is_modern) return;
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, cli_text(&cmd->cli, OPT_TOPIC), RD_KAFKA_PARTITION_UA);
+    rd_kafka_topic_partition_list_t *list = topics_of(cmd);
     rd_kafka_resp_err_t err = rd_kafka_subscribe(cmd->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) cli_exit("subscribe: %s", rd_kafka_err2str(err));
@@ -300,6 +305,13 @@ static void check_brokers(const struct command *cmd, const struct settings *sett
             cli_exit("%s: no broker answered within %" PRId64 " ms: %s",
                      cli_text(&cmd->cli, OPT_BOOTSTRAP), patience_ms, rd_kafka_err2str(err));
     }
+}
+
+static void join(struct command *cmd, const struct settings *settings) {
+    rd_kafka_topic_partition_list_t *list = topics_of(cmd);
+    modern_member_start(&cmd->member, settings, cmd->rk);
+    modern_member_subscribe(&cmd->member, list);
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 /* What a member by the consumer protocol does from time to time; false: it cannot go on. */
@@ -336,8 +348,7 @@ int main(int argc, char **argv) {
                                         .commits = cli_has(&cmd.cli, OPT_AUTOCOMMIT),
                                         .changed = changed,
                                         .owner = &cmd};
-    if (cmd.is_modern)
-        modern_member_start(&cmd.member, &settings, cmd.rk, cli_text(&cmd.cli, OPT_TOPIC));
+    if (cmd.is_modern) join(&cmd, &settings);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(cmd.rk);
     while (!interrupt_seen() && (cmd.max < 0 || cmd.read_count < cmd.max) && is_member(&cmd))
         take_batch(&cmd, queue);

@@ -24,8 +24,7 @@ void modern_member_conf(rd_kafka_conf_t *conf) {
     rdkafka_must_set(conf, "enable.auto.commit", "false");
 }
 
-void modern_member_start(struct modern_member *m, const struct settings *settings, rd_kafka_t *rk,
-                         const char *topic) {
+void modern_member_start(struct modern_member *m, const struct settings *settings, rd_kafka_t *rk) {
     struct uuid id;
     m->bootstrap = settings_get(settings, "bootstrap.servers").ptr;
     m->group_id = settings_get(settings, "group.id");
@@ -39,12 +38,47 @@ void modern_member_start(struct modern_member *m, const struct settings *setting
     uuid_format(id, m->id);
     m->mem = settings->arena->mem;
     m->rk = rk;
-    m->topic = topic;
-    m->topic_id = (struct uuid){0};
+    m->topics = rd_kafka_topic_partition_list_new(0);
+    m->topic_ids = NULL;
     m->epoch = EPOCH_JOIN;
     m->due_ms = 0;
     m->owned = rd_kafka_topic_partition_list_new(0);
-    m->is_connected = m->tells_owned = false;
+    m->is_connected = m->tells_owned = m->tells_topics = m->tells_all = false;
+}
+
+/* --- its topics --- */
+
+static size_t ids_bytes(const struct modern_member *m) {
+    return (size_t)m->topics->cnt * sizeof *m->topic_ids;
+}
+
+/* -1: it is not subscribed to that. */
+static int topic_named(const struct modern_member *m, const char *name) {
+    for (int i = 0; i < m->topics->cnt; i++)
+        if (strcmp(m->topics->elems[i].topic, name) == 0) return i;
+    return -1;
+}
+
+static int topic_of_id(const struct modern_member *m, struct uuid id) {
+    for (int i = 0; i < m->topics->cnt; i++)
+        if (uuid_eq(m->topic_ids[i], id)) return i;
+    return -1;
+}
+
+void modern_member_subscribe(struct modern_member *m,
+                             const rd_kafka_topic_partition_list_t *names) {
+    size_t count = (size_t)names->cnt;
+    struct uuid *ids = mem_need(m->mem, count * sizeof *ids);
+    for (size_t i = 0; i < count; i++) {
+        int known = topic_named(m, names->elems[i].topic);
+        ids[i] = known >= 0 ? m->topic_ids[known] : UUID_ZERO;
+    }
+    mem_free(m->mem, m->topic_ids, ids_bytes(m));
+    rd_kafka_topic_partition_list_destroy(m->topics);
+    m->topics = rd_kafka_topic_partition_list_copy(names);
+    m->topic_ids = ids;
+    m->tells_topics = true;
+    m->due_ms = 0;
 }
 
 /* --- its connection --- */
@@ -71,23 +105,30 @@ static enum status fail(struct modern_member *m, struct str why) {
     return ST_INVALID;
 }
 
-/* Its topic is made where brokers do that, as when another client asks for it. */
-static enum status learn_topic(struct modern_member *m, struct client *c) {
-    struct metadata_request_topic topic;
+/* They are made where brokers do that, as when another client asks for them. */
+static enum status learn_topics(struct modern_member *m, struct client *c) {
     struct metadata_request request;
     struct metadata_response response;
-    if (!uuid_is_zero(m->topic_id)) return ST_OK;
     codec_defaults(&metadata_request_schema, &request);
-    topic = (struct metadata_request_topic){.name = str_of(m->topic)};
-    request.topics = &topic;
-    request.topics_count = 1;
+    request.topics = metadata_request_topic_array(c->arena, m->topics->cnt);
+    ASSERT(request.topics != NULL); /* the arena has no limit */
+    for (int i = 0; i < m->topics->cnt; i++) {
+        if (uuid_is_zero(m->topic_ids[i]))
+            request.topics[request.topics_count++].name = str_of(m->topics->elems[i].topic);
+    }
+    if (request.topics_count == 0) return ST_OK;
     request.allow_auto_topic_creation = true;
     if (client_version(c, API_METADATA) < TOPIC_ID_VERSION)
         return fail(m, STR("The brokers do not tell ids of topics, which the protocol needs"));
     enum status st = client_call(c, CLIENT_ANY, API_METADATA, &request, &response);
     if (st != ST_OK) return fail(m, str_of(c->message));
-    if (response.topics_count == 1 && response.topics[0].error_code == KAFKA_NONE)
-        m->topic_id = response.topics[0].topic_id; /* else it may come yet */
+    for (int32_t i = 0; i < response.topics_count; i++) {
+        const struct metadata_response_topic *topic = &response.topics[i];
+        if (topic->error_code != KAFKA_NONE) continue; /* it may come yet */
+        for (int t = 0; t < m->topics->cnt; t++)
+            if (str_eq(str_of(m->topics->elems[t].topic), topic->name))
+                m->topic_ids[t] = topic->topic_id;
+    }
     return ST_OK;
 }
 
@@ -159,6 +200,15 @@ static void lose_all(struct modern_member *m) {
     m->due_ms = 0;
 }
 
+/* Whether the member knows the topics of all that it is to have. */
+static bool knows_all(const struct modern_member *m,
+                      const struct consumer_group_heartbeat_response_assignment *assignment) {
+    for (int32_t t = 0; t < assignment->topic_partitions_count; t++)
+        if (topic_of_id(m, assignment->topic_partitions[t].topic_id) < 0) return false;
+    return true;
+}
+
+/* What is of no topic that it knows is left out. */
 static rd_kafka_topic_partition_list_t *
 target_of(const struct modern_member *m,
           const struct consumer_group_heartbeat_response_assignment *assignment) {
@@ -166,9 +216,10 @@ target_of(const struct modern_member *m,
     for (int32_t t = 0; t < assignment->topic_partitions_count; t++) {
         const struct consumer_group_heartbeat_response_topic_partitions *topic =
             &assignment->topic_partitions[t];
-        if (!uuid_eq(topic->topic_id, m->topic_id)) continue; /* deleted, as we know by now */
-        for (int32_t i = 0; i < topic->partitions_count; i++)
-            rd_kafka_topic_partition_list_add(list, m->topic, topic->partitions[i]);
+        int at = topic_of_id(m, topic->topic_id);
+        for (int32_t i = 0; at >= 0 && i < topic->partitions_count; i++)
+            rd_kafka_topic_partition_list_add(list, m->topics->elems[at].topic,
+                                              topic->partitions[i]);
     }
     rd_kafka_topic_partition_list_sort(list, NULL, NULL);
     return list;
@@ -180,24 +231,46 @@ static int16_t beat_error(const void *response) {
     return ((const struct consumer_group_heartbeat_response *)response)->error_code;
 }
 
-/* What it owns, of its one topic. */
+/* What it owns, which is in order of topics; of one that it is subscribed to no more it tells
+ * nothing: nobody else waits for that. */
 static void put_owned(const struct modern_member *m, struct client *c,
                       struct consumer_group_heartbeat_request *request) {
-    struct consumer_group_heartbeat_request_topic_partitions *topic =
-        consumer_group_heartbeat_request_topic_partitions_array(c->arena, 1);
-    int32_t *partitions = arena_array(c->arena, (size_t)m->owned->cnt, sizeof *partitions);
-    ASSERT(topic != NULL && partitions != NULL); /* the arena has no limit */
-    for (int i = 0; i < m->owned->cnt; i++) partitions[i] = m->owned->elems[i].partition;
-    topic->topic_id = m->topic_id;
-    topic->partitions = partitions;
-    topic->partitions_count = m->owned->cnt;
-    request->topic_partitions = topic;
-    request->topic_partitions_count = m->owned->cnt > 0;
+    const rd_kafka_topic_partition_list_t *owned = m->owned;
+    struct consumer_group_heartbeat_request_topic_partitions *topics =
+        consumer_group_heartbeat_request_topic_partitions_array(c->arena, owned->cnt);
+    int32_t *partitions = arena_array(c->arena, (size_t)owned->cnt, sizeof *partitions);
+    ASSERT(topics != NULL && partitions != NULL); /* the arena has no limit */
+    request->topic_partitions = topics;
+    request->topic_partitions_count = 0;
+    for (int i = 0; i < owned->cnt; i++) {
+        const char *name = owned->elems[i].topic;
+        bool is_next = i == 0 || strcmp(name, owned->elems[i - 1].topic) != 0;
+        int at = topic_named(m, name);
+        if (at < 0) continue;
+        if (is_next) {
+            topics[request->topic_partitions_count++] =
+                (struct consumer_group_heartbeat_request_topic_partitions){
+                    .topic_id = m->topic_ids[at], .partitions = &partitions[i]};
+        }
+        partitions[i] = owned->elems[i].partition;
+        topics[request->topic_partitions_count - 1].partitions_count++;
+    }
 }
 
-/* A first one says everything, later ones what is new. */
-static void fill_beat(const struct modern_member *m, struct client *c, struct str *topic,
-                      int32_t epoch, struct consumer_group_heartbeat_request *request) {
+static void put_topics(const struct modern_member *m, struct client *c,
+                       struct consumer_group_heartbeat_request *request) {
+    struct str *names = arena_array(c->arena, (size_t)m->topics->cnt, sizeof *names);
+    ASSERT(names != NULL); /* the arena has no limit */
+    for (int i = 0; i < m->topics->cnt; i++) names[i] = str_of(m->topics->elems[i].topic);
+    request->subscribed_topic_names = names;
+    request->subscribed_topic_names_count = m->topics->cnt;
+}
+
+/* A first one says everything, later ones what is new. To one that says everything brokers answer
+ * with everything. */
+static void fill_beat(const struct modern_member *m, struct client *c, int32_t epoch,
+                      struct consumer_group_heartbeat_request *request) {
+    bool all = epoch == EPOCH_JOIN || m->tells_all;
     codec_defaults(&consumer_group_heartbeat_request_schema, request);
     request->group_id = m->group_id;
     request->member_id = str_of(m->id);
@@ -205,25 +278,36 @@ static void fill_beat(const struct modern_member *m, struct client *c, struct st
     request->instance_id = m->instance_id;
     request->subscribed_topic_names_count = -1;
     request->topic_partitions_count = -1;
-    if (epoch == EPOCH_JOIN) {
-        *topic = str_of(m->topic);
+    if (all) {
         request->rebalance_timeout_ms = m->rebalance_timeout_ms;
-        request->subscribed_topic_names = topic;
-        request->subscribed_topic_names_count = 1;
         request->server_assignor = m->assignor;
     }
-    if (epoch == EPOCH_JOIN || m->tells_owned) put_owned(m, c, request);
+    if (all || m->tells_topics) put_topics(m, c, request);
+    if (all || m->tells_owned) put_owned(m, c, request);
+}
+
+/* What it is to have. Of a topic that it does not know, being new or made anew, it asks first; what
+ * it then still does not know it is told once more. */
+static enum status take_assignment(struct modern_member *m, struct client *c,
+                       const struct consumer_group_heartbeat_response_assignment *assignment) {
+    if (!knows_all(m, assignment)) {
+        memset(m->topic_ids, 0, ids_bytes(m));
+        enum status st = learn_topics(m, c);
+        if (st != ST_OK) return st;
+    }
+    m->tells_all = !knows_all(m, assignment);
+    take(m, target_of(m, assignment));
+    return ST_OK;
 }
 
 static enum status beat(struct modern_member *m) {
     struct consumer_group_heartbeat_request request;
     struct consumer_group_heartbeat_response response;
-    struct str topic;
     struct client *c = client_of(m, PATIENCE_MS);
     if (c == NULL) return ST_TIMEOUT;
-    enum status st = learn_topic(m, c);
+    enum status st = learn_topics(m, c);
     if (st != ST_OK) return st;
-    fill_beat(m, c, &topic, m->epoch, &request);
+    fill_beat(m, c, m->epoch, &request);
     st = group_ask(c, m->group_id, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX, &request, &response,
                    beat_error);
     if (st != ST_OK) return fail(m, str_of(c->message));
@@ -234,15 +318,11 @@ static enum status beat(struct modern_member *m) {
     default: return fail(m, error_text(response.error_message, response.error_code));
     }
     m->epoch = response.member_epoch;
-    m->tells_owned = false;
-    for (int32_t i = 0;
-         response.assignment != NULL && i < response.assignment->topic_partitions_count; i++) {
-        if (!uuid_eq(response.assignment->topic_partitions[i].topic_id, m->topic_id))
-            m->topic_id = UUID_ZERO; /* made anew */
+    m->tells_owned = m->tells_topics = m->tells_all = false;
+    if (response.assignment != NULL) {
+        st = take_assignment(m, c, response.assignment);
+        if (st != ST_OK) return st;
     }
-    st = learn_topic(m, c);
-    if (st != ST_OK) return st;
-    if (response.assignment != NULL) take(m, target_of(m, response.assignment));
     m->due_ms = m->tells_owned ? 0 : clock_ms() + response.heartbeat_interval_ms;
     return ST_OK;
 }
@@ -258,20 +338,21 @@ enum status modern_member_step(struct modern_member *m) {
 void modern_member_leave(struct modern_member *m) {
     struct consumer_group_heartbeat_request request;
     struct consumer_group_heartbeat_response response;
-    struct str topic;
     int32_t epoch = m->instance_id.ptr != NULL ? EPOCH_LEAVE_FOR_A_WHILE : EPOCH_LEAVE;
     bool is_in = m->epoch > 0;
     lose_all(m);
     struct client *c = is_in ? client_of(m, LEAVE_MS) : NULL;
     if (c != NULL) {
-        m->tells_owned = false;
-        fill_beat(m, c, &topic, epoch, &request);
+        m->tells_owned = m->tells_topics = m->tells_all = false;
+        fill_beat(m, c, epoch, &request);
         enum status st = group_ask(c, m->group_id, API_CONSUMER_GROUP_HEARTBEAT, INT16_MAX,
                                    &request, &response, beat_error);
         (void)st; /* else its session ends */
     }
     if (m->is_connected) admin_stop(&m->admin);
     m->is_connected = false;
+    mem_free(m->mem, m->topic_ids, ids_bytes(m));
+    rd_kafka_topic_partition_list_destroy(m->topics);
     rd_kafka_topic_partition_list_destroy(m->owned);
 }
 
