@@ -37,12 +37,16 @@ static void add_scope(struct consumer_groups *cmd, const char *text, struct grou
             add_place(cmd, places, room, (struct group_place){name, topic->partitions[i].index});
         return;
     }
-    struct str rest = str_of(colon + 1);
+    struct str rest = str_of(colon + 1), part = rest;
     int32_t partition;
     bool good;
-    while (reset_next_partition(&rest, &partition, &good))
+    while (reset_next_partition(&rest, &partition, &good)) {
         add_place(cmd, places, room, (struct group_place){name, partition});
-    if (!good) consumer_groups_fail(cmd, "Invalid topic scope: %s", text);
+        part = rest;
+    }
+    if (!good)
+        cli_usage_exit(&cmd->cli, "Invalid partition '%.*s' specified in topic arg '%s''",
+                       (int)strcspn(part.ptr, ","), part.ptr, text);
 }
 
 static struct group_places read_scopes(struct consumer_groups *cmd) {
@@ -274,6 +278,8 @@ static struct plan make_plan(struct consumer_groups *cmd, struct str id, struct 
         consumer_groups_fail(cmd, "%s", consumer_groups_error(error_code));
     if (file.ptr != NULL) {
         read_lines(cmd, file, &plan);
+        if (plan.places.count == 0)
+            consumer_groups_complain("No reset plan for group %.*s found", STR_ARG(id));
         check_places(cmd, &plan.places);
         keep_within(cmd, &plan);
         return plan;

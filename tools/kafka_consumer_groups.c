@@ -222,6 +222,9 @@ static void check_options(const struct cli *cli) {
     if (cli_has(cli, OPT_DESCRIBE)) check_describe(cli);
     if (cli_has(cli, OPT_DELETE) && !cli_has(cli, OPT_GROUP) && !cli_has(cli, OPT_ALL_GROUPS))
         cli_usage_exit(cli, "Option [delete] takes one of these options: [group], [all-groups]");
+    if (cli_has(cli, OPT_DELETE) && cli_has(cli, OPT_TOPIC))
+        cli_usage_exit(cli, "The consumer does not support topic-specific offset deletion from a "
+                            "consumer group.");
     if (cli_has(cli, OPT_DELETE_OFFSETS) && (!cli_has(cli, OPT_GROUP) || !cli_has(cli, OPT_TOPIC)))
         cli_usage_exit(cli,
                        "Option [delete-offsets] takes the following options: [group], [topic]");
@@ -306,8 +309,8 @@ static void list(struct consumer_groups *cmd) {
     size_t width = 25;
     for (uint32_t i = 0; i < groups.count; i++) width = MAX(width, groups.at[i].id.len);
     if (by_state || by_type)
-        printf("%-*s %s%s\n", (int)width, "GROUP", by_type ? "TYPE                 " : "",
-               by_state ? "STATE               " : "");
+        printf("%-*s %s%s%s\n", (int)width, "GROUP", by_type ? "TYPE                " : "",
+               by_type && by_state ? " " : "", by_state ? "STATE               " : "");
     for (uint32_t i = 0; i < groups.count; i++) {
         const struct listed_group *g = &groups.at[i];
         if (!by_state && !by_type) {
