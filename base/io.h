@@ -109,7 +109,7 @@ enum io_step_kind {
     IO_STEP_LIST,   /* as io_list: path, into listing */
     IO_STEP_LOAD,   /* a file from its start into buf; the octets: fewer than len is all of it */
     IO_STEP_MKDIR,  /* path, mode */
-    IO_STEP_CREATE, /* a file, or empties it (path, mode), and writes buf into it */
+    IO_STEP_CREATE, /* a file of buf (path, mode); what an old one holds goes */
     IO_STEP_RENAME, /* path to path_to */
 };
 

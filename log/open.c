@@ -258,7 +258,7 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
     for (uint32_t i = 0; st == ST_OK && i < log->segment_count; i++) {
         struct segment *segment = log->segments[i];
         bool trusted = is_trusted(log, i, open->recovery_point, clean, trust_epochs);
-        int64_t bytes = (int64_t)segment->size_bytes;
+        uint64_t bytes = segment->size_bytes; /* of the file, as it was listed */
         if (trusted) {
             if (i + 1 < log->segment_count) continue;
             st = segment_file_keep(job, log, segment);
@@ -266,9 +266,9 @@ static enum status recover(struct job *job, struct log *log, const struct log_op
             st = segment_walk_end(job, log, segment, &recovery.scan, &log->end);
             if (st != ST_CORRUPT) break;
         }
-        st = recovery_segment(&recovery, i);
+        st = recovery_segment(&recovery, i, bytes);
         log->end = recovery.expected;
-        if (!trusted) change_todo(log, &todo, -1, -bytes);
+        if (!trusted) change_todo(log, &todo, -1, -(int64_t)bytes);
     }
     change_todo(log, &todo, -todo.segments, -todo.bytes); /* of segments that went */
     log->sealed_bytes = 0;

@@ -72,13 +72,45 @@ static enum status take_name(struct job *job, const struct log *log, const struc
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* All files by one trip of a worker. */
+static enum status write_small(struct job *job, const struct log *log, struct segment *segment,
+                               struct part parts[PARTS]) {
+    struct io_step steps[PARTS] = {0};
+    struct log_path paths[PARTS];
+    uint32_t count = 0;
+    for (int i = 0; i < PARTS; i++) {
+        if (!has_file(&parts[i])) continue;
+        log_path_of_part(&paths[i], log->path, segment->base_offset, parts[i].part, "");
+        steps[count++] = (struct io_step){
+            .kind = IO_STEP_CREATE,
+            .mode = LOG_FILE_MODE,
+            .path = paths[i].text,
+            .buf = parts[i].tail->entries,
+            .len = (size_t)parts[i].tail->count * parts[i].entry_bytes,
+        };
+    }
+    enum status st = job_steps(job, steps, count);
+    for (uint32_t i = 0; i < count && st == ST_OK; i++) st = status_from_errno(steps[i].result);
+    for (int i = 0; i < PARTS && st == ST_OK; i++)
+        index_tail_written(parts[i].tail, job_mem(job), parts[i].tail->count,
+                           parts[i].entry_bytes);
+    return st;
+}
+
+static bool is_small(const struct part parts[PARTS]) {
+    for (int i = 0; i < PARTS; i++)
+        if (parts[i].tail->file_count > 0) return false;
+    return true;
+}
+
 enum status rebuild_end(struct job *job, const struct log *log, struct segment *segment,
                         enum rebuild_how how) {
     struct part parts[PARTS];
     parts_of(segment, parts);
+    bool at_once = how == REBUILD_AGAIN && is_small(parts);
     bool sync = how == REBUILD_DURABLE;
-    enum status st = ST_OK;
-    for (int i = 0; i < PARTS && st == ST_OK; i++)
+    enum status st = at_once ? write_small(job, log, segment, parts) : ST_OK;
+    for (int i = 0; i < PARTS && st == ST_OK && !at_once; i++)
         if (has_file(&parts[i])) st = write_part(job, log, segment, &parts[i], how, sync);
     for (int i = 0; i < PARTS && st == ST_OK; i++)
         st = take_name(job, log, segment, &parts[i], how);

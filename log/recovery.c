@@ -298,24 +298,20 @@ static enum status finish_segment(struct recovery *r, struct segment *segment) {
     return st == ST_OK ? job_dir_sync(r->job, r->log->path) : st;
 }
 
-static enum status recover_segment(struct recovery *r, uint32_t index) {
+static enum status recover_segment(struct recovery *r, uint32_t index, uint64_t file_bytes) {
     struct log *log = r->log;
     struct segment *segment = log->segments[index];
-    struct log_path path;
-    log_path_of_part(&path, log->path, segment->base_offset, PART_LOG, "");
-    struct io_stat stat;
-    enum status st = job_stat(r->job, path.text, &stat);
-    if (st == ST_OK) st = take_known_holes(r, segment);
+    enum status st = take_known_holes(r, segment);
     if (st == ST_OK) st = producers_reach(&r->producers, &r->scan, segment->base_offset);
     if (st == ST_OK) st = producers_enter(&r->producers, index);
     if (st == ST_OK && r->verify_from != INT64_MAX) st = job_forget(r->job, segment->file);
     if (st != ST_OK) return st;
     r->how = how_to_rebuild(r, index);
     reset(segment);
-    scan_file(&r->scan, segment->file, stat.size_bytes);
+    scan_file(&r->scan, segment->file, file_bytes);
     r->expected = MAX(r->expected, segment->base_offset);
     r->is_trimmed = false;
-    while (segment->size_bytes < stat.size_bytes && !r->ended && !r->is_trimmed) {
+    while (segment->size_bytes < file_bytes && !r->ended && !r->is_trimmed) {
         struct batch_view view;
         st = check_next(r, segment->size_bytes, segment->base_offset, &view);
         if (st == ST_OK && must_verify(r, segment->size_bytes, &view)) {
@@ -323,14 +319,15 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
                          segment->size_bytes + view.batch_bytes);
         }
         if (st == ST_OK) st = note_batch(r, segment, &view);
-        if (st == ST_CORRUPT) st = treat_damage(r, index, stat.size_bytes);
+        if (st == ST_CORRUPT) st = treat_damage(r, index, file_bytes);
         if (st == ST_UNSUPPORTED) {
-            LOG_ERROR("log", "records in a format before version 2: file=%s", path.text);
+            LOG_ERROR("log", "records in a format before version 2: log=%s base=%" PRId64,
+                      log->path, segment->base_offset);
         }
         if (st != ST_OK) return st;
     }
     verified_cut(&segment->verified, segment->size_bytes);
-    if (segment->size_bytes == stat.size_bytes) {
+    if (segment->size_bytes == file_bytes) {
         st = ahead_recover(r->job, segment);
         if (st != ST_OK) return st;
     }
@@ -340,11 +337,11 @@ static enum status recover_segment(struct recovery *r, uint32_t index) {
     return finish_segment(r, segment);
 }
 
-enum status recovery_segment(struct recovery *r, uint32_t index) {
+enum status recovery_segment(struct recovery *r, uint32_t index, uint64_t file_bytes) {
     struct segment *segment = r->log->segments[index]; /* it stays, whatever goes behind it */
     enum status st = segment_file_use_wait(r->job, r->log, segment);
     if (st != ST_OK) return st;
-    st = recover_segment(r, index);
+    st = recover_segment(r, index, file_bytes);
     segment_file_unuse(segment);
     return st;
 }

@@ -47,7 +47,8 @@ MUST_CHECK enum status recovery_begin(struct recovery *recovery, struct job *job
                                       int64_t recovery_point, int64_t verify_from);
 void recovery_end(struct recovery *recovery);
 /** Walks segment `index`, repairs it and rebuilds its indexes, all of it onto stable storage, with
- * log_dir_settle at the latest (dir->gathers_syncs).
+ * log_dir_settle at the latest (dir->gathers_syncs). file_bytes: of its file, when it was opened.
  * Afterwards recovery->expected is where it ends. Segments after it may be removed from
  * log->segments. */
-MUST_CHECK enum status recovery_segment(struct recovery *recovery, uint32_t index);
+MUST_CHECK enum status recovery_segment(struct recovery *recovery, uint32_t index,
+                                        uint64_t file_bytes);

@@ -287,9 +287,12 @@ static int64_t load_now(const struct io_step *step) {
     return result;
 }
 
+/* What is left of an old file is cut off at the end: ext4 writes one that was emptied to the device
+ * as it is closed. */
 static int64_t create_now(const struct io_step *step) {
-    int fd = open(step->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, step->mode);
+    int fd = open(step->path, O_WRONLY | O_CREAT | O_CLOEXEC, step->mode);
     if (fd < 0) return -errno;
+    struct stat stat;
     size_t done = 0;
     int64_t result = 0;
     while (done < step->len && result == 0) {
@@ -298,6 +301,9 @@ static int64_t create_now(const struct io_step *step) {
         if (wrote == 0) result = -EIO;
         if (wrote < 0 && errno != EINTR) result = -errno;
     }
+    if (result == 0 && fstat(fd, &stat) != 0) result = -errno;
+    if (result == 0 && stat.st_size > (off_t)done && ftruncate(fd, (off_t)done) != 0)
+        result = -errno;
     close(fd);
     return result;
 }

@@ -76,6 +76,7 @@ struct log_scenario {
     uint64_t room_from; /* of the log directory; 0: its own */
     bool is_ending, is_done;
     bool is_opening; /* the process recovers the log */
+    bool may_be_clean; /* a marker was written, and no start has taken it yet */
     bool is_cleaning; /* or compacts it */
     bool may_fail;   /* the device has errors */
 };

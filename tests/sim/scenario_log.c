@@ -66,6 +66,9 @@ static enum status open_log(struct job *job, struct log_process *p) {
     st = log_dir_take_clean_marker(job, STR(DIR), &broker_epoch);
     if (st != ST_OK && st != ST_NOT_FOUND) return st;
     bool clean = st == ST_OK;
+    if (clean && !s->may_be_clean)
+        world_fail(s->world, "a marker of a clean stop outlived the start after it");
+    s->may_be_clean = false;
     int64_t recovery_point = 0, clean_end = -1;
     st = read_offset(job, p, RECOVERY_POINT_FILE, 0, &recovery_point);
     if (st == ST_OK) st = read_offset(job, p, CLEANER_CHECKPOINT_FILE, -1, &clean_end);
@@ -186,7 +189,8 @@ static void close_down(struct job *job, struct log_process *p) {
     enum status st = write_checkpoint(job, p);
     if (st == ST_OK) st = log_close(job, p->log);
     if (st == ST_OK) p->log = NULL;
-    if (st == ST_OK && draw(s, 4) > 0) st = log_dir_write_clean_marker(job, STR(DIR), 1);
+    s->may_be_clean = st == ST_OK && draw(s, 4) > 0;
+    if (s->may_be_clean) st = log_dir_write_clean_marker(job, STR(DIR), 1);
     if (st != ST_OK) {
         if (!s->may_fail) failed(s, "clean stop", st);
         process_lost(p);
