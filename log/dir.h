@@ -106,6 +106,7 @@ void log_dir_settle(struct job *job, struct log_dir *dir);
 void log_dir_spare_files(struct log_dir *dir);
 
 /* meta.properties, version 1. */
+#define META_PROPERTIES_FILE "meta.properties"
 struct meta_properties {
     char cluster_id[64]; /* terminated */
     int32_t node_id;

@@ -7,7 +7,6 @@
 #include "log/dir.h"
 #include "log/names.h"
 
-#define META_PROPERTIES_FILE "meta.properties"
 enum { FILE_BYTES_MAX = 64 << 10, ARENA_CHUNK_BYTES = 4096 };
 
 static struct str value_of(const struct properties *properties, const char *key) {

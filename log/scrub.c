@@ -167,7 +167,7 @@ static enum status scrub_meta(struct job *job, struct scrub *scrub, struct str d
     struct log_path path;
     const char *why = "";
     enum status st = meta_properties_read(job, dir, &meta, &why);
-    log_path_of_name(&path, dir.ptr, "meta.properties", "");
+    log_path_of_name(&path, dir.ptr, META_PROPERTIES_FILE, "");
     if (st == ST_NOT_FOUND) {
         scrub_tell(scrub, path.text, -1, "is missing: this is no formatted log directory");
         return ST_OK;

@@ -131,6 +131,14 @@ static enum status sync_parent(struct job *job, const char *path) {
     return job_dir_sync(job, parent);
 }
 
+/* By then its name was synced. */
+static bool is_formatted(struct job *job, const char *path) {
+    char meta[LIMIT_PATH_BYTES + sizeof META_PROPERTIES_FILE + 1];
+    struct io_stat stat;
+    snprintf(meta, sizeof meta, "%s/" META_PROPERTIES_FILE, path);
+    return job_stat(job, meta, &stat) == ST_OK;
+}
+
 /* A directory that cannot be used is left out, as Kafka leaves it out, unless nothing can be done
  * without it. */
 static enum status give_up_dir(struct broker *broker, uint32_t index, const char *why,
@@ -159,7 +167,7 @@ static enum status make_dir(struct job *job, struct broker *broker, uint32_t ind
         path[n] = '\0';
         enum status st = job_mkdir(job, path, 0755);
         if (st == ST_OK) st = sync_parent(job, path);
-        if (st == ST_EXISTS && n == dir.len) {
+        if (st == ST_EXISTS && n == dir.len && !is_formatted(job, path)) {
             (void)sync_parent(job,
                               path); /* made by a start that crashed, perhaps; else no matter */
         }
