@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <dirent.h>
 #include <stdlib.h>
+#include "log/cleaner.h"
 #include "tests/unit/log/fixture.h"
 
 enum { BATCHES = 40 };
@@ -232,6 +233,19 @@ Test(ends, a_sync_in_flight_says_nothing_about_what_follows_a_truncation) {
     cr_expect_eq(log_end(fx.log), 39);
     cr_expect_eq(log_durable_end(fx.log), 38);
     append_release(&a);
+    fixture_release(&fx);
+}
+
+/* Redpanda #31470, #29849: what is derived may not claim more than is left. */
+Test(ends, truncation_lowers_what_checkpoints_may_say) {
+    struct fixture fx;
+    make_log(&fx);
+    fixture_sync(&fx);
+    log_set_clean_end(fx.log, 30);
+    cr_assert_eq(log_recovery_point(fx.log), BATCHES);
+    cr_assert_eq(fixture_truncate(&fx, 13), ST_OK);
+    cr_expect_eq(log_recovery_point(fx.log), 13);
+    cr_expect_eq(log_clean_end(fx.log), 13);
     fixture_release(&fx);
 }
 
