@@ -356,6 +356,36 @@ Test(files, jobs_replace_several_files_together_or_none_of_them) {
     harness_run(&(struct reactor_options){0}, replacing_together, NULL);
 }
 
+/* One file again and again, each time with other octets than before. */
+static void created_again(struct job *job, void *argument) {
+    (void)argument;
+    static const char *const rows[] = {"long and first", "shorter", "", "longer than all of it"};
+    const char *path = harness_path("again");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct io_step steps[] = {{.kind = IO_STEP_CREATE,
+                                   .path = path,
+                                   .mode = 0640,
+                                   .buf = (void *)(uintptr_t)rows[i],
+                                   .len = strlen(rows[i])}};
+        char *data = NULL;
+        size_t len = 0;
+        cr_assert_eq(job_steps(job, steps, 1), ST_OK);
+        cr_expect_eq(steps[0].result, 0, "'%s'", rows[i]);
+        cr_assert_eq(job_read_file(job, path, 4096, &data, &len), ST_OK);
+        cr_expect_str_eq(data, rows[i]);
+        mem_free(job_mem(job), data, len + 1);
+    }
+    struct io_step steps[] = {{.kind = IO_STEP_MKDIR, .path = harness_path("no/such")},
+                              {.kind = IO_STEP_CREATE, .path = path, .needs_last = true}};
+    cr_assert_eq(job_steps(job, steps, 2), ST_OK);
+    cr_expect_eq(steps[0].result, -ENOENT);
+    cr_expect_eq(steps[1].result, -ECANCELED, "it needs the one before");
+}
+
+Test(files, a_file_that_is_made_again_holds_what_it_is_made_of) {
+    harness_run(&(struct reactor_options){0}, created_again, NULL);
+}
+
 static void failing(struct job *job, void *argument) {
     (void)argument;
     struct io *io = job_io(job);
