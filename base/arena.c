@@ -1,7 +1,10 @@
 /* base/arena.c - chunks in a list, a pointer that moves. */
 #include "base/arena.h"
+#include "base/breathe.h"
 #include "base/format.h"
 
+#define ZERO_STEP_BYTES ((size_t)64 << 10)
+#define ZERO_STEP_US 40
 #define CHUNK_BYTES_MAX ((size_t)8 << 20) /* more is a mapping of its own in any case */
 
 struct arena_chunk {
@@ -64,6 +67,17 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t bytes) {
     return chunk;
 }
 
+/* Octets that the kernel has yet to give are most of the cost of a large array. */
+static void *zero(void *ptr, size_t bytes) {
+    uint8_t *at = ptr, *end = at + bytes;
+    for (; (size_t)(end - at) > ZERO_STEP_BYTES; at += ZERO_STEP_BYTES) {
+        memset(at, 0, ZERO_STEP_BYTES);
+        breathe_by(ZERO_STEP_US);
+    }
+    memset(at, 0, (size_t)(end - at));
+    return ptr;
+}
+
 void *arena_alloc(struct arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 2) return NULL;
     size_t rounded = (bytes + 15) & ~(size_t)15;
@@ -80,7 +94,7 @@ void *arena_alloc(struct arena *arena, size_t bytes) {
     void *ptr = chunk->data + chunk->used;
     chunk->used += rounded;
     arena->used_bytes += rounded;
-    return memset(ptr, 0, rounded);
+    return zero(ptr, rounded);
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size) {

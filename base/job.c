@@ -50,6 +50,7 @@ struct job {
     void *argument;
     struct io_op op;
     struct io_timer timer;
+    struct breather breather;
     ucontext_t context;
     /* whoever resumed it last: the shard's loop, or another job that started it */
     ucontext_t caller;
@@ -195,6 +196,20 @@ void job_sleep_until(struct job *job, uint64_t at_us) {
 }
 
 void job_yield(struct job *job) { job_sleep_until(job, 0); }
+
+static void take_breath(struct breather *breather) {
+    job_yield(CONTAINER_OF(breather, struct job, breather));
+}
+
+void job_breathe(struct job *job) {
+    job->breather.pause = take_breath;
+    breather_now = &job->breather;
+}
+
+void job_hold_breath(struct job *job) {
+    ASSERT(breather_now == &job->breather);
+    breather_now = NULL;
+}
 
 /* After an operation that may have found no descriptor: whether it is to be tried again. */
 static bool waits_for_descriptor(struct job *job, int64_t result, uint32_t *tries,

@@ -1,11 +1,13 @@
 /* base/job.h - jobs: cold sequential work as straight code, on fibers of one shard.
  * A job runs on the shard's thread until it awaits an operation of the seam; meanwhile the shard
- * goes on. Jobs are for recovery, checkpoint replacement, deletion, moves; never for the path of a
- * request. Bounded: at most LIMIT_JOBS at once, others wait their turn in order. Each has its own
+ * goes on. Jobs are for recovery, checkpoint replacement, deletion, moves; never for the path of an
+ * ordinary request, only for what of a large one would take many turns (broker/net/request.h).
+ * Bounded: at most LIMIT_JOBS at once, others wait their turn in order. Each has its own
  * stack of LIMIT_JOB_STACK_BYTES with a guard page below it; stacks are kept for the next job.
  * AddressSanitizer is told of every switch. A job never blocks, and never awaits while it holds a
  * pointer into something that another callback of the shard may free. */
 #pragma once
+#include "base/breathe.h"
 #include "base/io.h"
 
 struct job;
@@ -40,6 +42,10 @@ int64_t job_wait(struct job *job, bool finished);
 void job_sleep_until(struct job *job, uint64_t at_us);
 /** Gives up the shard for one turn: long loops without I/O call it. */
 void job_yield(struct job *job);
+/** From here on loops that breathe (base/breathe.h) yield now and then; until job_hold_breath. Only
+ *  around code that lets itself be interrupted: in between the job awaits nothing else. */
+void job_breathe(struct job *job);
+void job_hold_breath(struct job *job);
 /** Suspends until job_wake; for waiting on something that is not an operation. */
 void job_suspend(struct job *job);
 /** From outside the job, on its shard: it goes on before this returns. The job must be

@@ -39,6 +39,9 @@ struct broker_setup {
      * (broker/net/framing.h). A simulation sets it low. */
     uint32_t frame_direct_bytes;
     uint32_t room_from; /* of log directories (log/ahead.h); 0: ROOM_FROM_BYTES */
+    /* A frame from which on a request is large (broker/net/request.h); 0: its own bound. A
+     * simulation sets it low. */
+    uint32_t large_frame_bytes;
 };
 
 /** On shard 0. Formats (klamm.auto.format), recovers, leads the metadata log, registers, opens the

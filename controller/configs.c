@@ -3,6 +3,8 @@
  * texts and the order of the checks are Kafka's. Source: kafka.server.ConfigAdminManager,
  * org.apache.kafka.controller.ConfigurationControlManager. */
 #include <stdlib.h>
+#include "base/breathe.h"
+#include "base/strbuf.h"
 #include "controller/controller.h"
 #include "controller/records.h"
 #include "protocol/errors.h"
@@ -49,12 +51,14 @@ static bool is_refused(const struct alteration *item) { return item->refusal.cod
 
 static int edit_order(const void *a, const void *b) {
     const struct edit *x = a, *y = b;
+    breathe();
     return str_cmp(x->key, y->key);
 }
 
 static int item_order(const void *a, const void *b) {
     const struct alteration *x = *(struct alteration *const *)a,
                             *y = *(struct alteration *const *)b;
+    breathe();
     return x->type != y->type ? (x->type > y->type) - (x->type < y->type)
                               : str_cmp(x->name, y->name);
 }
@@ -74,8 +78,22 @@ static enum status check_resources(struct altering *a) {
     return ST_OK;
 }
 
+static void refuse_nulls(struct altering *a, struct alteration *item) {
+    struct strbuf text;
+    strbuf_init(&text, image_mem(a->ctx->image));
+    for (int32_t i = 0; i < item->edit_count; i++) {
+        const struct edit *edit = &item->edits[i];
+        breathe();
+        if (edit->op == OP_DELETE || edit->value.ptr != NULL) continue;
+        strbuf_add_str(&text, text.len == 0 ? STR("Null value not supported for : ") : STR(","));
+        strbuf_add_str(&text, edit->key);
+    }
+    refuse(item, KAFKA_INVALID_REQUEST, arena_str(a->arena, strbuf_str(&text)));
+    strbuf_release(&text);
+}
+
 static void check_form(struct altering *a, struct alteration *item) {
-    struct str nulls = STR_NULL;
+    bool has_nulls = false;
     qsort(item->edits, (size_t)item->edit_count, sizeof *item->edits, edit_order);
     for (int32_t i = 0; i < item->edit_count; i++) {
         const struct edit *edit = &item->edits[i];
@@ -83,15 +101,10 @@ static void check_form(struct altering *a, struct alteration *item) {
             refuse(item, KAFKA_INVALID_REQUEST, STR("Error due to duplicate config keys"));
             return;
         }
-        if (edit->op == OP_DELETE || edit->value.ptr != NULL) continue;
-        nulls = nulls.ptr == NULL
-                    ? edit->key
-                    : arena_printf(a->arena, "%.*s,%.*s", STR_ARG(nulls), STR_ARG(edit->key));
+        has_nulls = has_nulls || (edit->op != OP_DELETE && edit->value.ptr == NULL);
+        breathe();
     }
-    if (nulls.ptr != NULL) {
-        refuse(item, KAFKA_INVALID_REQUEST,
-               arena_printf(a->arena, "Null value not supported for : %.*s", STR_ARG(nulls)));
-    }
+    if (has_nulls) refuse_nulls(a, item);
 }
 
 static void check_type(struct altering *a, struct alteration *item) {
@@ -222,6 +235,7 @@ static enum status merge(struct altering *a, struct alteration *item) {
             }
             continue;
         }
+        breathe();
         struct str before = order == 0 ? entry->value : STR_NULL;
         struct str after = edited(a, item, edit, before);
         if (is_refused(item)) return ST_OK;
@@ -318,6 +332,7 @@ static void add_records(struct altering *a, const struct alteration *item) {
 }
 
 static enum status alter(struct altering *a, struct alteration *item) {
+    breathe();
     if (!is_refused(item)) check_form(a, item);
     if (!is_refused(item)) check_type(a, item);
     if (is_refused(item)) return ST_OK;
@@ -348,6 +363,7 @@ static struct alteration *add_item(struct altering *a, int8_t type, struct str n
                                    int32_t edit_count) {
     if (a->records.status != ST_OK) return NULL;
     struct alteration *item = &a->items[a->count++];
+    breathe();
     *item = (struct alteration){
         .type = type,
         .name = name,
@@ -378,6 +394,7 @@ void controller_incremental_alter_configs(const struct controller_context *ctx,
         struct alteration *item =
             add_item(&a, in->resource_type, in->resource_name, in->configs_count);
         for (int32_t e = 0; item != NULL && e < item->edit_count; e++) {
+            breathe();
             item->edits[e] = (struct edit){.key = in->configs[e].name,
                                            .value = in->configs[e].value,
                                            .op = in->configs[e].config_operation};
@@ -389,6 +406,7 @@ void controller_incremental_alter_configs(const struct controller_context *ctx,
     for (int32_t i = 0; i < a.count && a.records.status == ST_OK; i++) {
         struct incremental_alter_configs_response_resource *out =
             &response->responses[response->responses_count++];
+        breathe();
         out->resource_type = a.items[i].type;
         out->resource_name = a.items[i].name;
         out->error_code = a.items[i].refusal.code;
@@ -410,6 +428,7 @@ void controller_alter_configs(const struct controller_context *ctx,
         struct alteration *item =
             add_item(&a, in->resource_type, in->resource_name, in->configs_count);
         for (int32_t e = 0; item != NULL && e < item->edit_count; e++) {
+            breathe();
             item->edits[e] = (struct edit){
                 .key = in->configs[e].name, .value = in->configs[e].value, .op = OP_SET};
         }
@@ -420,6 +439,7 @@ void controller_alter_configs(const struct controller_context *ctx,
     for (int32_t i = 0; i < a.count && a.records.status == ST_OK; i++) {
         struct alter_configs_response_resource *out =
             &response->responses[response->responses_count++];
+        breathe();
         out->resource_type = a.items[i].type;
         out->resource_name = a.items[i].name;
         out->error_code = a.items[i].refusal.code;

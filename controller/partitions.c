@@ -2,6 +2,7 @@
  * texts and the order of the checks are Kafka's; a topic that fails does not keep others from
  * growing. Source: ControllerApis.createPartitions, ReplicationControlManager.createPartitions. */
 #include <stdlib.h>
+#include "base/breathe.h"
 #include "controller/controller.h"
 #include "controller/metadata/metadata_record.h"
 #include "controller/placement.h"
@@ -113,8 +114,10 @@ static enum status choose_all(struct growth *g, struct grown *grown,
         }
     }
     enum status st = ST_OK;
-    for (int32_t i = 0; i < grown->additional && st == ST_OK && !is_refused(grown); i++)
+    for (int32_t i = 0; i < grown->additional && st == ST_OK && !is_refused(grown); i++) {
         st = choose_replicas(g, grown, i, &partitions[i]);
+        breathe();
+    }
     return st;
 }
 
@@ -128,6 +131,7 @@ static enum status grow(struct growth *g, struct grown *grown) {
     if (st != ST_OK || is_refused(grown)) return st;
     for (int32_t i = 0; i < grown->additional && st == ST_OK; i++) {
         struct bytes value = BYTES_NULL;
+        breathe();
         st = partition_record_encode(grown->topic->id, grown->topic->partition_count + i,
                                      &partitions[i], g->metadata_version, g->arena, &value);
         if (st == ST_OK) controller_records_add_value(g->records, value);
@@ -151,6 +155,7 @@ struct named {
 
 static int named_order(const void *a, const void *b) {
     const struct named *x = a, *y = b;
+    breathe();
     int order = str_cmp(x->name, y->name);
     return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
 }
@@ -166,6 +171,7 @@ static enum status refuse_repeated(struct growth *g,
     for (int32_t i = 0; i < count; i++) names[i] = (struct named){request->topics[i].name, i};
     qsort(names, (size_t)count, sizeof *names, named_order);
     for (int32_t i = 1; i < count; i++) {
+        breathe();
         if (!str_eq(names[i].name, names[i - 1].name)) continue;
         is_repeated[names[i].index] = true;
         if (is_repeated[names[i - 1].index]) continue;
@@ -188,6 +194,7 @@ static enum status decide(struct growth *g, const struct create_partitions_reque
         st = placement_init(&g->placement, g->ctx->image, g->ctx->placement_start, g->arena);
     for (int32_t i = 0; i < count && st == ST_OK; i++) {
         struct str name = request->topics[i].name;
+        breathe();
         if (is_repeated[i]) continue;
         struct grown grown = {
             .request = &request->topics[i],

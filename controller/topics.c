@@ -3,6 +3,8 @@
  * others from being created. Source: ControllerApis.createTopics,
  * ReplicationControlManager.createTopics. */
 #include "base/assert.h"
+#include "base/breathe.h"
+#include "base/strbuf.h"
 #include "controller/controller.h"
 #include "controller/draw.h"
 #include "controller/metadata/metadata_record.h"
@@ -55,6 +57,7 @@ static void refuse_all(struct creation *c, enum kafka_error code, struct str mes
         result->name = c->request->topics[i].name;
         result->error_code = (int16_t)code;
         result->error_message = message;
+        breathe();
     }
     controller_records_init(&c->records, c->arena);
 }
@@ -69,6 +72,7 @@ struct named {
 
 static int named_order(const void *a, const void *b) {
     const struct named *x = a, *y = b;
+    breathe();
     int order = str_cmp(x->name, y->name);
     return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
 }
@@ -77,6 +81,7 @@ static struct create_topics_response_creatable_topic_result *result_add(struct c
                                                                         struct str name) {
     struct create_topics_response_creatable_topic_result *result =
         &c->response->topics[c->response->topics_count++];
+    breathe();
     result->name = name;
     result->error_message = STR_NULL; /* the schema's default is empty, Kafka's answer is null */
     return result;
@@ -98,6 +103,7 @@ static enum status gather(struct creation *c) {
         bool like_next = i + 1 < count && str_eq(names[i + 1].name, names[i].name);
         is_repeated[names[i].index] = like_before || like_next;
         is_first[names[i].index] = !like_before;
+        breathe();
     }
     struct str metadata_topic = STR("__cluster_metadata");
     for (int32_t i = 0; i < count; i++) {
@@ -141,6 +147,7 @@ static void check_names(struct creation *c) {
     for (uint32_t i = 0; i < c->count; i++) {
         struct candidate *candidate = &c->candidates[i];
         struct str name = candidate->request->name;
+        breathe();
         struct str problem = topic_name_problem(name, c->arena);
         if (problem.ptr != NULL) {
             refuse(candidate, KAFKA_INVALID_TOPIC_EXCEPTION, problem);
@@ -167,20 +174,27 @@ struct ordered_config {
 
 static int config_order(const void *a, const void *b) {
     const struct ordered_config *x = a, *y = b;
+    breathe();
     int order = str_cmp(x->entry.key, y->entry.key);
     return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
 }
 
+/* The keys that have no value; null: each has one. */
 static struct str null_configs(struct creation *c,
                                const struct create_topics_request_creatable_topic *topic) {
-    struct str names = STR_NULL;
+    struct strbuf text;
+    strbuf_init(&text, image_mem(c->ctx->image));
+    bool has_nulls = false;
     for (int32_t i = 0; i < topic->configs_count; i++) {
+        breathe();
         if (topic->configs[i].value.ptr != NULL) continue;
-        names = names.ptr == NULL ? topic->configs[i].name
-                                  : arena_printf(c->arena, "%.*s,%.*s", STR_ARG(names),
-                                                 STR_ARG(topic->configs[i].name));
+        if (has_nulls) strbuf_add_char(&text, ',');
+        strbuf_add_str(&text, topic->configs[i].name);
+        has_nulls = true;
     }
-    return names;
+    struct str names = has_nulls ? arena_str(c->arena, strbuf_str(&text)) : STR_NULL;
+    strbuf_release(&text);
+    return has_nulls && names.ptr == NULL ? STR("") : names;
 }
 
 /* Sorted, and of a key that is given several times the last value. */
@@ -196,6 +210,7 @@ static enum status gather_configs(struct creation *c, struct candidate *candidat
     }
     qsort(ordered, (size_t)count, sizeof *ordered, config_order);
     for (int32_t i = 0; i < count; i++) {
+        breathe();
         if (i + 1 < count && str_eq(ordered[i + 1].entry.key, ordered[i].entry.key)) continue;
         candidate->configs[candidate->config_count++] = ordered[i].entry;
     }
@@ -233,6 +248,7 @@ static enum status assign_manually(struct creation *c, struct candidate *candida
         const struct create_topics_request_creatable_replica_assignment *row =
             &topic->assignments[i];
         int32_t index = row->partition_index;
+        breathe();
         bool in_range = index >= 0 && index < count;
         has_gap = has_gap || !in_range;
         if (in_range && partitions[index].replica_count > 0) {
@@ -299,6 +315,7 @@ static enum status assign_by_placement(struct creation *c, struct candidate *can
     if (partitions == NULL || replicas == NULL) return ST_NOMEM;
     for (int32_t i = 0; i < count; i++) {
         int32_t *own = replicas + (size_t)i * (size_t)factor;
+        breathe();
         placement_next(&c->placement, i, factor, own);
         enum status st = partition_begin(c->ctx, own, factor, &partitions[i]);
         if (st != ST_OK) return st;
@@ -452,6 +469,7 @@ static enum status decide(struct creation *c) {
     check_names(c);
     st = placement_init(&c->placement, c->ctx->image, c->ctx->placement_start, c->arena);
     for (uint32_t i = 0; i < c->count && st == ST_OK; i++) {
+        breathe();
         if (!is_refused(&c->candidates[i])) st = create(c, &c->candidates[i]);
         if (c->records.count <= RECORDS_PER_REQUEST_MAX) continue;
         refuse_all(c, KAFKA_POLICY_VIOLATION,

@@ -1,5 +1,6 @@
 /* protocol/codec_decode.c - reads any message by walking its descriptors. Every octet from outside
  * is taken by a cursor here, and every length and count is judged here. */
+#include "base/breathe.h"
 #include "protocol/codec_field.h"
 #include "protocol/cursor.h"
 
@@ -106,6 +107,7 @@ static enum status decode_array(struct decoder *d, const struct field *field,
     for (const uint8_t *end = item + (size_t)count * stride; item < end; item += stride) {
         st = decode_one(d, field, false, item); /* elements are never null */
         if (st != ST_OK) return st;
+        breathe();
     }
     return ST_OK;
 }

@@ -1,6 +1,7 @@
 /* protocol/codec_encode.c - sizes and writes any message by walking its descriptors: one pass to
  * know how long it gets, one to write, so that the caller can place it where it leaves from. */
 #include "base/assert.h"
+#include "base/breathe.h"
 #include "protocol/codec_field.h"
 #include "protocol/wire.h"
 
@@ -53,8 +54,10 @@ static size_t size_field(struct dialect dialect, const struct field *field, cons
         size_t stride = field_element_bytes(field);
         if (field->type <= FIELD_UUID) return size + (size_t)array->count * stride;
         const uint8_t *item = array->items;
-        for (int32_t i = 0; i < array->count; i++)
+        for (int32_t i = 0; i < array->count; i++) {
             size += size_one(dialect, field, item + (size_t)i * stride);
+            breathe();
+        }
         return size;
     }
     if (field->flags & FIELD_POINTER) {
@@ -223,6 +226,7 @@ static enum status encode_array(struct encoder *e, const struct field *field,
     size_t stride = field_element_bytes(field);
     for (int32_t i = 0; i < array->count && st == ST_OK; i++, item += stride) {
         st = encode_one(e, field, false, item); /* elements are never null */
+        breathe();
     }
     return st;
 }

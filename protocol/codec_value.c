@@ -1,4 +1,5 @@
 /* protocol/codec_value.c - defaults and equality of messages, without bytes. */
+#include "base/breathe.h"
 #include "protocol/codec_field.h"
 
 const uint8_t field_fixed_bytes[FIELD_STRUCT + 1] = {
@@ -69,8 +70,10 @@ void *codec_array(struct arena *arena, const struct layout *layout, int32_t coun
     if (count < 0) return NULL;
     uint8_t *items = arena_array(arena, (size_t)count, layout->bytes);
     if (items == NULL) return NULL;
-    for (int32_t i = 0; i < count; i++)
+    for (int32_t i = 0; i < count; i++) {
         codec_layout_defaults(layout, items + (size_t)i * layout->bytes);
+        breathe();
+    }
     return items;
 }
 

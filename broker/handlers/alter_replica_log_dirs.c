@@ -52,7 +52,7 @@ static void work(struct job *job, struct scatter_part *scatter_part, struct part
 static bool add_topic(struct request *rq, struct scatter *scatter, uint32_t dir_index,
                       const struct alter_replica_log_dirs_request_dir_topic *in,
                       struct alter_replica_log_dirs_response_dir_topic_result *result) {
-    const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->name);
+    struct topic_known topic = topic_known(rq, in->name);
     int32_t count = MAX(in->partitions_count, 0);
     struct move_part *parts = arena_array(&rq->arena, (size_t)count, sizeof *parts);
     result->topic_name = in->name;
@@ -61,16 +61,17 @@ static bool add_topic(struct request *rq, struct scatter *scatter, uint32_t dir_
     if (parts == NULL || (result->partitions == NULL && count > 0)) return false;
     for (int32_t i = 0; i < count; i++) {
         int32_t index = in->partitions[i];
+        breathe();
         struct alter_replica_log_dirs_response_dir_partition_result *answer =
             &result->partitions[result->partitions_count++];
         answer->partition_index = index;
         answer->error_code = path_problem(rq->shard, dir_index);
         if (answer->error_code != KAFKA_NONE) continue;
-        if (topic == NULL || index < 0 || index >= topic->partition_count) {
+        if (index < 0 || index >= topic.partition_count) {
             answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
             continue;
         }
-        parts[i] = (struct move_part){.part = {.topic_id = topic->id, .index = index},
+        parts[i] = (struct move_part){.part = {.topic_id = topic.id, .index = index},
                                       .dir_index = dir_index,
                                       .out = answer};
         scatter_add(scatter, &parts[i].part);
@@ -79,7 +80,7 @@ static bool add_topic(struct request *rq, struct scatter *scatter, uint32_t dir_
 }
 
 /* One result for each topic of each directory. */
-void handle_alter_replica_log_dirs(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct alter_replica_log_dirs_request *in = rq->in;
     struct alter_replica_log_dirs_response *out = rq->out;
     struct scatter *scatter = scatter_new(rq, work, request_respond);
@@ -88,16 +89,19 @@ void handle_alter_replica_log_dirs(struct request *rq) {
     out->results = alter_replica_log_dirs_response_dir_topic_result_array(&rq->arena, count);
     bool has_memory = scatter != NULL && (out->results != NULL || count == 0);
     for (int32_t d = 0; has_memory && d < in->dirs_count; d++) {
+        breathe();
         uint32_t dir_index = find_dir(rq->shard->broker, in->dirs[d].path);
         for (int32_t t = 0; has_memory && t < in->dirs[d].topics_count; t++) {
+            breathe();
             if (in->dirs[d].topics[t].partitions_count <= 0) continue; /* nor does Kafka answer */
             has_memory = add_topic(rq, scatter, dir_index, &in->dirs[d].topics[t],
                                    &out->results[out->results_count++]);
         }
     }
-    if (has_memory) {
-        scatter_go(scatter);
-    } else {
-        request_abandon(rq, true);
-    }
+    rq->state_of_handler = scatter;
+    return has_memory;
 }
+
+static void go(struct request *rq) { scatter_go(rq->state_of_handler); }
+
+void handle_alter_replica_log_dirs(struct request *rq) { request_in_turns(rq, prepare, go); }

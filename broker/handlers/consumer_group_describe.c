@@ -79,16 +79,18 @@ static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_
 
 static void end(struct group_fan *fan) { request_respond(fan->rq); }
 
-void handle_consumer_group_describe(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct consumer_group_describe_request *in = rq->in;
     struct consumer_group_describe_response *out = rq->out;
     struct group_fan *fan = ARENA_NEW(&rq->arena, struct group_fan);
     out->groups_count = MAX(in->group_ids_count, 0);
     out->groups = consumer_group_describe_response_described_array(&rq->arena, out->groups_count);
-    if (fan == NULL || out->groups == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
+    if (fan == NULL || out->groups == NULL) return false;
     *fan = (struct group_fan){.rq = rq, .count = out->groups_count, .ask = ask, .end = end};
-    group_fan_start(fan);
+    rq->state_of_handler = fan;
+    return true;
 }
+
+static void ask_all(struct request *rq) { group_fan_start(rq->state_of_handler); }
+
+void handle_consumer_group_describe(struct request *rq) { request_in_turns(rq, prepare, ask_all); }

@@ -18,17 +18,19 @@ static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_
 
 static void end(struct group_fan *fan) { request_respond(fan->rq); }
 
-void handle_delete_groups(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct delete_groups_request *in = rq->in;
     struct delete_groups_response *out = rq->out;
     struct group_fan *fan = ARENA_NEW(&rq->arena, struct group_fan);
     out->results_count = MAX(in->groups_names_count, 0);
     out->results =
         delete_groups_response_deletable_group_result_array(&rq->arena, out->results_count);
-    if (fan == NULL || out->results == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
+    if (fan == NULL || out->results == NULL) return false;
     *fan = (struct group_fan){.rq = rq, .count = out->results_count, .ask = ask, .end = end};
-    group_fan_start(fan);
+    rq->state_of_handler = fan;
+    return true;
 }
+
+static void ask_all(struct request *rq) { group_fan_start(rq->state_of_handler); }
+
+void handle_delete_groups(struct request *rq) { request_in_turns(rq, prepare, ask_all); }

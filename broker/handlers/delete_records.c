@@ -67,7 +67,7 @@ static void settle(struct job *job, struct scatter_part *scatter_part) {
 static bool add_topic(struct request *rq, struct scatter *scatter,
                       const struct delete_records_request_topic *in,
                       struct delete_records_response_topic_result *out) {
-    const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->name);
+    struct topic_known topic = topic_known(rq, in->name);
     int32_t count = MAX(in->partitions_count, 0);
     out->name = in->name;
     out->partitions = delete_records_response_partition_result_array(&rq->arena, count);
@@ -75,17 +75,18 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
     if ((out->partitions == NULL && count > 0) || parts == NULL) return false;
     out->partitions_count = count;
     for (int32_t i = 0; i < count; i++) {
+        breathe();
         int32_t index = in->partitions[i].partition_index;
         struct delete_records_response_partition_result *answer = &out->partitions[i];
         answer->partition_index = index;
         answer->low_watermark = NO_LOW_WATERMARK;
-        if (topic == NULL || index < 0 || index >= topic->partition_count) {
+        if (index < 0 || index >= topic.partition_count) {
             answer->error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
         } else if (topic_is_internal(in->name)) {
             answer->error_code = KAFKA_INVALID_TOPIC_EXCEPTION;
         } else {
             parts[i] = (struct deletion_part){
-                .part = {.topic_id = topic->id, .index = index},
+                .part = {.topic_id = topic.id, .index = index},
                 .offset = in->partitions[i].offset,
                 .out = answer,
             };
@@ -95,7 +96,7 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
     return true;
 }
 
-void handle_delete_records(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct delete_records_request *in = rq->in;
     struct delete_records_response *out = rq->out;
     int32_t count = 0;
@@ -103,14 +104,18 @@ void handle_delete_records(struct request *rq) {
     out->topics = delete_records_response_topic_result_array(&rq->arena, MAX(in->topics_count, 0));
     bool has_memory = scatter != NULL && (out->topics != NULL || in->topics_count <= 0);
     for (int32_t i = 0; has_memory && i < in->topics_count; i++) {
+        breathe();
         if (in->topics[i].partitions_count <= 0) continue; /* Kafka does not answer these */
         has_memory = add_topic(rq, scatter, &in->topics[i], &out->topics[count++]);
     }
-    if (!has_memory) {
-        request_abandon(rq, true);
-        return;
-    }
     out->topics_count = count;
-    scatter_settle(scatter, settle);
-    scatter_go(scatter);
+    rq->state_of_handler = scatter;
+    return has_memory;
 }
+
+static void go(struct request *rq) {
+    scatter_settle(rq->state_of_handler, settle);
+    scatter_go(rq->state_of_handler);
+}
+
+void handle_delete_records(struct request *rq) { request_in_turns(rq, prepare, go); }

@@ -56,16 +56,18 @@ static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_
 
 static void end(struct group_fan *fan) { request_respond(fan->rq); }
 
-void handle_describe_groups(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct describe_groups_request *in = rq->in;
     struct describe_groups_response *out = rq->out;
     struct group_fan *fan = ARENA_NEW(&rq->arena, struct group_fan);
     out->groups_count = MAX(in->groups_count, 0);
     out->groups = describe_groups_response_described_group_array(&rq->arena, out->groups_count);
-    if (fan == NULL || out->groups == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
+    if (fan == NULL || out->groups == NULL) return false;
     *fan = (struct group_fan){.rq = rq, .count = out->groups_count, .ask = ask, .end = end};
-    group_fan_start(fan);
+    rq->state_of_handler = fan;
+    return true;
 }
+
+static void ask_all(struct request *rq) { group_fan_start(rq->state_of_handler); }
+
+void handle_describe_groups(struct request *rq) { request_in_turns(rq, prepare, ask_all); }

@@ -3,6 +3,7 @@
  * Source: KIP-113, KIP-827, kafka.server.ReplicaManager.describeLogDirs. */
 #include <stdlib.h>
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/scatter.h"
 #include "broker/shard/moves.h"
 #include "broker/shard/places.h"
 #include "broker/shard/visit.h"
@@ -18,6 +19,7 @@ struct dir_row {
     struct move_progress move; /* of its copy; dir_index NOWHERE: there is none */
 };
 #define NOWHERE UINT32_MAX
+#define ROWS_A_TURN 4000u /* a millisecond of a shard */
 
 struct description;
 
@@ -25,6 +27,7 @@ struct description;
 struct row_visit {
     struct visit visit;
     struct description *description;
+    struct shard *at;
     struct dir_row **rows;
     uint32_t count, capacity;
 };
@@ -39,9 +42,11 @@ struct description {
 
 /* --- on the logs' shards --- */
 
-static void visit_work(struct visit *visit, struct shard *at) {
-    struct row_visit *v = CONTAINER_OF(visit, struct row_visit, visit);
+static void visit_job(struct job *job, void *argument) {
+    struct row_visit *v = argument;
+    struct shard *at = v->at;
     for (uint32_t i = 0; i < v->count; i++) {
+        if (i % ROWS_A_TURN == ROWS_A_TURN - 1) job_yield(job);
         struct dir_row *row = v->rows[i];
         const struct partition *p = shard_partition(at, row->topic_id, row->index);
         if (p == NULL || p->state != PARTITION_ONLINE) continue;
@@ -49,13 +54,20 @@ static void visit_work(struct visit *visit, struct shard *at) {
         row->bytes = log_size_bytes(p->log);
         if (!move_progress_of(p, &row->move)) row->move.dir_index = NOWHERE;
     }
-    visit_return(visit);
+    visit_return(&v->visit);
+}
+
+static void visit_work(struct visit *visit, struct shard *at) {
+    struct row_visit *v = CONTAINER_OF(visit, struct row_visit, visit);
+    v->at = at;
+    job_start(&at->jobs, visit_job, v);
 }
 
 /* --- the answer --- */
 
 static int by_name(const void *a, const void *b) {
     const struct dir_row *x = a, *y = b;
+    breathe();
     int order = str_cmp(x->topic, y->topic);
     return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
 }
@@ -69,6 +81,7 @@ static uint32_t put_topic(struct description *d, uint32_t dir_index, uint32_t fi
     int32_t count = 0;
     for (; end < d->row_count && str_eq(d->rows[end].topic, name); end++) {
         const struct dir_row *row = &d->rows[end];
+        breathe();
         count += row->dir_index == dir_index || row->move.dir_index == dir_index;
     }
     if (count == 0) return end;
@@ -78,6 +91,7 @@ static uint32_t put_topic(struct description *d, uint32_t dir_index, uint32_t fi
     if (topic->partitions == NULL) return 0;
     for (uint32_t i = first; i < end; i++) {
         const struct dir_row *row = &d->rows[i];
+        breathe();
         bool is_copy = row->move.dir_index == dir_index;
         bool is_double = i > first && row->index == d->rows[i - 1].index;
         if ((row->dir_index != dir_index && !is_copy) || is_double) continue;
@@ -96,8 +110,10 @@ static uint32_t put_topic(struct description *d, uint32_t dir_index, uint32_t fi
 static bool put_topics(struct description *d, uint32_t dir_index,
                        struct describe_log_dirs_response_result *out) {
     uint32_t topic_count = 0;
-    for (uint32_t i = 0; i < d->row_count; i++)
+    for (uint32_t i = 0; i < d->row_count; i++) {
         topic_count += i == 0 || !str_eq(d->rows[i].topic, d->rows[i - 1].topic);
+        breathe();
+    }
     out->topics = describe_log_dirs_response_topic_array(&d->rq->arena, (int32_t)topic_count);
     if (out->topics == NULL && topic_count > 0) return false;
     for (uint32_t i = 0; i < d->row_count;) {
@@ -120,7 +136,9 @@ static void put_room(struct job *job, const struct broker_dir *dir,
 static bool put_dirs(struct job *job, struct description *d) {
     const struct broker *broker = d->rq->shard->broker;
     struct describe_log_dirs_response *out = d->rq->out;
+    job_breathe(job);
     qsort(d->rows, d->row_count, sizeof *d->rows, by_name);
+    job_hold_breath(job);
     out->results =
         describe_log_dirs_response_result_array(&d->rq->arena, (int32_t)broker->dir_count);
     if (out->results == NULL) return false;
@@ -134,7 +152,10 @@ static bool put_dirs(struct job *job, struct description *d) {
             continue;
         }
         put_room(job, &broker->dirs[i], result);
-        if (!put_topics(d, i, result)) return false;
+        job_breathe(job);
+        bool has_memory = put_topics(d, i, result);
+        job_hold_breath(job);
+        if (!has_memory) return false;
     }
     return true;
 }
@@ -158,12 +179,12 @@ static void visit_returned(struct visit *visit) {
 
 /* --- what is asked for --- */
 
-static void add_row(struct description *d, const struct topic_image *topic, struct str name,
+static void add_row(struct description *d, struct topic_known topic, struct str name,
                     int32_t index) {
-    if (index < 0 || index >= topic->partition_count) return; /* Kafka leaves them out */
+    if (index < 0 || index >= topic.partition_count) return; /* Kafka leaves them out */
     d->rows[d->row_count++] = (struct dir_row){
         .topic = name,
-        .topic_id = topic->id,
+        .topic_id = topic.id,
         .index = index,
         .dir_index = NOWHERE,
         .move.dir_index = NOWHERE,
@@ -179,7 +200,8 @@ static bool gather_all(struct description *d) {
     for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;) {
         struct str name = arena_str(&d->rq->arena, topic->name);
         if (name.ptr == NULL) return false;
-        for (int32_t i = 0; i < topic->partition_count; i++) add_row(d, topic, name, i);
+        struct topic_known known = {topic->id, topic->partition_count};
+        for (int32_t i = 0; i < topic->partition_count; i++) add_row(d, known, name, i);
     }
     return true;
 }
@@ -193,9 +215,12 @@ static bool gather_asked(struct description *d) {
     if (d->rows == NULL) return false;
     for (int32_t i = 0; i < in->topics_count; i++) {
         const struct describe_log_dirs_request_describable_dir_topic *asked = &in->topics[i];
-        const struct topic_image *topic = image_topic_by_name(d->rq->shard->image, asked->topic);
-        for (int32_t p = 0; topic != NULL && p < asked->partitions_count; p++)
+        struct topic_known topic = topic_known(d->rq, asked->topic);
+        breathe();
+        for (int32_t p = 0; p < asked->partitions_count; p++) {
             add_row(d, topic, asked->topic, asked->partitions[p]);
+            breathe();
+        }
     }
     return true;
 }
@@ -205,8 +230,10 @@ static bool share_out(struct description *d) {
     const struct broker *broker = shard->broker;
     d->visits = arena_array(&d->rq->arena, broker->shard_count, sizeof *d->visits);
     if (d->visits == NULL) return false;
-    for (uint32_t i = 0; i < d->row_count; i++)
+    for (uint32_t i = 0; i < d->row_count; i++) {
         d->visits[shard_of_partition(broker, d->rows[i].topic_id, d->rows[i].index)].capacity++;
+        breathe();
+    }
     for (uint32_t i = 0; i < broker->shard_count; i++) {
         struct row_visit *v = &d->visits[i];
         v->visit = (struct visit){
@@ -219,18 +246,23 @@ static bool share_out(struct description *d) {
         struct row_visit *v =
             &d->visits[shard_of_partition(broker, d->rows[i].topic_id, d->rows[i].index)];
         v->rows[v->count++] = &d->rows[i];
+        breathe();
     }
     return true;
 }
 
-void handle_describe_log_dirs(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct describe_log_dirs_request *in = rq->in;
     struct description *d = ARENA_NEW(&rq->arena, struct description);
-    if (d != NULL) *d = (struct description){.rq = rq, .open_count = 1};
-    if (d == NULL || !(in->topics_count < 0 ? gather_all(d) : gather_asked(d)) || !share_out(d)) {
-        request_abandon(rq, true);
-        return;
-    }
+    if (d == NULL) return false;
+    *d = (struct description){.rq = rq, .open_count = 1};
+    rq->state_of_handler = d;
+    /* A request for all is not large, and its topics are of one image. */
+    return (in->topics_count < 0 ? gather_all(d) : gather_asked(d)) && share_out(d);
+}
+
+static void visit_all(struct request *rq) {
+    struct description *d = rq->state_of_handler;
     uint32_t shard_count = rq->shard->broker->shard_count;
     for (uint32_t i = 0; i < shard_count; i++) {
         if (d->visits[i].count == 0) continue;
@@ -239,3 +271,5 @@ void handle_describe_log_dirs(struct request *rq) {
     }
     part_home(d);
 }
+
+void handle_describe_log_dirs(struct request *rq) { request_in_turns(rq, prepare, visit_all); }

@@ -21,6 +21,7 @@ struct producers_part {
 struct producers {
     struct producers_part *parts; /* the ones that are on a shard */
     uint32_t count;
+    struct scatter *scatter; /* of the first round */
 };
 
 static void work(struct job *job, struct scatter_part *scatter_part, struct partition *p) {
@@ -76,22 +77,25 @@ static bool visit_again(struct request *rq, struct producers *asked) {
     return true;
 }
 
+static bool put_all_rows(struct request *rq) {
+    struct producers *asked = rq->state_of_handler;
+    for (uint32_t i = 0; i < asked->count; i++) {
+        breathe();
+        if (!put_rows(rq, &asked->parts[i])) return false;
+    }
+    return true;
+}
+
 static void gathered(struct request *rq) {
     struct producers *asked = rq->state_of_handler;
-    bool fits = true, has_memory = true;
+    bool fits = true;
     for (uint32_t i = 0; i < asked->count; i++)
         fits = fits && asked->parts[i].count <= asked->parts[i].capacity;
     if (!fits) {
         if (!visit_again(rq, asked)) request_abandon(rq, true);
         return;
     }
-    for (uint32_t i = 0; i < asked->count && has_memory; i++)
-        has_memory = put_rows(rq, &asked->parts[i]);
-    if (has_memory) {
-        request_respond(rq);
-    } else {
-        request_abandon(rq, true);
-    }
+    request_in_turns(rq, put_all_rows, request_respond);
 }
 
 /* As Kafka, which says why of a topic and not of a partition. */
@@ -111,7 +115,7 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
                       const struct describe_producers_request_topic *in,
                       struct describe_producers_response_topic *out) {
     struct producers *asked = rq->state_of_handler;
-    const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->name);
+    struct topic_known topic = topic_known(rq, in->name);
     int32_t count = MAX(in->partition_indexes_count, 0);
     out->name = in->name;
     out->partitions = describe_producers_response_partition_array(&rq->arena, count);
@@ -119,14 +123,15 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
     out->partitions_count = count;
     for (int32_t i = 0; i < count; i++) {
         int32_t index = in->partition_indexes[i];
+        breathe();
         out->partitions[i].partition_index = index;
-        if (topic == NULL || index < 0 || index >= topic->partition_count) {
-            tell_unknown(rq, in->name, topic != NULL, &out->partitions[i]);
+        if (index < 0 || index >= topic.partition_count) {
+            tell_unknown(rq, in->name, topic.partition_count > 0, &out->partitions[i]);
             continue;
         }
         struct producers_part *part = &asked->parts[asked->count++];
         *part = (struct producers_part){
-            .part = {.topic_id = topic->id, .index = index},
+            .part = {.topic_id = topic.id, .index = index},
             .out = &out->partitions[i],
         };
         scatter_add(scatter, &part->part);
@@ -134,7 +139,7 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
     return true;
 }
 
-void handle_describe_producers(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct describe_producers_request *in = rq->in;
     struct describe_producers_response *out = rq->out;
     int32_t count = MAX(in->topics_count, 0);
@@ -152,11 +157,17 @@ void handle_describe_producers(struct request *rq) {
         out->topics_count = count;
         has_memory = asked->parts != NULL;
     }
-    for (int32_t i = 0; has_memory && i < count; i++)
+    for (int32_t i = 0; has_memory && i < count; i++) {
+        breathe();
         has_memory = add_topic(rq, scatter, &in->topics[i], &out->topics[i]);
-    if (!has_memory) {
-        request_abandon(rq, true);
-        return;
     }
-    scatter_go(scatter);
+    if (has_memory) asked->scatter = scatter;
+    return has_memory;
 }
+
+static void go(struct request *rq) {
+    struct producers *asked = rq->state_of_handler;
+    scatter_go(asked->scatter);
+}
+
+void handle_describe_producers(struct request *rq) { request_in_turns(rq, prepare, go); }

@@ -3,6 +3,7 @@
  * kafka.server.handlers.DescribeTopicPartitionsRequestHandler,
  * KRaftMetadataCache.describeTopicResponse. */
 #include <stdlib.h>
+#include "base/breathe.h"
 #include "broker/handlers/cluster.h"
 #include "broker/handlers/handlers.h"
 #include "controller/controller.h"
@@ -18,6 +19,7 @@ struct description {
 
 static int by_name(const void *a, const void *b) {
     const struct str *x = a, *y = b;
+    breathe();
     return str_cmp(*x, *y);
 }
 
@@ -103,7 +105,7 @@ static struct str *names_of(struct request *rq, uint32_t *ret_count) {
         image_iter_topics(image, &iter);
         for (const struct topic_image *topic; (topic = image_next_topic(&iter)) != NULL;)
             names[(*ret_count)++] = topic->name;
-        return names;
+        return names; /* a request that names none is not large */
     }
     for (uint32_t i = 0; i < count; i++) names[i] = in->topics[i].name;
     qsort(names, count, sizeof *names, by_name);
@@ -153,16 +155,16 @@ static bool describe(struct request *rq) {
         &rq->arena, (int32_t)count);
     if (out->topics == NULL && count > 0) return false;
     for (uint32_t i = 0; i < count && !d.is_full; i++) {
+        breathe();
         if (d.cursor != NULL && str_cmp(names[i], d.cursor->topic_name) < 0) continue;
-        if (!put_topic(&d, names[i])) return false;
+        struct breather *breather = breathe_not(); /* it is of one image */
+        bool has_memory = put_topic(&d, names[i]);
+        breathe_again(breather);
+        if (!has_memory) return false;
     }
     return true;
 }
 
 void handle_describe_topic_partitions(struct request *rq) {
-    if (describe(rq)) {
-        request_respond(rq);
-    } else {
-        request_abandon(rq, true);
-    }
+    request_in_turns(rq, describe, request_respond);
 }

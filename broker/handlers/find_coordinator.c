@@ -65,19 +65,18 @@ static void respond_one(struct request *rq, struct str key, int16_t problem) {
     request_respond(rq);
 }
 
-static void respond_all(struct request *rq, int16_t problem) {
+static bool put_all(struct request *rq) {
     const struct find_coordinator_request *in = rq->in;
     struct find_coordinator_response *out = rq->out;
+    const int16_t problem = *(const int16_t *)rq->state_of_handler;
     int32_t count = MAX(in->coordinator_keys_count, 0);
     out->coordinators = find_coordinator_response_coordinator_array(&rq->arena, count);
-    if (out->coordinators == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
+    if (out->coordinators == NULL) return false;
     out->coordinators_count = count;
     struct found found = {.error = KAFKA_COORDINATOR_NOT_AVAILABLE};
     for (int32_t i = 0; i < count; i++) {
         struct find_coordinator_response_coordinator *answer = &out->coordinators[i];
+        breathe();
         found = find(rq, in->coordinator_keys[i], &found);
         answer->key = in->coordinator_keys[i];
         answer->error_code = problem != KAFKA_NONE ? problem : found.error;
@@ -86,7 +85,18 @@ static void respond_all(struct request *rq, int16_t problem) {
         answer->port = problem != KAFKA_NONE ? -1 : found.address.port;
         if (problem == KAFKA_INVALID_REQUEST) answer->error_message = str_of(error_text(problem));
     }
-    request_respond(rq);
+    return true;
+}
+
+static void respond_all(struct request *rq, int16_t problem) {
+    int16_t *kept = ARENA_NEW(&rq->arena, int16_t);
+    if (kept == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    *kept = problem;
+    rq->state_of_handler = kept;
+    request_in_turns(rq, put_all, request_respond);
 }
 
 static void respond(struct request *rq, int16_t problem) {

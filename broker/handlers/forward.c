@@ -1,10 +1,12 @@
 /* broker/handlers/forward.c - to the publisher and back. The answer lives in the decision's arena,
  * which is shard 0's, so the decision goes back there to be freed. */
 #include "broker/handlers/forward.h"
+#include "base/assert.h"
 #include "broker/shard/visit.h"
 
 struct forwarding {
     struct visit visit;
+    struct request_hold hold;
     struct forward *forward;
     struct decision *decision;
     enum status status;
@@ -28,6 +30,7 @@ static void visit_work(struct visit *visit, struct shard *at) {
     decision->owner = f;
     decision->decide = on_turn;
     decision->done = decided;
+    decision->is_long = request_is_large(f->forward->rq);
     publisher_submit(at->broker->publisher, decision);
 }
 
@@ -36,16 +39,29 @@ static void release(struct io_message *message, struct io *at) {
     decision_free(CONTAINER_OF(message, struct decision, release));
 }
 
-static void visit_returned(struct visit *visit) {
-    struct forwarding *f = CONTAINER_OF(visit, struct forwarding, visit);
-    struct shard *home = visit->home;
+static void give_back(struct forwarding *f) {
+    struct shard *home = f->visit.home;
     struct decision *decision = f->decision;
-    struct forward *forward = f->forward;
-    enum status st = f->status;
     MEM_FREE(home->mem, f);
-    forward->finish(forward, st);
     decision->release.deliver = release;
     io_post(home->io, 0, &decision->release);
+}
+
+static void let_go(struct request_hold *hold) {
+    give_back(CONTAINER_OF(hold, struct forwarding, hold));
+}
+
+static void visit_returned(struct visit *visit) {
+    struct forwarding *f = CONTAINER_OF(visit, struct forwarding, visit);
+    struct forward *forward = f->forward;
+    bool is_held = request_is_large(forward->rq); /* and so encoded in turns */
+    if (is_held) {
+        ASSERT(forward->rq->hold == NULL);
+        f->hold.let_go = let_go;
+        forward->rq->hold = &f->hold;
+    }
+    forward->finish(forward, f->status); /* the request may be gone, and what it held */
+    if (!is_held) give_back(f);
 }
 
 void forward_decision(struct forward *forward) {

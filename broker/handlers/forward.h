@@ -9,8 +9,8 @@ struct forward;
  * handler's. */
 typedef void forward_decide_fn(struct forward *forward, const struct controller_context *ctx,
                                struct decision *decision);
-/** At home, when it is applied or has failed: uses forward->answer, encodes or copies, keeps
- * nothing of it. */
+/** At home, when it is applied or has failed: uses forward->answer, which is there until it
+ * returns, and of a large request until its answer is encoded. */
 typedef void forward_finish_fn(struct forward *forward, enum status st);
 
 struct forward {

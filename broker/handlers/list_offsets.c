@@ -79,13 +79,12 @@ static void work(struct job *job, struct scatter_part *scatter_part, struct part
 }
 
 /* The error that a partition gets without being visited. */
-static int16_t early_problem(const struct request *rq, const struct topic_image *topic,
+static int16_t early_problem(const struct request *rq, struct topic_known topic,
                              const struct list_offsets_request_partition *asked) {
     const struct list_offsets_request *in = rq->in;
     if (!isolation_is_known(in->isolation_level))
         return KAFKA_UNKNOWN_SERVER_ERROR; /* Kafka's handler fails */
-    if (topic == NULL || asked->partition_index < 0 ||
-        asked->partition_index >= topic->partition_count)
+    if (asked->partition_index < 0 || asked->partition_index >= topic.partition_count)
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     return is_served(asked->timestamp, rq->header.request_api_version) ? KAFKA_NONE
                                                                        : KAFKA_UNSUPPORTED_VERSION;
@@ -109,6 +108,7 @@ static int compare_names(const struct named *a, const struct named *b) {
 
 static int by_name_and_place(const void *a, const void *b) {
     const struct named *x = a, *y = b;
+    breathe();
     int order = compare_names(x, y);
     return order != 0 ? order : (x->place > y->place) - (x->place < y->place);
 }
@@ -141,13 +141,14 @@ static enum repetition *find_repetitions(struct request *rq) {
 static bool add_topic(struct request *rq, struct scatter *scatter,
                       const struct list_offsets_request_topic *in,
                       const enum repetition *repetitions, struct list_offsets_response_topic *out) {
-    const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->name);
+    struct topic_known topic = topic_known(rq, in->name);
     int32_t count = MAX(in->partitions_count, 0);
     out->name = in->name;
     out->partitions = list_offsets_response_partition_array(&rq->arena, count);
     struct offsets_part *parts = arena_array(&rq->arena, (size_t)count, sizeof *parts);
     if ((out->partitions == NULL && count > 0) || parts == NULL) return false;
     for (int32_t i = 0; i < count; i++) {
+        breathe();
         if (repetitions[i] == AGAIN) continue;
         const struct list_offsets_request_partition *asked = &in->partitions[i];
         struct list_offsets_response_partition *answer = &out->partitions[out->partitions_count++];
@@ -156,7 +157,7 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
                                                     : early_problem(rq, topic, asked);
         if (answer->error_code != KAFKA_NONE) continue;
         parts[i] = (struct offsets_part){
-            .part = {.topic_id = topic->id, .index = asked->partition_index},
+            .part = {.topic_id = topic.id, .index = asked->partition_index},
             .in = asked,
             .out = answer,
             .tells_epoch = rq->header.request_api_version >= 4,
@@ -168,7 +169,7 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
     return true;
 }
 
-void handle_list_offsets(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct list_offsets_request *in = rq->in;
     struct list_offsets_response *out = rq->out;
     int32_t count = MAX(in->topics_count, 0);
@@ -178,14 +179,16 @@ void handle_list_offsets(struct request *rq) {
     bool has_memory =
         scatter != NULL && repetitions != NULL && (out->topics != NULL || count == 0);
     for (int32_t i = 0; has_memory && i < count; i++) {
+        breathe();
         struct list_offsets_response_topic *answer = &out->topics[out->topics_count];
         has_memory = add_topic(rq, scatter, &in->topics[i], repetitions, answer);
         repetitions += MAX(in->topics[i].partitions_count, 0);
         if (answer->partitions_count > 0) out->topics_count++;
     }
-    if (!has_memory) {
-        request_abandon(rq, true);
-        return;
-    }
-    scatter_go(scatter);
+    rq->state_of_handler = scatter;
+    return has_memory;
 }
+
+static void go(struct request *rq) { scatter_go(rq->state_of_handler); }
+
+void handle_list_offsets(struct request *rq) { request_in_turns(rq, prepare, go); }

@@ -89,10 +89,12 @@ struct asked {
     struct str name;
     struct uuid id;
     int32_t index; /* in the request */
+    bool is_answered;
 };
 
 static int by_key(const void *a, const void *b) {
     const struct asked *x = a, *y = b;
+    breathe();
     int order = str_cmp(x->name, y->name);
     if (order == 0) order = memcmp(&x->id, &y->id, sizeof x->id);
     return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
@@ -100,6 +102,7 @@ static int by_key(const void *a, const void *b) {
 
 static int by_index(const void *a, const void *b) {
     const struct asked *x = a, *y = b;
+    breathe();
     return (x->index > y->index) - (x->index < y->index);
 }
 
@@ -151,9 +154,21 @@ static void put_missing(struct request *rq, const struct asked *asked, bool by_i
     put_operations(rq, answer);
 }
 
+/* Answers what has its turn in this pass: in the second one all that is left, as it is by then. */
+static bool put_in_turn(struct request *rq, struct asked *asked, bool by_id, int pass,
+                        struct metadata_response *out) {
+    const struct image *image = rq->shard->image;
+    const struct topic_image *topic =
+        by_id ? image_topic_by_id(image, asked->id) : image_topic_by_name(image, asked->name);
+    asked->is_answered = pass == 1 || (topic != NULL) != by_id;
+    if (!asked->is_answered) return true;
+    if (topic != NULL) return put_topic(rq, &out->topics[out->topics_count++], topic);
+    put_missing(rq, asked, by_id, out);
+    return true;
+}
+
 /* In Kafka's order: by name, those that are there come first; by id, those that are missing. */
 static bool put_asked_topics(struct request *rq, struct metadata_response *out) {
-    const struct image *image = rq->shard->image;
     bool by_id = asks_by_id(rq->in);
     uint32_t count = 0;
     struct asked *asked = gather(rq, by_id, &count);
@@ -161,15 +176,12 @@ static bool put_asked_topics(struct request *rq, struct metadata_response *out) 
     if (asked == NULL || (out->topics == NULL && count > 0)) return false;
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < count; i++) {
-            const struct topic_image *topic = by_id ? image_topic_by_id(image, asked[i].id)
-                                                    : image_topic_by_name(image, asked[i].name);
-            bool is_turn = (topic != NULL) != (pass == (by_id ? 0 : 1));
-            if (!is_turn) continue;
-            if (topic == NULL) {
-                put_missing(rq, &asked[i], by_id, out);
-            } else if (!put_topic(rq, &out->topics[out->topics_count++], topic)) {
-                return false;
-            }
+            breathe();
+            if (asked[i].is_answered) continue;
+            struct breather *breather = breathe_not(); /* a topic is of one image */
+            bool has_memory = put_in_turn(rq, &asked[i], by_id, pass, out);
+            breathe_again(breather);
+            if (!has_memory) return false;
         }
     }
     return true;
@@ -205,21 +217,21 @@ static void refuse(struct request *rq, int16_t problem) {
     request_respond(rq);
 }
 
-static void respond(struct request *rq) {
+static bool put_answer(struct request *rq) {
     struct metadata_response *out = rq->out;
-    bool has_memory = put_brokers(rq, out) &&
-                      (wants_all(rq) ? put_all_topics(rq, out) : put_asked_topics(rq, out));
-    if (!has_memory) {
-        request_abandon(rq, true);
-        return;
-    }
+    struct breather *breather = breathe_not(); /* brokers, and all topics, are those of one image */
+    bool has_memory = put_brokers(rq, out) && (!wants_all(rq) || put_all_topics(rq, out));
+    breathe_again(breather);
+    if (!has_memory || (!wants_all(rq) && !put_asked_topics(rq, out))) return false;
     out->cluster_id = str_of(rq->shard->broker->cluster_id);
     out->controller_id = rq->shard->broker->node_id;
     const struct metadata_request *in = rq->in;
     if (in->include_cluster_authorized_operations)
         out->cluster_authorized_operations = CLUSTER_OPERATIONS;
-    request_respond(rq);
+    return true;
 }
+
+static void respond(struct request *rq) { request_in_turns(rq, put_answer, request_respond); }
 
 /* --- creation of what is asked for --- */
 
@@ -248,14 +260,18 @@ static struct creation *creation_of_missing(struct request *rq) {
     bool is_allowed =
         in->allow_auto_topic_creation && rq->shard->broker->config->auto_create_topics_enable;
     uint32_t count = 0, missing_count = 0;
-    for (int32_t i = 0; is_allowed && i < in->topics_count; i++)
+    for (int32_t i = 0; is_allowed && i < in->topics_count; i++) {
         missing_count += in->topics[i].name.ptr != NULL && may_create(rq, in->topics[i].name);
+        breathe();
+    }
     if (missing_count == 0 || asks_by_id(in)) return NULL;
     struct asked *asked = gather(rq, false, &count);
     if (asked == NULL) return NULL;
     missing_count = 0; /* each once */
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (may_create(rq, asked[i].name)) asked[missing_count++] = asked[i];
+        breathe();
+    }
     struct creation *creation = missing_count > 0 ? ARENA_NEW(&rq->arena, struct creation) : NULL;
     if (creation == NULL) return NULL;
     create_topics_request_defaults(&creation->request);
@@ -268,17 +284,26 @@ static struct creation *creation_of_missing(struct request *rq) {
     return creation;
 }
 
-void handle_metadata(struct request *rq) {
-    int16_t problem = problem_of(rq);
-    if (problem != KAFKA_NONE) {
-        refuse(rq, problem);
-        return;
-    }
-    struct creation *creation = creation_of_missing(rq);
+static bool look_for_missing(struct request *rq) {
+    rq->state_of_handler = creation_of_missing(rq);
+    return true; /* without memory nothing is created */
+}
+
+static void create(struct request *rq) {
+    struct creation *creation = rq->state_of_handler;
     if (creation == NULL) {
         respond(rq);
         return;
     }
     creation->forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
     forward_decision(&creation->forward);
+}
+
+void handle_metadata(struct request *rq) {
+    int16_t problem = problem_of(rq);
+    if (problem != KAFKA_NONE) {
+        refuse(rq, problem);
+        return;
+    }
+    request_in_turns(rq, look_for_missing, create);
 }

@@ -141,6 +141,12 @@ static void put_unknown(struct offset_fetch_response_partitions *out, int16_t er
     out->error_code = error;
 }
 
+/* Null: there is none. */
+static struct str name_of_id(struct request *rq, struct uuid id) {
+    const struct topic_image *topic = image_topic_by_id(rq->shard->image, id);
+    return topic != NULL ? arena_str(&rq->arena, topic->name) : STR_NULL;
+}
+
 /* Lays out the answer's partitions of one topic; those of a topic that has no name are answered. */
 static bool add_topic(struct request *rq, struct fetch_call *call,
                       struct offset_fetch_response_topics *out, const int32_t *indexes,
@@ -149,11 +155,10 @@ static bool add_topic(struct request *rq, struct fetch_call *call,
     out->partitions = offset_fetch_response_partitions_array(&rq->arena, count);
     if (out->partitions == NULL) return false;
     out->partitions_count = count;
-    const struct topic_image *topic =
-        by_id ? image_topic_by_id(rq->shard->image, out->topic_id) : NULL;
     struct str name = out->name;
-    if (by_id) name = topic != NULL ? arena_str(&rq->arena, topic->name) : STR_NULL;
+    if (by_id) name = name_of_id(rq, out->topic_id);
     for (int32_t i = 0; i < count; i++) {
+        breathe();
         out->partitions[i].partition_index = indexes[i];
         if (name.ptr == NULL) {
             put_unknown(&out->partitions[i], KAFKA_UNKNOWN_TOPIC_ID);
@@ -189,6 +194,7 @@ static bool add_group(struct fetching *f, const struct offset_fetch_request_grou
         struct offset_fetch_response_topics *answer = &out->topics[out->topics_count++];
         answer->name = topic->name;
         answer->topic_id = topic->topic_id;
+        breathe();
         if (!add_topic(rq, call, answer, topic->partition_indexes, topic->partition_indexes_count,
                        by_id))
             return false;
@@ -213,21 +219,23 @@ static bool make_one_group(struct request *rq, struct offset_fetch_request_group
     return true;
 }
 
-static struct fetching *start(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct offset_fetch_request *in = rq->in;
     bool is_one = rq->header.request_api_version < 8;
     int32_t count = is_one ? 1 : MAX(in->groups_count, 0);
     struct fetching *f = ARENA_NEW(&rq->arena, struct fetching);
     struct offset_fetch_request_group one;
-    if (f == NULL) return NULL;
+    if (f == NULL) return false;
     *f = (struct fetching){.rq = rq};
+    rq->state_of_handler = f;
     f->calls = arena_array(&rq->arena, (size_t)count, sizeof *f->calls);
     f->groups = offset_fetch_response_group_array(&rq->arena, count);
-    if (f->calls == NULL || f->groups == NULL || (is_one && !make_one_group(rq, &one))) return NULL;
+    if (f->calls == NULL || f->groups == NULL || (is_one && !make_one_group(rq, &one)))
+        return false;
     for (int32_t i = 0; i < count; i++) {
-        if (!add_group(f, is_one ? &one : &in->groups[i])) return NULL;
+        if (!add_group(f, is_one ? &one : &in->groups[i])) return false;
     }
-    return f;
+    return true;
 }
 
 static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_group_id) {
@@ -241,12 +249,10 @@ static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_
     return NULL;
 }
 
-void handle_offset_fetch(struct request *rq) {
-    struct fetching *f = start(rq);
-    if (f == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
+static void ask_all(struct request *rq) {
+    struct fetching *f = rq->state_of_handler;
     f->fan = (struct group_fan){.rq = rq, .count = f->count, .ask = ask, .end = end};
     group_fan_start(&f->fan);
 }
+
+void handle_offset_fetch(struct request *rq) { request_in_turns(rq, prepare, ask_all); }

@@ -23,7 +23,7 @@ static void work(struct job *job, struct scatter_part *scatter_part, struct part
 static bool add_topic(struct request *rq, struct scatter *scatter,
                       const struct offset_for_leader_epoch_request_topic *in,
                       struct offset_for_leader_epoch_response_topic_result *out) {
-    const struct topic_image *topic = image_topic_by_name(rq->shard->image, in->topic);
+    struct topic_known topic = topic_known(rq, in->topic);
     int32_t count = MAX(in->partitions_count, 0);
     out->topic = in->topic;
     out->partitions = offset_for_leader_epoch_response_end_array(&rq->arena, count);
@@ -32,13 +32,14 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
     out->partitions_count = count;
     for (int32_t i = 0; i < count; i++) {
         int32_t index = in->partitions[i].partition;
+        breathe();
         out->partitions[i].partition = index;
-        if (topic == NULL || index < 0 || index >= topic->partition_count) {
+        if (index < 0 || index >= topic.partition_count) {
             out->partitions[i].error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
             continue;
         }
         parts[i] = (struct epoch_part){
-            .part = {.topic_id = topic->id, .index = index},
+            .part = {.topic_id = topic.id, .index = index},
             .in = &in->partitions[i],
             .out = &out->partitions[i],
         };
@@ -47,7 +48,7 @@ static bool add_topic(struct request *rq, struct scatter *scatter,
     return true;
 }
 
-void handle_offset_for_leader_epoch(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct offset_for_leader_epoch_request *in = rq->in;
     struct offset_for_leader_epoch_response *out = rq->out;
     int32_t count = MAX(in->topics_count, 0);
@@ -55,11 +56,14 @@ void handle_offset_for_leader_epoch(struct request *rq) {
     out->topics = offset_for_leader_epoch_response_topic_result_array(&rq->arena, count);
     bool has_memory = scatter != NULL && (out->topics != NULL || count == 0);
     if (has_memory) out->topics_count = count;
-    for (int32_t i = 0; has_memory && i < count; i++)
+    for (int32_t i = 0; has_memory && i < count; i++) {
+        breathe();
         has_memory = add_topic(rq, scatter, &in->topics[i], &out->topics[i]);
-    if (!has_memory) {
-        request_abandon(rq, true);
-        return;
     }
-    scatter_go(scatter);
+    rq->state_of_handler = scatter;
+    return has_memory;
 }
+
+static void go(struct request *rq) { scatter_go(rq->state_of_handler); }
+
+void handle_offset_for_leader_epoch(struct request *rq) { request_in_turns(rq, prepare, go); }

@@ -2,6 +2,8 @@
 #include "broker/handlers/scatter.h"
 #include "broker/shard/visit.h"
 
+#define PARTS_A_TURN 1000 /* a millisecond or two of a shard */
+
 /* The partitions of one shard. */
 struct scatter_visit {
     struct visit visit;
@@ -19,14 +21,22 @@ struct scatter {
     struct scatter_visit *visits; /* one per shard */
 };
 
+struct topic_known topic_known(const struct request *rq, struct str name) {
+    const struct topic_image *topic = image_topic_by_name(rq->shard->image, name);
+    if (topic == NULL) return (struct topic_known){0};
+    return (struct topic_known){topic->id, topic->partition_count};
+}
+
 static void visit_job(struct job *job, void *argument) {
     struct scatter_visit *v = argument;
+    uint32_t done_count = 0;
     LIST_EACH(&v->parts, node) {
         struct scatter_part *part = CONTAINER_OF(node, struct scatter_part, link);
         struct partition *p = shard_partition(v->at, part->topic_id, part->index);
         if (p != NULL) partition_use(p);
         v->scatter->work(job, part, p);
         if (p != NULL) partition_unuse(p);
+        if (++done_count % PARTS_A_TURN == 0) job_yield(job);
     }
     if (v->scatter->settle != NULL) {
         LIST_EACH(&v->parts, node)

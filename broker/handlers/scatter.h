@@ -15,6 +15,13 @@ struct scatter_part {
     int32_t index;
 };
 
+/* What a loop over a topic's partitions needs to know: the image may be another one behind it. */
+struct topic_known {
+    struct uuid id;
+    int32_t partition_count; /* 0: there is no such topic */
+};
+struct topic_known topic_known(const struct request *rq, struct str name);
+
 /** Makes a scatter in the request's arena; NULL without memory.
  *  work: on the partition's shard, in a job; the partition is NULL when it is not there, otherwise
  *  it is used until work returns. It may not allocate from the request's arena.

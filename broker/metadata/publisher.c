@@ -19,6 +19,7 @@ struct publisher {
     struct rules_context rules; /* of the decision being made */
     int64_t broker_epoch;       /* of this process, -1 before its registration */
     bool is_deciding;
+    struct decision *long_one; /* being decided in turns; the others wait */
 };
 
 /* One image on its way to every shard. */
@@ -169,22 +170,46 @@ static struct controller_context make_context(struct publisher *publisher, struc
     };
 }
 
+/* What was decided is appended, or done already. */
+static void append(struct publisher *publisher, struct decision *d) {
+    if (d->records.status != ST_OK || d->records.count == 0) {
+        d->done(d, d->records.status);
+        return;
+    }
+    publisher->current = d;
+    d->append = (struct metadata_append){
+        .done = on_committed, .values = d->records.values, .count = d->records.count};
+    metadata_log_append(publisher->log, &d->append);
+}
+
+static void decide_long(struct job *job, void *argument) {
+    struct publisher *publisher = argument;
+    struct decision *d = publisher->long_one;
+    job_yield(job); /* decide_next has returned */
+    struct controller_context ctx = make_context(publisher, d);
+    job_breathe(job);
+    d->decide(d, &ctx);
+    job_hold_breath(job);
+    publisher->long_one = NULL;
+    append(publisher, d);
+    publisher->is_deciding = false;
+    decide_next(publisher);
+}
+
 static void decide_next(struct publisher *publisher) {
     if (publisher->is_deciding) return; /* a decision that ends at once calls back here */
     publisher->is_deciding = true;
     while (publisher->current == NULL && !list_is_empty(&publisher->waiting)) {
         struct decision *d =
             CONTAINER_OF(list_pop_front(&publisher->waiting), struct decision, link);
+        if (d->is_long) {
+            publisher->long_one = d;
+            job_start(&publisher->shard->large_jobs, decide_long, publisher);
+            return;
+        }
         struct controller_context ctx = make_context(publisher, d);
         d->decide(d, &ctx);
-        if (d->records.status != ST_OK || d->records.count == 0) {
-            d->done(d, d->records.status);
-            continue;
-        }
-        publisher->current = d;
-        d->append = (struct metadata_append){
-            .done = on_committed, .values = d->records.values, .count = d->records.count};
-        metadata_log_append(publisher->log, &d->append);
+        append(publisher, d);
     }
     publisher->is_deciding = false;
 }
@@ -195,7 +220,8 @@ void publisher_submit(struct publisher *publisher, struct decision *d) {
 }
 
 bool publisher_is_idle(const struct publisher *publisher) {
-    return publisher->current == NULL && list_is_empty(&publisher->waiting) &&
+    return publisher->current == NULL && publisher->long_one == NULL &&
+           list_is_empty(&publisher->waiting) &&
            list_is_empty(&publisher->notes);
 }
 

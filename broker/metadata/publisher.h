@@ -21,6 +21,7 @@ struct decision {
     int64_t applied_at;        /* offset that every shard must have applied */
     enum status status;
     bool is_done_at_commit; /* whoever waits may hold up the applying of images before this one's */
+    bool is_long;           /* others have turns while it is decided (base/breathe.h) */
     /** What to append: reads the context's image, fills `records` (none: nothing to do). */
     void (*decide)(struct decision *decision, const struct controller_context *ctx);
     /** Committed, and applied everywhere unless is_done_at_commit (ST_OK), or not appended at all.

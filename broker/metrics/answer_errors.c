@@ -1,6 +1,7 @@
 /* broker/metrics/answer_errors.c - the schema, walked once; then the answers, along the paths. */
 #include "broker/metrics/answer_errors.h"
 #include "base/assert.h"
+#include "base/breathe.h"
 #include "protocol/codec_field.h"
 
 /* Where the search stands in one struct. */
@@ -104,6 +105,7 @@ static void walk(const struct error_path *path, const uint8_t *answer,
         int16_t error;
         memcpy(&error, object + path->code_offset, sizeof error);
         if (error != 0) found(context, error);
+        breathe();
     }
 }
 

@@ -9,6 +9,8 @@ struct served_api {
     void (*handle)(struct request *rq);
     bool overlaps; /* may run while earlier ones of its kind do: Produce; all others wait for the
                       one before */
+    bool owns_answer; /* the answer borrows from nothing but the request, its arena and its hold:
+                         a large one is encoded in turns */
 };
 
 /** NULL for a key that is not served. */

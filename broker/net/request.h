@@ -18,7 +18,10 @@ struct connection;
 #define REQUEST_ARENA_BYTES 4096 /* first chunk, kept from request to request */
 #define REQUEST_SHARE 8          /* the most one request may take of a shard's memory, ... */
 #define REQUEST_LEAST_BYTES ((size_t)16 << 20) /* ... but never less than this */
-/* Others have a turn between decoding a request that takes more than this and its handler. */
+/* A request is large from so many octets of frame, or of what was made of it in the arena. It is
+ * decoded, handled (where its handler does so) and encoded (where the API's row says so) in turns
+ * with what others ask, by a few jobs of the shard. */
+#define REQUEST_LARGE_FRAME_BYTES ((size_t)128 << 10)
 #define REQUEST_LARGE_BYTES ((size_t)1 << 20)
 
 enum request_state {
@@ -34,6 +37,11 @@ struct file_range {
     uint64_t bytes;
 };
 
+/* What an answer borrows until it is encoded. */
+struct request_hold {
+    void (*let_go)(struct request_hold *hold);
+};
+
 struct request {
     struct list link; /* in connection->requests */
     struct connection *connection;
@@ -46,6 +54,10 @@ struct request {
     uint64_t shards; /* bit by shard: whose partitions it is about; 0: no partition's */
     struct now started;
     struct io_timer pause; /* before the handler of a large one */
+    /* of request_in_turns */
+    bool (*prepare)(struct request *rq);
+    void (*go_on)(struct request *rq);
+    struct request_hold *hold; /* NULL: nothing */
     struct arena arena;
     void *in;  /* the API's request struct, arena */
     void *out; /* the API's response struct with defaults, arena */
@@ -67,6 +79,13 @@ struct request {
 
 /** Decodes and hands to the handler. The frame's first octets are the request header. */
 void request_start(struct request *rq);
+/** prepare(rq) and then go_on(rq), or without memory (prepare says false) no answer. Others have
+ *  turns while a large request is prepared: in loops that breathe (base/breathe.h), those of its
+ *  arena's large arrays among them. What `prepare` borrowed of the shard, its image say, may be
+ *  another one then; it awaits nothing and answers nothing. */
+void request_in_turns(struct request *rq, bool (*prepare)(struct request *rq),
+                      void (*go_on)(struct request *rq));
+bool request_is_large(const struct request *rq);
 /** Encodes rq->out as the answer. The handler touches nothing of the request afterwards. */
 void request_respond(struct request *rq);
 /** No answer: acks=0, or a request that Kafka answers by closing the connection (close_after). */

@@ -13,6 +13,7 @@
 
 #define KEPT_REQUESTS 128 /* free ones that a shard keeps, with the first chunk of their arenas */
 #define KEPT_CONNECTIONS 32
+#define LARGE_AT_ONCE 4 /* large requests that are decoded, handled or encoded turn by turn */
 #define FETCH_SESSIONS_BYTES_MAX ((uint64_t)64 << 20) /* of their partitions, on one shard */
 
 static void tell_failure(struct io_message *message, struct io *at) {
@@ -86,6 +87,7 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
     jobs_init(&shard->jobs, io, LIMIT_JOBS);
     shard->jobs.on_no_descriptor = on_no_descriptor;
     jobs_init(&shard->move_jobs, io, moves_at_once(broker));
+    jobs_init(&shard->large_jobs, io, LARGE_AT_ONCE);
     shard->dirs = mem_need(mem, broker->dir_count * sizeof *shard->dirs);
     shard->dir_failures = mem_need(mem, broker->dir_count * sizeof *shard->dir_failures);
     shard->disks = mem_need(mem, broker->dir_count * sizeof *shard->disks);
@@ -164,6 +166,7 @@ void shard_free(struct shard *shard) {
     mem_free(mem, shard->disks, shard->broker->dir_count * sizeof *shard->disks);
     mem_free(mem, shard->disk_cries, shard->broker->dir_count * sizeof *shard->disk_cries);
     mem_free(mem, shard->dir_failures, shard->broker->dir_count * sizeof *shard->dir_failures);
+    jobs_release(&shard->large_jobs);
     jobs_release(&shard->move_jobs);
     jobs_release(&shard->jobs);
     MEM_FREE(mem, shard);

@@ -127,6 +127,7 @@ struct shard {
     uint32_t cleaner_count;            /* cleaners at work on this shard */
     struct job *cleaner_stopper;       /* waits until they have left */
     struct jobs move_jobs;             /* of broker/shard/moves.h */
+    struct jobs large_jobs;            /* requests and answers that take many turns */
     uint32_t move_count;               /* moves, and their errands, under way */
     struct job *moves_stopper;         /* waits until they have ended */
     struct housekeeping *housekeeping; /* NULL: not started, or stopped */

@@ -42,6 +42,25 @@ MESSAGES = load()
 
 # ---- writing ----
 
+class Copies:
+    """In place of an array: so many copies of an item as fill these octets. NUMBERED in one of its
+    strings, or as one of its int32, becomes the number of the copy."""
+
+    NUMBERED, NUMBERED_INT32 = "#######", 0x23232323
+
+    def __init__(self, item, octets):
+        self.item, self.octets = item, octets
+
+    def write(self, field, version, flexible):
+        raw = write_one(field, self.item, version, flexible)
+        count = self.octets // len(raw)
+        if b"#######" in raw:
+            return count, b"".join(raw.replace(b"#######", b"%07d" % i) for i in range(count))
+        if b"####" in raw:
+            return count, b"".join(raw.replace(b"####", struct.pack(">i", i)) for i in range(count))
+        return count, raw * count
+
+
 def unsigned(value):
     out = b""
     while value >= 0x80:
@@ -89,6 +108,9 @@ def write_one(field, value, version, flexible):
 
 
 def write_field(field, value, version, flexible):
+    if isinstance(value, Copies):
+        count, items = value.write(field, version, flexible)
+        return write_length(count, flexible, ">i") + items
     if field.array:
         items = b"".join(write_one(field, item, version, flexible) for item in value or [])
         return write_length(None if value is None else len(value), flexible, ">i") + items
@@ -191,6 +213,15 @@ def encode(name, version, values):
     return write_struct(schema, values, version, schema.is_flexible(version))
 
 
+def framed(name, version, correlation, values):
+    """A whole request, as it is sent."""
+    schema = MESSAGES["request", name + "Request"]
+    payload = struct.pack(">hhih", schema.key, version, correlation, 4) + b"test"
+    payload += b"\0" if schema.is_flexible(version) else b""
+    payload += encode(name, version, values)
+    return struct.pack(">i", len(payload)) + payload
+
+
 class Client:
     def __init__(self, address, timeout=20):
         host, _, port = address.rpartition(":")
@@ -207,12 +238,8 @@ class Client:
         self.socket.close()
 
     def send(self, name, version, **values):
-        schema = MESSAGES["request", name + "Request"]
         self.correlation += 1
-        payload = struct.pack(">hhih", schema.key, version, self.correlation, 4) + b"test"
-        payload += b"\0" if schema.is_flexible(version) else b""
-        payload += encode(name, version, values)
-        self.socket.sendall(struct.pack(">i", len(payload)) + payload)
+        self.socket.sendall(framed(name, version, self.correlation, values))
 
     def receive(self, name, version):
         """The answer as a dict, or CLOSED."""

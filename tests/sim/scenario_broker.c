@@ -54,6 +54,7 @@ struct plan {
     bool cuts_after_load;   /* syncs take long then, and the power goes when it was loaded again */
     bool cuts_after_start;  /* likewise, before a kill and when what it left was recovered */
     uint32_t sync_us;       /* at other times */
+    uint32_t large_frame_bytes; /* requests from there on are large; 0: none is */
     uint32_t long_batch_bytes; /* batches beyond it are walked by workers; 0: hardly any */
     uint32_t dirs;
     uint64_t dir_dies_every_us; /* about so often one alone breaks; 0: never */
@@ -115,6 +116,8 @@ static struct plan plan_draw(struct prng *prng) {
     plan.flush_ms = flushes ? (uint32_t)prng_below(prng, 500) : 0;
     bool works = prng_chance(prng, 1, 2);
     plan.long_batch_bytes = works ? 1 + (uint32_t)prng_below(prng, 600) : 0;
+    bool takes_turns = prng_chance(prng, 1, 3);
+    plan.large_frame_bytes = takes_turns ? 1 + (uint32_t)prng_below(prng, 150) : 0;
     plan.dirs = 1 + (uint32_t)prng_below(prng, 3);
     bool packs = prng_chance(prng, 1, 3);
     plan.compression = packs ? compressions[prng_below(prng, COUNT(compressions))] : "producer";
@@ -342,6 +345,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     setup->long_batch_bytes = s->plan.long_batch_bytes;
     setup->room_from = s->plan.room_from;
     setup->frame_direct_bytes = s->plan.frame_direct_bytes;
+    setup->large_frame_bytes = s->plan.large_frame_bytes;
     s->phase = STARTING;
     s->asker.is_away = false; /* it went with the last process */
     s->broker = broker_start(setup);
