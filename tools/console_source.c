@@ -204,7 +204,10 @@ rd_kafka_message_t *source_next(struct source *s, int wait_ms) {
 void source_stop(struct source *s) {
     if (s->is_modern) modern_member_leave(&s->member);
     if (is_member(s)) {
-        (void)rd_kafka_consumer_close(s->rk);
+        if (!group_member_close(s->rk)) {
+            fputs("WARN the group was not left: no broker answers\n", stderr);
+            return;
+        }
     } else {
         if (s->is_reading) (void)rd_kafka_consume_stop(s->only, s->partition);
         rd_kafka_queue_destroy(s->queue);

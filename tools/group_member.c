@@ -1,9 +1,10 @@
 /* tools/group_member.c - see group_member.h. */
 #include "tools/group_member.h"
-#include <stdbool.h>
 #include <string.h>
 #include "tools/cli.h"
+#include "tools/clock.h"
 
+#define POLL_MS 100
 #define ASK_MS 5000 /* of each question to a broker; unanswered, the position is left open */
 
 static bool setting_is(rd_kafka_t *rk, const char *key, const char *value) {
@@ -64,4 +65,17 @@ void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     if (found == NULL) return;
     if (found->cnt > 0) (void)rd_kafka_commit(rk, found, 1); /* the next one would have it, too */
     rd_kafka_topic_partition_list_destroy(found);
+}
+
+bool group_member_close(rd_kafka_t *rk) {
+    int64_t end_ms = clock_ms() + GROUP_MEMBER_CLOSE_MS;
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(rk, queue);
+    bool begun = error == NULL;
+    if (!begun) rd_kafka_error_destroy(error);
+    while (begun && !rd_kafka_consumer_closed(rk) && clock_ms() < end_ms)
+        (void)rd_kafka_queue_poll_callback(queue, POLL_MS); /* the last rebalance is among them */
+    if (!rd_kafka_consumer_closed(rk)) return false; /* with its queue */
+    rd_kafka_queue_destroy(queue);
+    return true;
 }

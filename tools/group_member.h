@@ -7,6 +7,7 @@
  * by `latest` at the next start. librdkafka alone commits only behind records that it gave out. */
 #pragma once
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 
 /** Gives those of `list` without a committed offset the one that auto.offset.reset finds, and
  * returns them, to be committed; the caller destroys what is returned. */
@@ -15,3 +16,8 @@ rd_kafka_topic_partition_list_t *group_member_find_positions(rd_kafka_t *rk,
 /** A rebalance callback for librdkafka; ends the process when it is refused. */
 void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                             rd_kafka_topic_partition_list_t *list, void *unused);
+/** Leaves the group and closes the consumer, within GROUP_MEMBER_CLOSE_MS: librdkafka alone waits
+ * for ever for a broker that is gone. false: it was given up, and must not be destroyed, for that
+ * waits, too; the process is about to end anyway. */
+bool group_member_close(rd_kafka_t *rk);
+#define GROUP_MEMBER_CLOSE_MS 10000

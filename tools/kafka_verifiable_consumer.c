@@ -356,8 +356,7 @@ int main(int argc, char **argv) {
     if (interrupted) tell(&cmd, "shutdown_requested");
     if (cmd.is_modern) modern_member_leave(&cmd.member);
     rd_kafka_queue_destroy(queue);
-    (void)rd_kafka_consumer_close(cmd.rk);
-    rd_kafka_destroy(cmd.rk);
+    if (group_member_close(cmd.rk)) rd_kafka_destroy(cmd.rk);
     tell(&cmd, "shutdown_complete");
     if (!interrupted) tell(&cmd, "shutdown_requested"); /* Java tells it as it leaves, too */
     event_line_release(&cmd.line);

@@ -43,6 +43,7 @@ void modern_member_start(struct modern_member *m, const struct settings *setting
     m->epoch = EPOCH_JOIN;
     m->due_ms = 0;
     m->owned = rd_kafka_topic_partition_list_new(0);
+    m->patience_ms = PATIENCE_MS;
     m->is_connected = m->tells_owned = m->tells_topics = m->tells_all = false;
 }
 
@@ -83,7 +84,7 @@ void modern_member_subscribe(struct modern_member *m,
 
 /* --- its connection --- */
 
-static struct client *client_of(struct modern_member *m, int64_t patience_ms) {
+static struct client *client_of(struct modern_member *m) {
     if (m->is_connected && m->admin.arena.used_bytes > ARENA_BYTES) {
         admin_stop(&m->admin);
         m->is_connected = false;
@@ -96,7 +97,7 @@ static struct client *client_of(struct modern_member *m, int64_t patience_ms) {
         }
         m->is_connected = true;
     }
-    m->admin.client.deadline_ms = clock_ms() + patience_ms;
+    m->admin.client.deadline_ms = clock_ms() + m->patience_ms;
     return &m->admin.client;
 }
 
@@ -303,7 +304,7 @@ static enum status take_assignment(struct modern_member *m, struct client *c,
 static enum status beat(struct modern_member *m) {
     struct consumer_group_heartbeat_request request;
     struct consumer_group_heartbeat_response response;
-    struct client *c = client_of(m, PATIENCE_MS);
+    struct client *c = client_of(m);
     if (c == NULL) return ST_TIMEOUT;
     enum status st = learn_topics(m, c);
     if (st != ST_OK) return st;
@@ -340,8 +341,9 @@ void modern_member_leave(struct modern_member *m) {
     struct consumer_group_heartbeat_response response;
     int32_t epoch = m->instance_id.ptr != NULL ? EPOCH_LEAVE_FOR_A_WHILE : EPOCH_LEAVE;
     bool is_in = m->epoch > 0;
+    m->patience_ms = LEAVE_MS; /* its last commit, too */
     lose_all(m);
-    struct client *c = is_in ? client_of(m, LEAVE_MS) : NULL;
+    struct client *c = is_in ? client_of(m) : NULL;
     if (c != NULL) {
         m->tells_owned = m->tells_topics = m->tells_all = false;
         fill_beat(m, c, epoch, &request);
@@ -360,7 +362,7 @@ void modern_member_leave(struct modern_member *m) {
 
 static int16_t try_commit(struct modern_member *m, const struct group_offsets *offsets,
                           int16_t *errors) {
-    struct client *c = client_of(m, PATIENCE_MS);
+    struct client *c = client_of(m);
     if (c == NULL) return KAFKA_NETWORK_EXCEPTION;
     const struct group_committer who = {str_of(m->id), m->instance_id, m->epoch};
     if (group_commit(c, m->group_id, &who, offsets, errors) != ST_OK)

@@ -35,6 +35,7 @@ struct modern_member {
     struct str group_id, instance_id, assignor; /* the last two: ptr NULL is none */
     int32_t rebalance_timeout_ms;
     int64_t commit_ms, committed_ms;
+    int64_t patience_ms; /* of one call */
     struct mem *mem;
     rd_kafka_t *rk;
     rd_kafka_topic_partition_list_t *topics; /* subscribed to */
