@@ -1,10 +1,13 @@
 /* tools/group_member.c - see group_member.h. */
 #include "tools/group_member.h"
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include "tools/cli.h"
 #include "tools/clock.h"
 
-#define POLL_MS 100
+#define POLL_MS 10 /* between looks whether the consumer is closed */
 #define ASK_MS 5000 /* of each question to a broker; unanswered, the position is left open */
 
 static bool setting_is(rd_kafka_t *rk, const char *key, const char *value) {
@@ -67,15 +70,26 @@ void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     rd_kafka_topic_partition_list_destroy(found);
 }
 
+/* Its callbacks come on the thread that closes, while the other one waits. */
+static struct {
+    rd_kafka_t *rk;
+    atomic_bool is_done;
+} closing;
+
+static void *close_on_a_thread(void *unused) {
+    (void)unused;
+    (void)rd_kafka_consumer_close(closing.rk); /* what it says is no reason to stay */
+    closing.is_done = true;
+    return NULL;
+}
+
 bool group_member_close(rd_kafka_t *rk) {
     int64_t end_ms = clock_ms() + GROUP_MEMBER_CLOSE_MS;
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(rk, queue);
-    bool begun = error == NULL;
-    if (!begun) rd_kafka_error_destroy(error);
-    while (begun && !rd_kafka_consumer_closed(rk) && clock_ms() < end_ms)
-        (void)rd_kafka_queue_poll_callback(queue, POLL_MS); /* the last rebalance is among them */
-    if (!rd_kafka_consumer_closed(rk)) return false; /* with its queue */
-    rd_kafka_queue_destroy(queue);
+    pthread_t thread;
+    closing.rk = rk;
+    if (pthread_create(&thread, NULL, close_on_a_thread, NULL) != 0) return false;
+    while (!closing.is_done && clock_ms() < end_ms) (void)poll(NULL, 0, POLL_MS);
+    if (!closing.is_done) return false; /* the thread ends with the process */
+    (void)pthread_join(thread, NULL);   /* it has ended, or is about to */
     return true;
 }

@@ -18,6 +18,6 @@ void group_member_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                             rd_kafka_topic_partition_list_t *list, void *unused);
 /** Leaves the group and closes the consumer, within GROUP_MEMBER_CLOSE_MS: librdkafka alone waits
  * for ever for a broker that is gone. false: it was given up, and must not be destroyed, for that
- * waits, too; the process is about to end anyway. */
+ * waits, too; the process is about to end anyway. Once in a process. */
 bool group_member_close(rd_kafka_t *rk);
 #define GROUP_MEMBER_CLOSE_MS 10000
