@@ -169,8 +169,9 @@ static void tending_job(struct job *job, void *argument) {
 
 static void checkpoint_job(struct job *job, void *argument) {
     struct log_process *p = argument;
+    uint32_t most_us = p->scenario->checkpoint_us;
     while (!p->is_stopping && !p->is_offline) {
-        job_sleep_until(job, io_now(p->io).mono_us + 1 + draw(p->scenario, 300000));
+        job_sleep_until(job, io_now(p->io).mono_us + 1 + draw(p->scenario, most_us));
         if (p->is_stopping || p->is_offline) break;
         enum status st = write_checkpoint(job, p);
         if (st != ST_OK && !p->scenario->may_fail) failed(p->scenario, "checkpoint", st);
@@ -394,6 +395,7 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     if (s->config.segment_bytes < 16384) s->config.segment_bytes += 16384; /* holds any batch */
     s->room_from = prng_chance(&prng, 1, 2) ? 1 + prng_below(&prng, 20000) : 0;
     s->stop_every_us = prng_chance(&prng, 1, 2) ? 100000 + prng_below(&prng, 1000000) : 0;
+    s->checkpoint_us = prng_chance(&prng, 1, 3) ? 1000 : 300000;
     s->pause_us = 1 + prng_below(&prng, 1 << prng_below(&prng, 18));
     s->next_id = UINT64_C(1) << 40;
     s->world = world_new(seed, &faults);
