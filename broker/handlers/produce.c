@@ -8,6 +8,7 @@
 #include "broker/handlers/batch_work.h"
 #include "broker/handlers/cluster.h"
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/produce_once.h"
 #include "broker/net/connection.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/visit.h"
@@ -597,6 +598,10 @@ void handle_produce(struct request *rq) {
     const struct produce_request *in = rq->in;
     struct produce_response *out = rq->out;
     struct broker *broker = rq->shard->broker;
+    if (!produce_keep_last(rq)) {
+        request_abandon(rq, true);
+        return;
+    }
     struct produce *produce = ARENA_NEW(&rq->arena, struct produce);
     struct produce_visit *visits = arena_array(&rq->arena, broker->shard_count, sizeof *visits);
     out->responses = produce_response_topic_array(&rq->arena, in->topic_data_count);

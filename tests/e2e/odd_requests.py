@@ -4,13 +4,13 @@ null, comes too late, or has limits that nothing fits into.
     odd_requests.py HOST:PORT    a broker without topics: auto.create.topics.enable=false
 
 tests/e2e/odd_requests.kafka is what Apache Kafka 4.3.1 answered. Not asked, as klamm differs: a
-partition twice in a Fetch (Kafka minds the last one only) or a Produce (Kafka appends one of them
-and drops the other; here each is appended and answered), negative max_bytes (an error there).
+partition twice in a Fetch (Kafka minds the last one only) or at last without records in a Produce
+(Kafka does not answer), negative max_bytes (an error there).
 """
 import time
 
-from apis import (NO_UUID, OTHER_ID, all_versions, ask, create, fetch_values, fill, quietly,
-                  topic)
+from apis import (NO_UUID, OTHER_ID, all_versions, ask, batch, create, fetch_values, fill, quietly,
+                  record, topic)
 
 SERVED_FETCH = (4, 7, 12, 13, 17, 18)
 
@@ -77,6 +77,47 @@ def offsets_twice():
                 ("an unknown one twice", [wanted("nope", (0, -1), (0, -1))]),
                 ("no partition", [wanted("offsets")])):
             ask(case, "ListOffsets", version, ReplicaId=-1, Topics=topics)
+
+
+def produced_twice():
+    """Of a partition's batches the last one is appended, and it is answered once."""
+    ids = create(topic("doubled", 20))
+    for index in range(20):
+        fill("doubled", index, 1)
+
+    def wish(*parts, name="doubled"):
+        return {"Name": name, "PartitionData": [
+            {"Index": index, "Records": value and batch([record(value=value)], timestamps=(1, 1))}
+            for index, value in parts]}
+
+    many = [(index, b"m") for index in range(20)]
+    cases = [
+        ("a partition twice", [wish((0, b"a"), (0, b"last"))]),
+        ("with another between", [wish((0, b"b"), (1, b"x"), (0, b"last but"))]),
+        ("first without records", [wish((0, None), (0, b"c"))]),
+        ("a topic twice", [wish((0, b"d")), wish((0, b"of two topics"))]),
+        ("an unknown one twice", [wish((0, b"e"), (0, b"f"), name="nope")]),
+        ("of many, three times", [wish(*many, (7, b"n"), (3, b"o"), (7, b"the third"))]),
+        ("out of order, once", [wish((5, b"p"), (2, b"q"), (9, b"r"))]),
+    ]
+    for version in (3, 7, 8, 9, 12, 13):
+        for case, topics in cases:
+            topics = [dict(each) for each in topics]
+            for each in topics if version >= 13 else ():
+                each["TopicId"] = ids.get(each.pop("Name"), OTHER_ID)
+            answer = quietly("Produce", version, Acks=-1, TimeoutMs=9000, TopicData=topics)
+            said = sorted((one["Index"], one["ErrorCode"], one["BaseOffset"])
+                          for each in answer["Responses"] for one in each["PartitionResponses"])
+            print(f"Produce v{version}, {case}: {said}", flush=True)
+    for index in (0, 3, 7):
+        values = fetch_values(("doubled", index, 0))
+        got = quietly("Fetch", 12, **values)["Responses"][0]["Partitions"][0]["Records"]
+        sizes = []
+        while got:
+            size = 12 + int.from_bytes(got[8:12], "big")
+            sizes.append(size)
+            got = got[size:]
+        print(f"Produce of what was twice, partition {index}: batches of {sizes}", flush=True)
 
 
 def fetch_limits():
@@ -169,6 +210,7 @@ def moves_to_nowhere():
 def main():
     fetch_limits()  # first, as Kafka's cleaner deletes records of 1970 after half a minute
     offsets_twice()
+    produced_twice()
     deleted_twice()
     nulls()
     late_requests()
