@@ -48,7 +48,8 @@ static bool table_take(struct table *t) {
             if (t->owners[place] == NOBODY) continue;
             struct partition_set *set = &a->members[t->owners[place]].after;
             set->items[set->count++] =
-                (struct group_partition){a->topics[i].id, (int32_t)(place - t->first[i])};
+                (struct group_partition){.topic_id = a->topics[i].id,
+                                         .index = (int32_t)(place - t->first[i])};
         }
     }
     return true;

@@ -95,6 +95,21 @@ struct consumer *consumer_group(const struct coordinator *c, struct str id) {
     return is_it ? consumer_of(group) : NULL;
 }
 
+/* A commit that was on its way when the member's epoch was raised counts, if all that it is of was
+ * given to the member at the commit's epoch or before (KIP-1251). */
+static bool has_had_all(const struct consumer_member *m, const struct commit_identity *who) {
+    for (int32_t i = 0; i < who->count; i++) {
+        const struct commit_item *item = &who->items[i];
+        const struct group_partition wanted = {.topic_id = item->topic_id,
+                                               .index = item->partition};
+        if (*item->error != KAFKA_NONE) continue;
+        const struct group_partition *own = partition_set_find(&m->assigned, wanted);
+        if (own == NULL) own = partition_set_find(&m->revoking, wanted);
+        if (own == NULL || own->epoch > who->generation) return false;
+    }
+    return true;
+}
+
 static int16_t check_commit(struct group *group, const struct commit_identity *who) {
     const struct consumer *g = consumer_of(group);
     if (who->generation < 0 && g->members.count == 0) return KAFKA_NONE;
@@ -106,6 +121,7 @@ static int16_t check_commit(struct group *group, const struct commit_identity *w
     bool is_classic = m->protocols != NULL;
     if (!who->is_transactional && !is_classic && who->version < 9) return KAFKA_UNSUPPORTED_VERSION;
     if (who->generation == m->epoch) return KAFKA_NONE;
+    if (who->generation < m->epoch && has_had_all(m, who)) return KAFKA_NONE;
     return is_classic ? KAFKA_ILLEGAL_GENERATION : KAFKA_STALE_MEMBER_EPOCH;
 }
 

@@ -12,7 +12,8 @@
  * subscribes to something else, a topic of theirs changes. The target's follows when the assignor
  * has run for it, a member's when it has given back what it must. Invariant: member epochs <=
  * target epoch <= group epoch, and a partition is assigned to (or being revoked from) one member at
- * most.
+ * most. Each partition keeps the epoch at which its member was given it (struct group_partition):
+ * the member commits at any epoch from there to its own (KIP-1251).
  *
  * Everything but deadlines is in the log, in Kafka's records 3 and 5 to 8 and 16; live state ==
  * replay. The metadata hash is our own function of names, ids and partition counts: Kafka finds

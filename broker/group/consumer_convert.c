@@ -55,6 +55,7 @@ static enum status take_member(struct consumer *g, const struct classic *from,
                 consumer_set_protocols(g, m, protocols, old->protocol_count, &changed) &&
                 partition_set_keep(c->mem, &m->target, &owned) &&
                 consumer_set_owned(g, m, &owned, &none);
+    partition_set_stamp(&m->assigned, g->epoch);
     return done ? ST_OK : ST_NOMEM;
 }
 

@@ -102,7 +102,8 @@ static bool take_owned(struct beat *b) {
     for (int32_t i = 0; i < in->topic_partitions_count; i++) {
         for (int32_t p = 0; p < in->topic_partitions[i].partitions_count; p++) {
             b->owned.items[b->owned.count++] = (struct group_partition){
-                in->topic_partitions[i].topic_id, in->topic_partitions[i].partitions[p]};
+                .topic_id = in->topic_partitions[i].topic_id,
+                .index = in->topic_partitions[i].partitions[p]};
         }
     }
     partition_set_order(&b->owned);
@@ -379,11 +380,13 @@ void consumer_expel(struct consumer *g, struct consumer_member *m) {
     consumer_members_left(g);
 }
 
-/* Its place stays until its session ends; what it owned nobody else gets meanwhile. */
+/* Its place stays until its session ends; what it owned nobody else gets meanwhile. Whoever takes
+ * the place has had that from epoch 0 on. */
 static void leave_for_a_while(struct beat *b, struct consumer_member *m) {
     const struct partition_set none = {0};
     timers_clear(&b->c->timers, &m->rebalance);
     m->epoch = MEMBER_EPOCH_LEAVE_STATIC;
+    partition_set_stamp(&m->assigned, 0);
     if (!consumer_set_owned(b->g, m, &m->assigned, &none)) b->c->fx->is_broken = true;
     group_effects_unit(b->c->fx);
     consumer_emitted(b->g, consumer_write_current(b->g, m));

@@ -22,7 +22,7 @@ static uint32_t add_topic(const struct image *image, struct str name, const int3
                           int32_t count, struct group_partition *items, uint32_t at) {
     const struct topic_image *topic = image_topic_by_name(image, name);
     for (int32_t i = 0; topic != NULL && i < count; i++)
-        items[at++] = (struct group_partition){topic->id, partitions[i]};
+        items[at++] = (struct group_partition){.topic_id = topic->id, .index = partitions[i]};
     return at;
 }
 

@@ -1,6 +1,7 @@
 /* broker/group/consumer_reconcile.c - a member on its way from what it owns to its target. What it
- * has and shall keep it keeps; what it has and shall not have it is asked to give back, and until
- * it says so its epoch stands; what it shall get it gets as soon as nobody else owns it. */
+ * has and shall keep it keeps, with the epoch at which it was given; what it has and shall not have
+ * it is asked to give back, and until it says so its epoch stands; what it shall get it gets as
+ * soon as nobody else owns it. */
 #include "base/assert.h"
 #include "broker/group/consumer.h"
 
@@ -40,6 +41,7 @@ static bool compute(const struct consumer *g, const struct consumer_member *m,
     }
     *out = (struct outcome){
         others_own ? MEMBER_UNRELEASED : MEMBER_STABLE, g->target_epoch, keeps, {0}};
+    partition_set_stamp(&gets, g->target_epoch);
     return partition_set_or(arena, &keeps, &gets, &out->assigned);
 }
 

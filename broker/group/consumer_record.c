@@ -94,13 +94,18 @@ put_current(const struct partition_set *set, struct arena *arena,
             struct consumer_group_current_member_assignment_value_topic_partitions **ret_topics,
             int32_t *ret_count) {
     struct topic_run *runs;
-    if (!partition_set_runs(set, arena, &runs, ret_count)) return false;
+    int32_t *epochs = arena_array(arena, set->count, sizeof *epochs);
+    if (epochs == NULL || !partition_set_runs(set, arena, &runs, ret_count)) return false;
+    for (uint32_t i = 0; i < set->count; i++) epochs[i] = set->items[i].epoch;
     *ret_topics =
         consumer_group_current_member_assignment_value_topic_partitions_array(arena, *ret_count);
     for (int32_t i = 0; *ret_topics != NULL && i < *ret_count; i++) {
         (*ret_topics)[i].topic_id = runs[i].topic_id;
         (*ret_topics)[i].partitions = runs[i].partitions;
         (*ret_topics)[i].partitions_count = runs[i].count;
+        (*ret_topics)[i].assignment_epochs = epochs;
+        (*ret_topics)[i].assignment_epochs_count = runs[i].count;
+        epochs += runs[i].count;
     }
     return *ret_topics != NULL;
 }
@@ -286,25 +291,31 @@ static enum status replay_target(struct consumer *g, struct str id, struct bytes
     if (m == NULL || set.items == NULL) return ST_NOMEM;
     for (int32_t i = 0; i < v.topic_partitions_count; i++) {
         for (int32_t p = 0; p < v.topic_partitions[i].partitions_count; p++) {
-            set.items[set.count++] = (struct group_partition){v.topic_partitions[i].topic_id,
-                                                              v.topic_partitions[i].partitions[p]};
+            set.items[set.count++] = (struct group_partition){
+                .topic_id = v.topic_partitions[i].topic_id,
+                .index = v.topic_partitions[i].partitions[p]};
         }
     }
     partition_set_order(&set);
     return partition_set_keep(g->coordinator->mem, &m->target, &set) ? ST_OK : ST_NOMEM;
 }
 
+/* Kafka before 4.3 did not write epochs: the member's stands for them then. */
 static bool
 take_current(const struct consumer_group_current_member_assignment_value_topic_partitions *topics,
-             int32_t count, struct arena *arena, struct partition_set *ret_set) {
+             int32_t count, int32_t member_epoch, struct arena *arena,
+             struct partition_set *ret_set) {
     uint32_t total = 0;
     for (int32_t i = 0; i < count; i++) total += (uint32_t)MAX(topics[i].partitions_count, 0);
     *ret_set = (struct partition_set){arena_array(arena, total, sizeof *ret_set->items), 0};
     if (ret_set->items == NULL) return false;
     for (int32_t i = 0; i < count; i++) {
+        bool has_epochs = topics[i].assignment_epochs_count == topics[i].partitions_count;
         for (int32_t p = 0; p < topics[i].partitions_count; p++) {
-            ret_set->items[ret_set->count++] =
-                (struct group_partition){topics[i].topic_id, topics[i].partitions[p]};
+            ret_set->items[ret_set->count++] = (struct group_partition){
+                .topic_id = topics[i].topic_id,
+                .index = topics[i].partitions[p],
+                .epoch = has_epochs ? topics[i].assignment_epochs[p] : MAX(member_epoch, 0)};
         }
     }
     partition_set_order(ret_set);
@@ -320,9 +331,10 @@ static enum status replay_current(struct consumer *g, struct str id, struct byte
     struct consumer_member *m = member_of(g, id);
     struct partition_set assigned, revoking;
     if (m == NULL ||
-        !take_current(v.assigned_partitions, v.assigned_partitions_count, arena, &assigned) ||
-        !take_current(v.partitions_pending_revocation, v.partitions_pending_revocation_count, arena,
-                      &revoking) ||
+        !take_current(v.assigned_partitions, v.assigned_partitions_count, v.member_epoch, arena,
+                      &assigned) ||
+        !take_current(v.partitions_pending_revocation, v.partitions_pending_revocation_count,
+                      v.member_epoch, arena, &revoking) ||
         !consumer_set_owned(g, m, &assigned, &revoking))
         return ST_NOMEM;
     m->epoch = v.member_epoch;
@@ -418,7 +430,8 @@ static void dump_set(struct strbuf *out, const char *what, const struct partitio
     for (uint32_t i = 0; i < set->count; i++) {
         char id[UUID_TEXT_BYTES + 1];
         uuid_format(set->items[i].topic_id, id);
-        strbuf_printf(out, "%s%s-%d", i > 0 ? "," : "", id, set->items[i].index);
+        strbuf_printf(out, "%s%s-%d@%d", i > 0 ? "," : "", id, set->items[i].index,
+                      set->items[i].epoch);
     }
 }
 

@@ -14,6 +14,8 @@ struct commit_identity {
     int32_t generation;
     bool is_transactional;
     int16_t version;
+    const struct commit_item *items; /* what of; those with an error already do not count */
+    int32_t count;
 };
 
 /* From when on an offset's retention runs. */
@@ -31,7 +33,8 @@ struct group_kind {
     /** For DescribeGroups; NULL: an API of its own describes this kind. false: no memory. */
     bool (*describe)(const struct group *group,
                      struct describe_groups_response_described_group *out, struct arena *arena);
-    /** KAFKA_NONE when these offsets may be committed; may count as a sign of life. */
+    /** KAFKA_NONE when these offsets may be committed, else none of them is; may count as a sign of
+     * life. */
     int16_t (*check_commit)(struct group *group, const struct commit_identity *who);
     int16_t (*check_fetch)(struct group *group, const struct fetch_call *call);
     int16_t (*check_offset_delete)(struct group *group);

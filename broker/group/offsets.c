@@ -202,16 +202,21 @@ static void fail_items(const struct commit_call *call, int16_t error) {
     for (int32_t i = 0; i < call->count; i++) *call->items[i].error = error;
 }
 
+/* What is wrong with an item whoever commits it. */
+static void judge_items(const struct coordinator *c, const struct commit_call *call) {
+    size_t most = (size_t)MAX(c->settings->metadata_bytes_max, 0);
+    for (int32_t i = 0; i < call->count; i++) {
+        const struct commit_item *item = &call->items[i];
+        *item->error = item->metadata.len > most ? KAFKA_OFFSET_METADATA_TOO_LARGE : KAFKA_NONE;
+    }
+}
+
 static enum status write_items(struct group *group, const struct commit_call *call) {
     const struct coordinator *c = group->coordinator;
     group_effects_unit(c->fx);
     for (int32_t i = 0; i < call->count; i++) {
         const struct commit_item *item = &call->items[i];
-        *item->error = KAFKA_NONE;
-        if (item->metadata.len > (size_t)MAX(c->settings->metadata_bytes_max, 0)) {
-            *item->error = KAFKA_OFFSET_METADATA_TOO_LARGE;
-            continue;
-        }
+        if (*item->error != KAFKA_NONE) continue;
         struct committed offset = committed_now(c, call, item);
         enum status st = write_offset(group, item->topic, &offset);
         if (st != ST_OK) return st;
@@ -239,9 +244,12 @@ void offsets_commit(struct coordinator *c, struct group_ticket *ticket) {
     struct commit_identity who = {.member_id = call->member_id,
                                   .instance_id = call->instance_id,
                                   .generation = call->generation,
-                                  .version = ticket->version};
+                                  .version = ticket->version,
+                                  .items = call->items,
+                                  .count = call->count};
     int16_t error = KAFKA_NONE;
     bool is_new = group == NULL;
+    judge_items(c, call);
     if (group != NULL) {
         error = group->body->kind->check_commit(group, &who);
     } else if (call->generation >= 0) {

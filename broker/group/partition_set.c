@@ -10,9 +10,14 @@ int group_partition_compare(const struct group_partition *a, const struct group_
 
 static int compare(const void *a, const void *b) { return group_partition_compare(a, b); }
 
+const struct group_partition *partition_set_find(const struct partition_set *set,
+                                                 struct group_partition partition) {
+    if (set->count == 0) return NULL;
+    return bsearch(&partition, set->items, set->count, sizeof *set->items, compare);
+}
+
 bool partition_set_has(const struct partition_set *set, struct group_partition partition) {
-    return set->count > 0 &&
-           bsearch(&partition, set->items, set->count, sizeof *set->items, compare) != NULL;
+    return partition_set_find(set, partition) != NULL;
 }
 
 bool partition_set_eq(const struct partition_set *a, const struct partition_set *b) {
@@ -45,6 +50,10 @@ void partition_set_order(struct partition_set *set) {
         set->items[kept++] = set->items[i];
     }
     set->count = kept;
+}
+
+void partition_set_stamp(struct partition_set *set, int32_t epoch) {
+    for (uint32_t i = 0; i < set->count; i++) set->items[i].epoch = epoch;
 }
 
 /* takes: which of "only in a", "only in b", "in both" are taken. */

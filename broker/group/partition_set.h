@@ -7,6 +7,7 @@
 struct group_partition {
     struct uuid topic_id;
     int32_t index;
+    int32_t epoch; /* its owner's when it was given, in targets 0; comparisons pass over it */
 };
 
 struct partition_set {
@@ -21,8 +22,13 @@ bool partition_set_has_all(const struct partition_set *set, const struct partiti
 bool partition_set_touches(const struct partition_set *a, const struct partition_set *b);
 /** Sorts, and drops what stands twice. */
 void partition_set_order(struct partition_set *set);
+/** NULL when it is not there. */
+const struct group_partition *partition_set_find(const struct partition_set *set,
+                                                 struct group_partition partition);
+/** The same epoch for all. */
+void partition_set_stamp(struct partition_set *set, int32_t epoch);
 
-/* Results are of the arena; false: no memory. */
+/* Results are of the arena, and what is in both is a's; false: no memory. */
 bool partition_set_and(struct arena *arena, const struct partition_set *a,
                        const struct partition_set *b, struct partition_set *ret_set);
 bool partition_set_minus(struct arena *arena, const struct partition_set *a,

@@ -362,7 +362,9 @@ static struct str topic_word(struct group_stage *s, const char *line) {
 static void verb_commit(struct group_stage *s, const char *line, struct answer *a) {
     struct request_note *r = request_new(s, CALL_COMMIT_OFFSETS, line, 9);
     struct commit_item *item = arena_alloc(&s->arena, sizeof *item);
+    const struct topic_image *known = image_topic_by_name(s->image, topic_word(s, line));
     *item = (struct commit_item){.topic = topic_word(s, line),
+                                 .topic_id = known != NULL ? known->id : UUID_ZERO,
                                  .partition = (int32_t)word(line, "partition", 0),
                                  .leader_epoch = (int32_t)word(line, "epoch", -1),
                                  .offset = word(line, "offset", 0),
@@ -581,6 +583,13 @@ static void verb_written(struct group_stage *s, const char *line, struct answer 
     write_offset(s, line, NO_PRODUCER_ID, a);
 }
 
+static void verb_older(struct group_stage *s, const char *line, struct answer *a) {
+    (void)line;
+    drop_assignment_epochs(s);
+    reload(s, a);
+    begin_again(s, a);
+}
+
 static void verb_end(struct group_stage *s, const char *line, struct answer *a) {
     add_record(s, (struct record_note){.is_marker = true,
                                        .producer_id = word(line, "producer", 1),
@@ -641,7 +650,7 @@ bool group_stage_verb(struct group_stage *s, const char *verb, const char *line,
         {"list", verb_list},         {"describe", verb_describe}, {"delete", verb_delete},
         {"topic-deleted", verb_topic_deleted}, {"wait", verb_wait}, {"clock", verb_clock},
         {"lose", verb_lose},         {"compact", verb_compact}, {"pending", verb_pending},
-        {"written", verb_written},
+        {"written", verb_written},   {"older", verb_older},
         {"end", verb_end},           {"topic", verb_topic},     {"member", verb_member},
         {"describe-consumer", verb_describe_consumer}, {"setting", verb_setting},
     };

@@ -192,6 +192,34 @@ void verb_describe_consumer(struct group_stage *s, const char *line, struct answ
 
 /* --- records --- */
 
+static void drop_epochs_of(
+    struct consumer_group_current_member_assignment_value_topic_partitions *topics, int32_t count) {
+    for (int32_t i = 0; i < count; i++) topics[i].assignment_epochs_count = -1; /* null */
+}
+
+void drop_assignment_epochs(struct group_stage *s) {
+    const struct schema *schema = &consumer_group_current_member_assignment_value_schema;
+    struct consumer_group_current_member_assignment_value value;
+    for (uint32_t i = 0; i < s->record_count; i++) {
+        struct record_note *r = &s->records[i];
+        struct bytes octets;
+        size_t used = 0;
+        if (r->is_marker || r->value.ptr == NULL ||
+            get_u16(r->key.ptr) != CONSUMER_GROUP_CURRENT_MEMBER_ASSIGNMENT_KEY)
+            continue;
+        ASSERT(codec_decode(schema, 0, (struct bytes){r->value.ptr + 2, r->value.len - 2},
+                            &s->arena, &value, &used) == ST_OK);
+        drop_epochs_of(value.assigned_partitions, value.assigned_partitions_count);
+        drop_epochs_of(value.partitions_pending_revocation,
+                       value.partitions_pending_revocation_count);
+        ASSERT(codec_encode_arena(schema, 0, &value, &s->arena, &octets) == ST_OK);
+        uint8_t *copy = arena_alloc(&s->arena, octets.len + 2);
+        memcpy(copy, r->value.ptr, 2); /* the version */
+        memcpy(copy + 2, octets.ptr, octets.len);
+        r->value = (struct bytes){copy, octets.len + 2};
+    }
+}
+
 bool say_consumer_record(struct group_stage *s, const struct record_note *r, struct answer *a) {
     static const char *const names[] = {
         [CONSUMER_GROUP_METADATA_KEY] = "epoch",

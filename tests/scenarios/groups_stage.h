@@ -86,4 +86,6 @@ bool say_consumer_record(struct group_stage *s, const struct record_note *r, str
 void verb_topic(struct group_stage *s, const char *line, struct answer *a);
 void verb_setting(struct group_stage *s, const char *line, struct answer *a);
 void verb_member(struct group_stage *s, const char *line, struct answer *a);
+/** Records of what members own become those of Kafka before 4.3, which has no epochs in them. */
+void drop_assignment_epochs(struct group_stage *s);
 void verb_describe_consumer(struct group_stage *s, const char *line, struct answer *a);

@@ -69,7 +69,8 @@ static void check_given(const struct assignment *a, const char *name, uint64_t s
             uint32_t owners = 0;
             for (uint32_t m = 0; m < a->member_count; m++) {
                 bool owns = partition_set_has(&a->members[m].after,
-                                              (struct group_partition){a->topics[t].id, p});
+                                              (struct group_partition){.topic_id = a->topics[t].id,
+                                                                       .index = p});
                 owners += owns;
                 cr_assert(!owns || subscribes(&a->members[m], t), "%s seed %llu", name,
                           (unsigned long long)seed);
