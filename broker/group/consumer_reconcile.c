@@ -78,10 +78,8 @@ void consumer_reconcile(struct consumer *g, struct consumer_member *m,
         c->fx->is_broken = true;
         return;
     }
-    if (outcome.epoch != m->epoch) {
-        m->previous_epoch = m->epoch;
-        m->epoch = outcome.epoch;
-    }
+    m->previous_epoch = m->epoch;
+    m->epoch = outcome.epoch;
     m->state = outcome.state;
     group_effects_unit(c->fx);
     consumer_emitted(g, consumer_write_current(g, m));

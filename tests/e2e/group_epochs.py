@@ -6,7 +6,7 @@ with what Apache Kafka 4.3.1 answered.
     group_epochs.py --log <DUMP    what kafka-dump-log prints of the records that this left
 
 A line a heartbeat: of which group, what was said; the answer; the group as it is then described. Of
-the log a line for each record of what a member owns: its epoch and state, the partitions that it
+the log a line for each record of what a member owns: its epochs and state, the partitions that it
 has and those that it is to give back, each with its epoch.
 """
 import json
@@ -37,7 +37,8 @@ def print_log():
         key, value = json_after(line, "key: "), json_after(line, "payload: ")
         member = key["memberId"] if len(key["memberId"]) == 1 else "classic"
         print(key["groupId"], member, "gone" if value is None else
-              f"{value['memberEpoch']} {value['state']} {with_epochs(value['assignedPartitions'])}"
+              f"{value['previousMemberEpoch']}->{value['memberEpoch']} {value['state']} "
+              f"{with_epochs(value['assignedPartitions'])}"
               f" | {with_epochs(value['partitionsPendingRevocation'])}")
 
 
