@@ -199,6 +199,13 @@ bool metadata_log_is_idle(const struct metadata_log *log) {
     return list_is_empty(&log->in_flight) && list_is_empty(&log->refused);
 }
 
+bool metadata_log_deleted(const struct metadata_log *log, struct uuid topic_id) {
+    for (size_t i = 0; i < log->replay.removed_count; i++) {
+        if (uuid_eq(log->replay.removed[i], topic_id)) return true;
+    }
+    return false;
+}
+
 struct image *metadata_log_image(struct metadata_log *log) {
     return log->replay.image;
 }

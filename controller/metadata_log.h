@@ -39,6 +39,9 @@ MUST_CHECK enum status metadata_log_load(struct job *job, const struct metadata_
 /** Becomes leader of the next epoch: quorum-state durable, then the LEADER_CHANGE batch (with
  * KRAFT_VERSION and KRAFT_VOTERS on the very first) durable. From then on appends are taken. */
 MUST_CHECK enum status metadata_log_lead(struct job *job, struct metadata_log *log);
+/** Whether the log that was loaded, behind its snapshot, deletes that topic. Any shard may ask,
+ * until metadata_log_lead. */
+bool metadata_log_deleted(const struct metadata_log *log, struct uuid topic_id);
 /** The image of everything committed. */
 struct image *metadata_log_image(struct metadata_log *log);
 int32_t metadata_log_epoch(const struct metadata_log *log);

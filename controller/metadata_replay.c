@@ -28,9 +28,27 @@ static void free_voters(struct metadata_replay *replay) {
 void metadata_replay_release(struct metadata_replay *replay) {
     free_voters(replay);
     image_free(replay->image);
+    mem_free(replay->mem, replay->removed, replay->removed_capacity * sizeof *replay->removed);
     record_group_release(&replay->group);
     record_iter_release(&replay->iter);
     arena_release(&replay->arena);
+}
+
+static enum status note_removed(struct metadata_replay *replay, const struct image_delta *delta) {
+    size_t count = replay->removed_count + delta->topics_removed_count;
+    if (count > replay->removed_capacity) {
+        size_t capacity = MAX(count, replay->removed_capacity * 2);
+        struct uuid *more = mem_alloc(replay->mem, capacity * sizeof *more);
+        if (more == NULL) return ST_NOMEM;
+        memcpy(more, replay->removed, replay->removed_count * sizeof *more);
+        mem_free(replay->mem, replay->removed,
+                 replay->removed_capacity * sizeof *replay->removed);
+        replay->removed = more;
+        replay->removed_capacity = capacity;
+    }
+    for (uint32_t i = 0; i < delta->topics_removed_count; i++)
+        replay->removed[replay->removed_count++] = delta->topics_removed[i];
+    return ST_OK;
 }
 
 enum status metadata_replay_flush(struct metadata_replay *replay, struct arena *arena,
@@ -44,6 +62,7 @@ enum status metadata_replay_flush(struct metadata_replay *replay, struct arena *
         image_free(replay->image);
         replay->image = next;
         record_group_applied(&replay->group);
+        st = note_removed(replay, &delta);
     } else {
         *ret_problem = arena_str(arena, delta.problem);
     }

@@ -33,6 +33,8 @@ struct metadata_replay {
     struct bytes voters_record; /* value of the newest VotersRecord; owned; null: none */
     bool voters_in_log;         /* it came from the log, not from a snapshot */
     bool saw_header, saw_footer;
+    struct uuid *removed; /* topics that were deleted on the way; owned */
+    size_t removed_count, removed_capacity;
     int64_t last_offset;
     int32_t last_epoch;
 };

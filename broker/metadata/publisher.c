@@ -539,6 +539,10 @@ void publisher_free(struct publisher *publisher) {
     if (publisher != NULL) MEM_FREE(publisher->shard->mem, publisher);
 }
 
+bool publisher_saw_deletion(const struct publisher *publisher, struct uuid topic_id) {
+    return metadata_log_deleted(publisher->log, topic_id);
+}
+
 const struct image *publisher_image(struct publisher *publisher) {
     return metadata_log_image(publisher->log);
 }

@@ -58,6 +58,8 @@ MUST_CHECK enum status publisher_shut_down(struct job *job, struct publisher *pu
 MUST_CHECK enum status publisher_close(struct job *job, struct publisher *publisher);
 /** NULL is allowed. */
 void publisher_free(struct publisher *publisher);
+/** metadata_log_deleted. */
+bool publisher_saw_deletion(const struct publisher *publisher, struct uuid topic_id);
 const struct image *publisher_image(struct publisher *publisher);
 /** Nothing is being decided, committed or applied. */
 bool publisher_is_idle(const struct publisher *publisher);

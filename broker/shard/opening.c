@@ -1,14 +1,18 @@
 /* broker/shard/opening.c - a queue of logs for each directory, and some jobs at each. */
 #include "broker/shard/opening.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include "base/limits.h"
 #include "base/logging.h"
 #include "broker/config/settings.h"
 #include "broker/metadata/apply.h"
+#include "broker/metadata/publisher.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/log_starts.h"
 #include "broker/shard/places.h"
+#include "log/names.h"
+#include "log/partition_metadata.h"
 
 #define REPORT_US UINT64_C(5000000)
 #define PAUSE_US UINT64_C(100000)      /* before the first try again; each pause is longer, ... */
@@ -189,9 +193,28 @@ void shard_open_partitions(struct job *job, struct shard *shard) {
 
 /* --- of topics that had the name before --- */
 
+/* Whose it is, as its partition.metadata says, and the metadata log tells of that topic's end. Else
+ * the file may be damaged, and the records those of the topic that is wanted. */
+static bool is_of_deleted(struct job *job, const struct shard *shard,
+                          const struct stranger *stranger) {
+    const struct broker_dir *dir = &shard->broker->dirs[stranger->dir_index];
+    char name[LIMIT_TOPIC_NAME_BYTES + 16];
+    snprintf(name, sizeof name, "%.*s-%d", STR_ARG(stranger->place.topic->name),
+             stranger->place.index);
+    struct log_path path;
+    log_path_of_name(&path, dir->path.ptr, name, "");
+    struct uuid id;
+    return partition_metadata_read(job, path.text, &id) == ST_OK &&
+           publisher_saw_deletion(shard->broker->publisher, id);
+}
+
 static enum status set_aside(struct job *job, struct shard *shard,
                              const struct stranger *stranger) {
     const struct broker_dir *dir = &shard->broker->dirs[stranger->dir_index];
+    if (!is_of_deleted(job, shard, stranger)) {
+        if (!dir->clean) shard->dirs[stranger->dir_index].is_unverified = true;
+        return ST_STALE;
+    }
     struct str topic = stranger->place.topic->name;
     int32_t index = stranger->place.index;
     enum status st = places_set_aside(job, dir, topic, index, "it is that of another topic id");

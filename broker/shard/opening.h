@@ -15,11 +15,12 @@
  * out. */
 void shard_open_partitions(struct job *job, struct shard *shard);
 
-/** When all shards have opened theirs: a directory whose partition.metadata names another topic is
- * that of one that had the name before, for a crash may lose the renames of a deletion and the new
- * directories while the metadata has both decisions. It is set aside as `-stray`
- * (event=stray-set-aside; Apache Kafka does so, LogManager.isStrayReplica), what the checkpoint
- * files say of it is forgotten, and the partition is made anew. */
+/** When all shards have opened theirs: a crash may lose the renames of a deletion and the new
+ * directories while the metadata has both decisions. So a directory whose partition.metadata names
+ * a topic that the metadata log has deleted since its snapshot is set aside as `-stray`
+ * (event=stray-set-aside; Apache Kafka does so with every other id, LogManager.isStrayReplica),
+ * what the checkpoint files say of it is forgotten, and the partition is made anew. One that names
+ * any other topic stays closed: it may be the file that is wrong. */
 void shard_open_strangers(struct job *job, struct shard *shard);
 
 /* What all directories still have before them; on any thread. */

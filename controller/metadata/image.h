@@ -198,6 +198,8 @@ struct image_delta {
     uint32_t topics_changed_count;
     const struct topic_image **topics_deleted; /* as they stood in the old image */
     uint32_t topics_deleted_count;
+    struct uuid *topics_removed; /* every one, also those that the same records had created */
+    uint32_t topics_removed_count;
     bool brokers_changed, configs_changed, features_changed;
     struct config_resource *configs;
     uint32_t configs_count;

@@ -301,10 +301,16 @@ enum status image_topics_put(struct image_builder *b) {
         arena_array(b->arena, b->draft_count, sizeof *b->delta->topics_changed);
     b->delta->topics_deleted =
         arena_array(b->arena, b->deleted_count, sizeof *b->delta->topics_deleted);
-    if (b->delta->topics_changed == NULL || b->delta->topics_deleted == NULL) return ST_NOMEM;
+    b->delta->topics_removed =
+        arena_array(b->arena, b->draft_count, sizeof *b->delta->topics_removed);
+    if (b->delta->topics_changed == NULL || b->delta->topics_deleted == NULL ||
+        b->delta->topics_removed == NULL)
+        return ST_NOMEM;
     LIST_EACH(&b->order, link) { /* removals first: a name may be free for a new topic */
         const struct topic_draft *draft = CONTAINER_OF(link, struct topic_draft, link);
-        if (draft->deleted && draft->old != NULL) draft_remove(b, draft);
+        if (!draft->deleted) continue;
+        b->delta->topics_removed[b->delta->topics_removed_count++] = draft->topic.id;
+        if (draft->old != NULL) draft_remove(b, draft);
     }
     LIST_EACH(&b->order, link) {
         const struct topic_draft *draft = CONTAINER_OF(link, struct topic_draft, link);
