@@ -1,4 +1,4 @@
-"""tests/e2e/bench_liar.py HOST:PORT PORT - passes octets on between a client at PORT and the broker,
+"""tests/e2e/bench_liar.py HOST:PORT PORT - passes octets on between a client at PORT and a broker,
 but for a bit in each 50,000 octets of a long answer. Until it is killed."""
 import socket
 import sys
