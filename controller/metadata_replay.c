@@ -40,7 +40,8 @@ static enum status note_removed(struct metadata_replay *replay, const struct ima
         size_t capacity = MAX(count, replay->removed_capacity * 2);
         struct uuid *more = mem_alloc(replay->mem, capacity * sizeof *more);
         if (more == NULL) return ST_NOMEM;
-        memcpy(more, replay->removed, replay->removed_count * sizeof *more);
+        if (replay->removed_count > 0)
+            memcpy(more, replay->removed, replay->removed_count * sizeof *more);
         mem_free(replay->mem, replay->removed,
                  replay->removed_capacity * sizeof *replay->removed);
         replay->removed = more;
