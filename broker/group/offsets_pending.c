@@ -89,7 +89,8 @@ bool offsets_is_pending(const struct group *group, struct str topic, int32_t par
     return false;
 }
 
-void pending_drop_group(struct group *group) {
+/* Of one partition, or with topic {NULL, 0} of all. */
+static void drop(struct group *group, struct str topic, int32_t partition) {
     struct coordinator *c = group->coordinator;
     struct map_node *next = group->pending_count > 0 ? map_next(&c->transactions, NULL) : NULL;
     while (next != NULL) {
@@ -97,27 +98,20 @@ void pending_drop_group(struct group *group) {
         next = map_next(&c->transactions, next);
         LIST_EACH(&t->offsets, node) {
             struct pending_offset *pending = CONTAINER_OF(node, struct pending_offset, link);
-            if (str_eq(pending->group_id, group->id)) free_pending(c, pending);
-        }
-        if (list_is_empty(&t->offsets)) free_transaction(c, t);
-    }
-    group->pending_count = 0;
-}
-
-void pending_drop(struct group *group, struct str topic, int32_t partition) {
-    struct coordinator *c = group->coordinator;
-    struct map_node *next = group->pending_count > 0 ? map_next(&c->transactions, NULL) : NULL;
-    while (next != NULL) {
-        struct pending_transaction *t = CONTAINER_OF(next, struct pending_transaction, node);
-        next = map_next(&c->transactions, next);
-        LIST_EACH(&t->offsets, node) {
-            struct pending_offset *pending = CONTAINER_OF(node, struct pending_offset, link);
-            if (!is_for(pending, group, topic, partition)) continue;
+            bool goes = topic.ptr == NULL ? str_eq(pending->group_id, group->id)
+                                          : is_for(pending, group, topic, partition);
+            if (!goes) continue;
             free_pending(c, pending);
             group->pending_count--;
         }
         if (list_is_empty(&t->offsets)) free_transaction(c, t);
     }
+}
+
+void pending_drop_group(struct group *group) { drop(group, STR_NULL, 0); }
+
+void pending_drop(struct group *group, struct str topic, int32_t partition) {
+    drop(group, topic, partition);
 }
 
 /* Whether the topic with which the offset was committed is gone. */
