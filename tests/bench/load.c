@@ -28,6 +28,7 @@
 #define FETCH_WAITS_MAX 20 /* answers in a row without a record, before the end */
 #define CRC_CHECK_EVERY 16 /* fetched batches: the checksum of one in so many is computed */
 #define IDLE_S 3
+#define DELETION_S_MAX 120 /* file.delete.delay.ms is a minute unless somebody says otherwise */
 #define MEMORY_COUNT 1000 /* connections, partitions */
 #define CONNECTIONS_MAX 1000
 #define DEPTH_MAX 4096
@@ -74,7 +75,7 @@ static struct options {
     double seconds, warmup_s;
     const char
         *pages; /* a directory on the broker's disk, for page_cache_write_s_per_gb; NULL: no */
-    const char *data;      /* the broker's log directory, for drain; NULL: not known */
+    const char *data;      /* the broker's log directory; NULL: not known */
     double megabytes;      /* of a produce scenario at most, and of its warm-up; 0: by time only */
     double cold_megabytes; /* of the topic that drain reads */
     int acks;
@@ -96,6 +97,29 @@ static const struct scenario *find_scenario(const char *name) {
 
 static void topic_end(const struct topic *topic) {
     if (!options.keep) topic_delete(&client, topic);
+}
+
+static bool is_deleting(void) {
+    DIR *dir = opendir(options.data);
+    if (dir == NULL) die("--data %s: %s", options.data, strerror(errno));
+    bool found = false;
+    for (struct dirent *entry; !found && (entry = readdir(dir)) != NULL;) {
+        const char *end = strrchr(entry->d_name, '-');
+        found = end != NULL && strcmp(end, "-delete") == 0;
+    }
+    closedir(dir);
+    return found;
+}
+
+/* What was written before is on the disk and what was deleted is gone from it, so that neither
+ * costs time in the load that follows. */
+static void settle(void) {
+    for (int i = 0; options.data != NULL && is_deleting(); i++) {
+        if (i == DELETION_S_MAX * 10)
+            die("%s: a -delete directory is still there after %d s", options.data, DELETION_S_MAX);
+        nanosleep(&(struct timespec){.tv_nsec = NS_PER_S / 10}, NULL);
+    }
+    sync();
 }
 
 static int own_or(int option, int own) { return option != 0 ? option : own; }
@@ -276,6 +300,7 @@ static void run_produce(const struct scenario *s, struct topic *topic) {
     double page_write = 0;
     if (options.pages != NULL && own_or(options.rate, s->rate) == 0)
         page_write = page_cache_write_s_per_gb(options.pages, options.megabytes);
+    settle();
     struct before before = measure_begin();
     produce(s, topic, options.seconds, options.megabytes, 0);
     tell(s->name, &before, (double)run.answered * (double)batch.len);
@@ -462,6 +487,7 @@ static void run_drain(const struct scenario *s) {
     make_batch(s);
     topic_create(&client, s->name, 1, &paced);
     if (options.warmup_s > 0) produce(s, &paced, options.warmup_s, 0, 0);
+    settle();
     produce(s, &paced, options.seconds, 0, 0);
     double alone_ms = latencies_ms(&run.latencies, 0.99);
     make_cold(&cold);
@@ -564,8 +590,8 @@ static void usage(FILE *out) {
         "  --rate N           requests a second over all connections (the scenario's own)\n"
         "  --partitions N     of each topic (the scenario's own)\n"
         "  --keep             topics are not deleted\n"
-        "  --data DIRECTORY   the broker's log directory: drain takes its files out of the page "
-        "cache\n"
+        "  --data DIRECTORY   the broker's log directory: each load waits until what was deleted\n"
+        "                     is gone from it, drain takes its files out of the page cache\n"
         "  --pages DIRECTORY  measure before each fast load what writing to the page cache costs\n"
         "  --json             an object per scenario\n\n",
         options.seconds, options.cold_megabytes, options.warmup_s);
@@ -636,7 +662,7 @@ int main(int argc, char **argv) {
     for (int i = optind; i < argc; i++) {
         const struct scenario *s = find_scenario(argv[i]);
         struct topic topic;
-        sync(); /* what the load before left is not to be written in this one's time */
+        settle();
         switch (s->kind) {
         case IDLE: run_idle(s); break;
         case MEMORY: run_memory(s); break;
