@@ -227,14 +227,17 @@ const struct assignor *consumer_assignor(const struct consumer *g);
  * otherwise a timer does it later. */
 void consumer_assign(struct consumer *g);
 void consumer_assign_timer_init(struct consumer *g);
+/** Whether this member is subscribed to it, by name or by its regular expression. */
+bool consumer_wants(const struct consumer *g, const struct consumer_member *m, struct str topic);
 bool consumer_is_subscribed(const struct group *group, struct str topic);
 
 /* --- one member (consumer_reconcile.c) --- */
 
-/** owned: what the member says it owns; NULL: it does not say. Changes the member, with its record,
- * when it can come nearer to its target. */
+/** owned: what the member says it owns; NULL: it does not say. subscribed: to something else than
+ * before. Changes the member, with its record, when it can come nearer to its target or has to give
+ * back what it is not subscribed to any more. */
 void consumer_reconcile(struct consumer *g, struct consumer_member *m,
-                        const struct partition_set *owned);
+                        const struct partition_set *owned, bool subscribed);
 
 /* --- records (consumer_record.c); each into the open unit --- */
 

@@ -166,7 +166,7 @@ static void join(struct consumer *g, struct consumer_member *m, struct group_tic
     }
     consumer_refresh(g, subscribed);
     consumer_assign(g);
-    consumer_reconcile(g, m, &owned);
+    consumer_reconcile(g, m, &owned, subscribed);
     set_phase(g, m, MUST_SYNC);
     consumer_touch(g, m);
     answer_join(g, m, ticket);
@@ -229,7 +229,7 @@ static int16_t check_sync(struct consumer *g, struct consumer_member *m,
         differs(in->protocol_name, m->protocols[0].name))
         return KAFKA_INCONSISTENT_GROUP_PROTOCOL;
     /* One that has to give partitions back has joined for this already. */
-    if (g->epoch <= m->epoch || m->state == MEMBER_UNREVOKED) return KAFKA_NONE;
+    if (g->target_epoch <= m->epoch || m->state == MEMBER_UNREVOKED) return KAFKA_NONE;
     set_phase(g, m, MUST_JOIN);
     return KAFKA_REBALANCE_IN_PROGRESS;
 }
@@ -269,7 +269,9 @@ int16_t consumer_classic_beat(struct consumer *g, const struct heartbeat_request
     if (m == NULL) return error;
     if (in->generation_id != m->epoch) return KAFKA_ILLEGAL_GENERATION;
     consumer_touch(g, m);
-    bool joins = m->epoch < g->epoch || m->state == MEMBER_UNREVOKED ||
+    /* Nobody else may be left to ask for it, where the group must not become a classic one. */
+    consumer_assign(g);
+    bool joins = m->epoch < g->target_epoch || m->state == MEMBER_UNREVOKED ||
                  (m->state == MEMBER_UNRELEASED && !waits_for_others(g, m));
     if (!joins) return KAFKA_NONE;
     set_phase(g, m, MUST_JOIN);

@@ -317,7 +317,7 @@ static void beat(struct beat *b, struct consumer_member *m) {
     timers_clear(&b->c->timers, &m->phase);
     consumer_refresh(g, subscribed);
     consumer_assign(g);
-    consumer_reconcile(g, m, b->says_owned ? &b->owned : NULL);
+    consumer_reconcile(g, m, b->says_owned ? &b->owned : NULL, subscribed);
     consumer_touch(g, m);
 
     b->out->member_id = arena_str(b->ticket->arena, m->id);

@@ -125,12 +125,14 @@ static const struct names *regex_topics(const struct consumer *g, const struct c
     return regex != NULL ? &regex->topics : &none;
 }
 
+bool consumer_wants(const struct consumer *g, const struct consumer_member *m, struct str topic) {
+    return names_have(consumer_topics(m), topic) || names_have(regex_topics(g, m), topic);
+}
+
 bool consumer_is_subscribed(const struct group *group, struct str topic) {
     const struct consumer *g = consumer_of(group);
     for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;) {
-        const struct consumer_member *m = CONTAINER_OF(n, struct consumer_member, node);
-        if (names_have(consumer_topics(m), topic) || names_have(regex_topics(g, m), topic))
-            return true;
+        if (consumer_wants(g, CONTAINER_OF(n, struct consumer_member, node), topic)) return true;
     }
     return false;
 }

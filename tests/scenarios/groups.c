@@ -651,7 +651,8 @@ bool group_stage_verb(struct group_stage *s, const char *verb, const char *line,
         {"topic-deleted", verb_topic_deleted}, {"wait", verb_wait}, {"clock", verb_clock},
         {"lose", verb_lose},         {"compact", verb_compact}, {"pending", verb_pending},
         {"written", verb_written},   {"older", verb_older},
-        {"end", verb_end},           {"topic", verb_topic},     {"member", verb_member},
+        {"end", verb_end},           {"topic", verb_topic},     {"topic-gone", verb_topic_gone},
+        {"member", verb_member},
         {"describe-consumer", verb_describe_consumer}, {"setting", verb_setting},
     };
     for (size_t i = 0; i < COUNT(verbs); i++) {

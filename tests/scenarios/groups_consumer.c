@@ -61,6 +61,17 @@ void verb_topic(struct group_stage *s, const char *line, struct answer *a) {
     apply(s, values, value_count, a);
 }
 
+/* Out of the image, that is; topic-deleted is what the coordinator hears of it behind that. */
+void verb_topic_gone(struct group_stage *s, const char *line, struct answer *a) {
+    struct remove_topic_record record;
+    struct bytes value;
+    remove_topic_record_defaults(&record);
+    record.topic_id = topic_id(kept_word(s, line, "name"));
+    ASSERT(metadata_record_encode(&remove_topic_record_schema, 0, &record, &s->arena, &value) ==
+           ST_OK);
+    apply(s, &value, 1, a);
+}
+
 /* A setting of the group's own. */
 void verb_setting(struct group_stage *s, const char *line, struct answer *a) {
     struct config_record record;

@@ -84,6 +84,7 @@ void say_consumer_described(struct group_stage *s, const struct request_note *r,
 /** false: not a record of a consumer group. */
 bool say_consumer_record(struct group_stage *s, const struct record_note *r, struct answer *a);
 void verb_topic(struct group_stage *s, const char *line, struct answer *a);
+void verb_topic_gone(struct group_stage *s, const char *line, struct answer *a);
 void verb_setting(struct group_stage *s, const char *line, struct answer *a);
 void verb_member(struct group_stage *s, const char *line, struct answer *a);
 /** Records of what members own become those of Kafka before 4.3, which has no epochs in them. */
