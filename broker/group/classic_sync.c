@@ -174,21 +174,14 @@ void classic_leave(struct coordinator *c, struct group_ticket *ticket) {
     struct consumer *consumers = consumer_group(c, call->group_id);
     struct classic *g = classic_group(c, call->group_id);
     bool has_left = false;
-    out->members = leave_group_response_member_array(ticket->arena, call->count);
-    if (out->members == NULL) {
-        answer_error(c, ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
-        return;
-    }
+    out->members = call->answers;
     out->members_count = call->count;
     for (int32_t i = 0; i < call->count; i++) {
-        struct leave_group_response_member *member = &out->members[i];
-        member->member_id = call->members[i].member_id;
-        member->group_instance_id = call->members[i].group_instance_id;
-        member->error_code = consumers != NULL
-                                 ? consumer_classic_leave(consumers, &call->members[i])
-                             : g != NULL ? leave_one(g, &call->members[i])
-                                         : KAFKA_UNKNOWN_MEMBER_ID;
-        has_left = has_left || member->error_code == KAFKA_NONE;
+        int16_t error = consumers != NULL ? consumer_classic_leave(consumers, &call->members[i])
+                        : g != NULL       ? leave_one(g, &call->members[i])
+                                          : KAFKA_UNKNOWN_MEMBER_ID;
+        out->members[i].error_code = error;
+        has_left = has_left || error == KAFKA_NONE;
     }
     if (has_left && consumers != NULL) consumer_members_left(consumers);
     if (has_left && consumers == NULL) classic_rebalance(g);

@@ -72,6 +72,7 @@ struct delete_call {
 struct leave_call {
     struct str group_id;
     const struct leave_group_request_member_identity *members;
+    struct leave_group_response_member *answers; /* one each; their errors are the core's to fill */
     int32_t count;
 };
 

@@ -353,10 +353,15 @@ static void start_waiting(struct fetch *fetch) {
     }
 }
 
-static void answer(struct fetch *fetch) { fetch_finish(fetch, fetch_put_answer(fetch)); }
+static bool put_answer(struct request *rq) {
+    struct fetch *fetch = rq->state_of_handler;
+    fetch->has_memory = fetch_put_answer(fetch);
+    return true; /* without memory a session goes back first */
+}
 
-static void on_answer_turn(struct io_timer *timer) {
-    answer(CONTAINER_OF(timer, struct fetch, timer));
+static void answer_put(struct request *rq) {
+    struct fetch *fetch = rq->state_of_handler;
+    fetch_finish(fetch, fetch->has_memory);
 }
 
 static void all_home(struct fetch *fetch) {
@@ -374,12 +379,7 @@ static void all_home(struct fetch *fetch) {
         io_timer_clear(rq->shard->io, &fetch->timer);
         rq->cancel = NULL;
         rq->release = release;
-        if (fetch->part_count <= PARTS_A_SLICE) {
-            answer(fetch);
-        } else {
-            fetch->timer.fire = on_answer_turn;
-            io_timer_set(rq->shard->io, &fetch->timer, 0);
-        }
+        request_in_turns(rq, put_answer, answer_put);
         return;
     case FETCH_RELEASING: request_free(rq); return;
     case FETCH_WAITING: UNREACHABLE();
@@ -389,6 +389,7 @@ static void all_home(struct fetch *fetch) {
 void fetch_start(struct fetch *fetch) {
     for (uint32_t i = 0; i < fetch->rq->shard->broker->shard_count; i++)
         fetch->visits[i].visit.returned = visit_returned;
+    fetch->is_expired = fetch->rq->connection->is_closing; /* nobody waits for it */
     fetch->rq->cancel = cancel;
     send_visits(fetch, visit_read, VISIT_ALL);
 }

@@ -55,10 +55,13 @@ struct fetch {
     uint32_t away_count;        /* visits away, and one while they are being sent */
     enum fetch_phase phase;
     bool is_expired;
+    bool has_memory; /* so far */
     bool is_replica;       /* it says that it follows */
-    struct io_timer timer; /* until max_wait_ms are over; then between two turns */
+    struct io_timer timer; /* until max_wait_ms are over */
     /* the session */
     struct visit session_visit;
+    struct shard *session_at; /* where that is, of a large request */
+    void (*session_work)(struct fetch *fetch, struct shard *at);
     struct fetch_session *session; /* taken; NULL: a full fetch */
     int16_t session_error;
     bool begins_session;

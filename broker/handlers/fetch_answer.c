@@ -15,6 +15,7 @@ static void fill_records(struct fetch *fetch) {
     bool is_first = true;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct fetch_part *part = &fetch->parts[i];
+        breathe();
         part->answer.records = (struct records){.bytes = {(const uint8_t *)"", 0}};
         metrics_add(&shard->metrics, METRIC_FETCH_FAILED, part->answer.error_code != KAFKA_NONE);
         if (!part->has_segment) continue;
@@ -35,6 +36,7 @@ static bool fill_aborted(struct fetch *fetch) {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct fetch_part *part = &fetch->parts[i];
         const struct aborted_txns *list = &part->aborted.list;
+        breathe();
         if (!part->has_segment || part->given_bytes == 0 || list->count == 0) continue;
         struct fetch_response_partition_data *answer = &part->answer;
         answer->aborted_transactions =
@@ -119,6 +121,7 @@ void fetch_begin_session(struct fetch *fetch, struct shard *at) {
     for (int pass = 0; pass < 2; pass++) { /* in the order of the answer */
         for (uint32_t i = 0; i < fetch->part_count && has_room; i++) {
             const struct fetch_part *part = &fetch->parts[i];
+            breathe();
             if ((part->answer.error_code != KAFKA_NONE && part->visit == NULL) != (pass == 1))
                 continue;
             struct session_part *cached =
@@ -147,9 +150,11 @@ bool fetch_put_answer(struct fetch *fetch) {
         .rows = fetch_response_partition_data_array(&rq->arena, (int32_t)fetch->part_count),
     };
     if (fetch->part_count > 0 && (out->responses == NULL || answer.rows == NULL)) return false;
-    for (uint32_t i = 0; i < fetch->part_count; i++)
-        if (fetch->parts[i].visit != NULL) put_part(&answer, &fetch->parts[i]);
-    for (uint32_t i = 0; i < fetch->part_count; i++)
-        if (fetch->parts[i].visit == NULL) put_part(&answer, &fetch->parts[i]);
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < fetch->part_count; i++) {
+            if ((fetch->parts[i].visit == NULL) == (pass == 1)) put_part(&answer, &fetch->parts[i]);
+            breathe();
+        }
+    }
     return true;
 }

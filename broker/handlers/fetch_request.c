@@ -28,8 +28,8 @@ static int16_t early_problem(const struct fetch_part *part, const struct topic_i
 }
 
 /* topic: null for a fetch by ids. */
-static void add_part(struct fetch *fetch, struct str topic_name, struct uuid topic_id,
-                     const struct fetch_wish *wish, struct session_part *cached) {
+static void add(struct fetch *fetch, struct str topic_name, struct uuid topic_id,
+                const struct fetch_wish *wish, struct session_part *cached) {
     struct shard *shard = fetch->rq->shard;
     const struct topic_image *topic = topic_name.ptr != NULL
                                           ? image_topic_by_name(shard->image, topic_name)
@@ -61,6 +61,13 @@ static void add_part(struct fetch *fetch, struct str topic_name, struct uuid top
     list_push_back(&part->visit->parts, &part->link);
 }
 
+/* The image may be another one behind it. */
+static void add_part(struct fetch *fetch, struct str topic_name, struct uuid topic_id,
+                     const struct fetch_wish *wish, struct session_part *cached) {
+    add(fetch, topic_name, topic_id, wish, cached);
+    breathe();
+}
+
 static struct fetch_wish wish_of(const struct fetch_request_partition *in) {
     return (struct fetch_wish){
         .index = in->partition,
@@ -83,8 +90,10 @@ static bool reserve(struct fetch *fetch, size_t count) {
 static bool add_from_request(struct fetch *fetch) {
     const struct fetch_request *in = fetch->rq->in;
     size_t count = 0;
-    for (int32_t i = 0; i < in->topics_count; i++)
+    for (int32_t i = 0; i < in->topics_count; i++) {
         count += (size_t)MAX(in->topics[i].partitions_count, 0);
+        breathe();
+    }
     if (!reserve(fetch, count)) return false;
     for (int32_t i = 0; i < in->topics_count; i++) {
         const struct fetch_request_topic *topic = &in->topics[i];
@@ -105,14 +114,22 @@ static bool add_from_session(struct fetch *fetch) {
     return true;
 }
 
-static void begin(struct fetch *fetch) {
-    bool has_memory = fetch->session != NULL ? add_from_session(fetch) : add_from_request(fetch);
-    if (has_memory) {
+static bool add_parts(struct request *rq) {
+    struct fetch *fetch = rq->state_of_handler;
+    fetch->has_memory = fetch->session != NULL ? add_from_session(fetch) : add_from_request(fetch);
+    return true; /* without memory a session goes back first */
+}
+
+static void parts_added(struct request *rq) {
+    struct fetch *fetch = rq->state_of_handler;
+    if (fetch->has_memory) {
         fetch_start(fetch);
     } else {
         fetch_finish(fetch, false);
     }
 }
+
+static void begin(struct fetch *fetch) { request_in_turns(fetch->rq, add_parts, parts_added); }
 
 /* --- the session, on its shard --- */
 
@@ -132,19 +149,44 @@ static bool update_session(struct fetch_sessions *cache, struct fetch *fetch,
             struct fetch_wish wish = wish_of(&topic->partitions[p]);
             if (fetch_session_put(cache, session, topic->topic, topic->topic_id, &wish) == NULL)
                 return false;
+            breathe();
         }
     }
     for (int32_t i = 0; i < in->forgotten_topics_data_count; i++) {
         const struct fetch_request_forgotten_topic *topic = &in->forgotten_topics_data[i];
-        for (int32_t p = 0; p < topic->partitions_count; p++)
+        for (int32_t p = 0; p < topic->partitions_count; p++) {
             fetch_session_forget(cache, session, topic->topic, topic->topic_id,
                                  topic->partitions[p]);
+            breathe();
+        }
+        breathe();
     }
     return true;
 }
 
-static void visit_take(struct visit *visit, struct shard *at) {
+static void session_job(struct job *job, void *argument) {
+    struct fetch *fetch = argument;
+    job_breathe(job);
+    fetch->session_work(fetch, fetch->session_at);
+    job_hold_breath(job);
+    visit_return(&fetch->session_visit);
+}
+
+/* What a visit has to do; of a large request with turns of others in between. */
+static void visit_in_turns(struct visit *visit, struct shard *at,
+                           void (*work)(struct fetch *fetch, struct shard *at)) {
     struct fetch *fetch = CONTAINER_OF(visit, struct fetch, session_visit);
+    if (request_is_large(fetch->rq)) {
+        fetch->session_at = at;
+        fetch->session_work = work;
+        job_start(&at->large_jobs, session_job, fetch);
+    } else {
+        work(fetch, at);
+        visit_return(visit);
+    }
+}
+
+static void take(struct fetch *fetch, struct shard *at) {
     const struct fetch_request *in = fetch->rq->in;
     struct fetch_sessions *cache = &at->fetch_sessions;
     struct fetch_session *session = NULL;
@@ -157,12 +199,12 @@ static void visit_take(struct visit *visit, struct shard *at) {
     } else if (session != NULL && fetch_session_advance(cache, session, at->io->now.mono_us)) {
         fetch->session = session;
     }
-    visit_return(visit);
 }
 
+static void visit_take(struct visit *visit, struct shard *at) { visit_in_turns(visit, at, take); }
+
 static void visit_begin(struct visit *visit, struct shard *at) {
-    fetch_begin_session(CONTAINER_OF(visit, struct fetch, session_visit), at);
-    visit_return(visit);
+    visit_in_turns(visit, at, fetch_begin_session);
 }
 
 static void visit_give_back(struct visit *visit, struct shard *at) {

@@ -2,6 +2,7 @@
  * goes to the group's coordinator. Source: kafka.server.KafkaApis.handleOffsetCommitRequest. */
 #include "broker/handlers/groups.h"
 #include "broker/handlers/handlers.h"
+#include "broker/handlers/scatter.h"
 
 /* One entry of the answer for one of the request; false without memory. */
 static bool lay_out(struct request *rq, int32_t *ret_count) {
@@ -19,11 +20,26 @@ static bool lay_out(struct request *rq, int32_t *ret_count) {
         answer->partitions = offset_commit_response_partition_array(&rq->arena, count);
         if (answer->partitions == NULL) return false;
         answer->partitions_count = count;
-        for (int32_t i = 0; i < count; i++)
+        breathe();
+        for (int32_t i = 0; i < count; i++) {
             answer->partitions[i].partition_index = topic->partitions[i].partition_index;
+            breathe();
+        }
         *ret_count += count;
     }
     return true;
+}
+
+/* By its name, or from version 10 on by its id; name: null, or in the request's arena. */
+static struct topic_known find_topic(struct request *rq,
+                                     const struct offset_commit_request_topic *topic,
+                                     struct str *ret_name) {
+    const struct topic_image *found = rq->header.request_api_version >= 10
+                                          ? image_topic_by_id(rq->shard->image, topic->topic_id)
+                                          : image_topic_by_name(rq->shard->image, topic->name);
+    *ret_name = found != NULL ? arena_str(&rq->arena, found->name) : STR_NULL;
+    if (found == NULL) return (struct topic_known){0};
+    return (struct topic_known){found->id, found->partition_count};
 }
 
 /* Answers what is not there and lists what is. */
@@ -33,23 +49,23 @@ static void sort_out(struct request *rq, struct commit_call *call) {
     bool by_id = rq->header.request_api_version >= 10;
     for (int32_t t = 0; t < out->topics_count; t++) {
         const struct offset_commit_request_topic *topic = &in->topics[t];
-        const struct topic_image *image =
-            by_id ? image_topic_by_id(rq->shard->image, topic->topic_id)
-                  : image_topic_by_name(rq->shard->image, topic->name);
-        struct str name = image != NULL ? arena_str(&rq->arena, image->name) : STR_NULL;
+        struct str name;
+        struct topic_known known = find_topic(rq, topic, &name);
+        breathe();
         for (int32_t i = 0; i < out->topics[t].partitions_count; i++) {
             const struct offset_commit_request_partition *partition = &topic->partitions[i];
             int16_t *error = &out->topics[t].partitions[i].error_code;
             bool is_there = name.ptr != NULL && partition->partition_index >= 0 &&
-                            partition->partition_index < image->partition_count;
+                            partition->partition_index < known.partition_count;
+            breathe();
             if (!is_there) {
-                *error = image == NULL && by_id ? KAFKA_UNKNOWN_TOPIC_ID
-                                                : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+                *error = known.partition_count == 0 && by_id ? KAFKA_UNKNOWN_TOPIC_ID
+                                                             : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
                 continue;
             }
             call->items[call->count++] = (struct commit_item){
                 .topic = name,
-                .topic_id = image->id,
+                .topic_id = known.id,
                 .partition = partition->partition_index,
                 .leader_epoch = partition->committed_leader_epoch,
                 .offset = partition->committed_offset,
@@ -60,25 +76,30 @@ static void sort_out(struct request *rq, struct commit_call *call) {
     }
 }
 
-void handle_offset_commit(struct request *rq) {
+static bool prepare(struct request *rq) {
     const struct offset_commit_request *in = rq->in;
     struct commit_call *call = ARENA_NEW(&rq->arena, struct commit_call);
     int32_t count = 0;
     bool has_memory = call != NULL && lay_out(rq, &count);
     if (has_memory) call->items = arena_array(&rq->arena, (size_t)count, sizeof *call->items);
-    if (!has_memory || call->items == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
+    if (!has_memory || call->items == NULL) return false;
     call->group_id = in->group_id;
     call->member_id = in->member_id;
     call->instance_id = in->group_instance_id;
     call->generation = in->generation_id_or_member_epoch;
     call->retention_ms = in->retention_time_ms;
     sort_out(rq, call);
+    rq->state_of_handler = call;
+    return true;
+}
+
+static void ask(struct request *rq) {
+    const struct commit_call *call = rq->state_of_handler;
     if (call->count == 0) {
         request_respond(rq);
     } else {
-        group_ask(rq, CALL_COMMIT_OFFSETS, call, NULL, in->group_id, group_respond);
+        group_ask(rq, CALL_COMMIT_OFFSETS, call, NULL, call->group_id, group_respond);
     }
 }
+
+void handle_offset_commit(struct request *rq) { request_in_turns(rq, prepare, ask); }

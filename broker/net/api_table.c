@@ -4,7 +4,7 @@
 
 const struct served_api served_apis[] = {
     {.api = &apis[API_PRODUCE], .handle = handle_produce, .overlaps = true},
-    {.api = &apis[API_FETCH], .handle = handle_fetch},
+    {.api = &apis[API_FETCH], .handle = handle_fetch, .owns_answer = true},
     {.api = &apis[API_LIST_OFFSETS], .handle = handle_list_offsets, .owns_answer = true},
     {.api = &apis[API_METADATA], .handle = handle_metadata, .owns_answer = true},
     {.api = &apis[API_OFFSET_COMMIT], .handle = handle_offset_commit, .owns_answer = true},
@@ -12,7 +12,7 @@ const struct served_api served_apis[] = {
     {.api = &apis[API_FIND_COORDINATOR], .handle = handle_find_coordinator, .owns_answer = true},
     {.api = &apis[API_JOIN_GROUP], .handle = handle_join_group},
     {.api = &apis[API_HEARTBEAT], .handle = handle_heartbeat},
-    {.api = &apis[API_LEAVE_GROUP], .handle = handle_leave_group},
+    {.api = &apis[API_LEAVE_GROUP], .handle = handle_leave_group, .owns_answer = true},
     {.api = &apis[API_SYNC_GROUP], .handle = handle_sync_group},
     {.api = &apis[API_DESCRIBE_GROUPS], .handle = handle_describe_groups, .owns_answer = true},
     {.api = &apis[API_LIST_GROUPS], .handle = handle_list_groups},

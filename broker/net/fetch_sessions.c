@@ -241,6 +241,7 @@ bool fetch_session_advance(struct fetch_sessions *cache, struct fetch_session *s
     session->epoch = session->epoch == INT32_MAX ? 1 : session->epoch + 1;
     session->used_us = now_us;
     session->counted = session->part_count;
+    if (session->is_removed) return true; /* meanwhile; this request is its last */
     list_remove(&session->link);
     list_push_back(&cache->by_use, &session->link);
     return true;

@@ -87,7 +87,8 @@ struct fetch_session *fetch_session_new(struct fetch_sessions *cache, bool by_id
 int16_t fetch_session_take(struct fetch_sessions *cache, int32_t id, int32_t epoch, bool by_ids,
                            struct fetch_session **ret_session);
 /** The request goes on with the session: it is used now, and the next epoch is expected. A session
- * without partitions is removed instead; false then. */
+ * without partitions is removed instead; false then. One that was removed since it was taken lasts
+ * until the end of this request. */
 bool fetch_session_advance(struct fetch_sessions *cache, struct fetch_session *session,
                            uint64_t now_us);
 void fetch_session_give_back(struct fetch_sessions *cache, struct fetch_session *session);

@@ -7,12 +7,16 @@ Each is made to cost the most for its size: one thing named as often as it fits,
 different ones. It is sent alone, beside a bystander on each shard; what that waited at the longest
 is how long the request held a shard. A wait above HOLD_SECONDS is looked at twice more, since the
 machine has others to serve as well. Prints the table.
+
+Where handlers do their work in turns, the turns of the shards' loops are counted as well (METRICS:
+HOST:PORT of the HTTP listener): that a handler has them is seen on a busy machine, too.
 """
 import os
 import socket
 import struct
 import sys
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 import bystander  # noqa: E402
@@ -23,10 +27,35 @@ ADDRESS, PID = sys.argv[1], int(sys.argv[2])
 OCTETS = int(float(sys.argv[3] if len(sys.argv) > 3 else "4") * (1 << 20))
 ONLY = sys.argv[4] if len(sys.argv) > 4 else ""
 HOLD_SECONDS = float(os.environ.get("KLAMM_HOLD_SECONDS", "0.25"))
+METRICS = os.environ.get("KLAMM_HOLD_METRICS", "")
 TOPIC, GROUP = "held", "group"
 NUMBER, INDEX = Copies.NUMBERED, Copies.NUMBERED_INT32
 BATCH = batch([record(value=b"")])
 UUID = "23232323-2323-2323-2323-232323232323"  # an id for each copy
+# Turns that a quarter of a MiB takes at the least; with its handler or its answer in one go it is
+# some 20 to 60 (the request is decoded in turns in any case).
+TURNS = {
+    "ConsumerGroupDescribe, each another": 110,
+    "CreatePartitions, each another": 95,
+    "CreateTopics, each another": 85,
+    "DeleteGroups, each another": 85,
+    "DeleteRecords, topics that are not there": 50,
+    "DeleteTopics by name, each another": 95,
+    "DescribeGroups, each another": 130,
+    "DescribeLogDirs, one topic": 150,
+    "DescribeProducers, one partition": 210,
+    "DescribeTopicPartitions, each another": 140,
+    "Fetch, one partition by name": 46,
+    "Fetch, partitions that are not there by id, in a session": 46,
+    "FindCoordinator, each another": 77,
+    "LeaveGroup, each another": 57,
+    "ListOffsets, partitions that are not there": 76,
+    "Metadata, each another": 83,
+    "OffsetCommit, topics, each another": 55,
+    "OffsetDelete, topics, each another": 85,
+    "OffsetFetch, partitions, each another": 145,
+    "OffsetForLeaderEpoch, one partition": 64,
+}
 
 
 def fill(item):
@@ -284,10 +313,9 @@ def swallow(connection, seconds=60):
     return size - 4
 
 
-def hold(raw):
-    """How long others waited, how long the request took, and the size of its answer."""
+def send(raw):
+    """How long the request took, and the size of its answer."""
     host, _, port = ADDRESS.rpartition(":")
-    aside = Bystander(ADDRESS, TOPIC, pause=0.001).start()
     began = time.monotonic()
     with socket.create_connection((host, int(port)), 60) as c:
         try:
@@ -295,9 +323,29 @@ def hold(raw):
             answer = swallow(c)
         except ConnectionError:
             answer = None
-    took = time.monotonic() - began
+    return time.monotonic() - began, answer
+
+
+def hold(raw):
+    """How long others waited, how long the request took, and the size of its answer."""
+    aside = Bystander(ADDRESS, TOPIC, pause=0.001).start()
+    took, answer = send(raw)
     aside.stop(answers=20)
     return aside.longest() if aside.problem is None else 99, took, answer
+
+
+def turns():
+    """That the shards' loops have made."""
+    with urllib.request.urlopen(f"http://{METRICS}/metrics", timeout=10) as page:
+        return sum(int(line.split()[-1]) for line in page.read().decode().splitlines()
+                   if line.startswith("klamm_shard_turns_total{"))
+
+
+def turns_of(raw):
+    """Turns of others that a request sent alone leaves room for."""
+    before = turns()
+    send(raw)
+    return turns() - before
 
 
 def prepare():
@@ -338,6 +386,9 @@ def main():
             print(f"# {waited * 1000:7.1f} {took * 1000:8.1f}  {name} ({len(raw)} octets, "
                   f"{'closed' if answer is None else answer})", flush=True)
             worst = max(worst, (waited, name))
+            if METRICS != "" and name in TURNS:
+                made, wanted = turns_of(raw), TURNS[name] * OCTETS >> 18
+                case(f"{name}: others have turns", made >= wanted, f"{made}, not {wanted}")
             if waited >= HOLD_SECONDS:
                 case(f"{name}: nobody waits for {HOLD_SECONDS} s", False, f"{waited:.3f} s")
     case(f"nobody waits for {HOLD_SECONDS} s, by whatever request", worst[0] < HOLD_SECONDS, worst)

@@ -343,7 +343,10 @@ static void verb_leave(struct group_stage *s, const char *line, struct answer *a
     one->member_id = meant_member(s, kept_word(s, line, "id"));
     one->group_instance_id = kept_word(s, line, "instance");
     r->in.leave =
-        (struct leave_call){.group_id = group_word(s, line), .members = one, .count = 1};
+        (struct leave_call){.group_id = group_word(s, line),
+                            .members = one,
+                            .answers = leave_group_response_member_array(&s->arena, 1),
+                            .count = 1};
     request_send(s, r, a);
 }
 

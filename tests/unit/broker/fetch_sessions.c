@@ -171,6 +171,21 @@ Test(fetch_sessions, a_session_without_partitions_ends) {
     tear_down(&fx);
 }
 
+Test(fetch_sessions, a_session_that_is_closed_while_it_is_changed_ends_with_that_request) {
+    struct fixture fx;
+    set_up(&fx, 10);
+    int32_t id = begin(&fx, 2), other = begin(&fx, 1);
+    struct fetch_session *session = take(&fx, id, 1);
+    fetch_session_close(&fx.cache, id); /* another connection's turn */
+    cr_expect(fetch_session_advance(&fx.cache, session, fx.now_us));
+    cr_expect_eq(session->part_count, 2, "it is answered as a whole");
+    fetch_session_give_back(&fx.cache, session);
+    cr_expect_eq(use(&fx, id, 2), KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    cr_expect_eq(use(&fx, other, 1), KAFKA_NONE);
+    cr_expect_eq(fx.cache.session_count, 1);
+    tear_down(&fx);
+}
+
 Test(fetch_sessions, only_news_is_answered) {
     const struct {
         const char *name;
