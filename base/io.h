@@ -66,6 +66,7 @@ enum io_open_flags {
     IO_EXCLUSIVE = 8,  /* with IO_CREATE: -EEXIST when it is there */
     IO_TRUNCATE = 16,  /* cut to nothing */
     IO_DIRECTORY = 32, /* only a directory, for io_sync and io_statfs */
+    IO_DIRECT = 64,    /* for io_read with IO_ALIGNED; -EINVAL where the file system cannot */
 };
 
 enum io_flags {
@@ -74,7 +75,12 @@ enum io_flags {
     IO_DURABLE = 2, /* write: on stable storage when it completes (RWF_DSYNC) */
     IO_KEEP_SIZE = 8, /* allocate: the file is not longer than before */
     IO_ALL = 4,     /* sync: metadata too (fsync), not only what is needed to read the data back */
+    /* read of a file that was opened with IO_DIRECT: buffer, length and offset are multiples of
+       IO_DIRECT_BYTES */
+    IO_ALIGNED = 16,
 };
+
+#define IO_DIRECT_BYTES 4096u
 
 enum io_entry_kind { IO_FILE, IO_DIR, IO_OTHER };
 
@@ -251,7 +257,8 @@ static inline bool io_open(struct io *io, struct io_op *op, const char *path, un
     return io->ops->open(io, op, path, flags, mode);
 }
 /** Reads up to len octets at offset; result is how many: fewer only at the end of the file. flags:
- *  IO_INLINE. */
+ *  IO_INLINE. Octets that come with IO_ALIGNED are the device's, not the page cache's, and leave no
+ *  page there. */
 static inline bool io_read(struct io *io, struct io_op *op, int fd, void *buf, size_t len,
                            uint64_t offset, unsigned flags) {
     return io->ops->read(io, op, fd, buf, len, offset, flags);

@@ -37,6 +37,7 @@ struct recovery {
     struct hole *known;     /* of the segment, as an earlier recovery noted them */
     uint32_t known_count;
     enum rebuild_how how; /* with the indexes of the segment */
+    int direct;      /* the segment's file opened with IO_DIRECT; -1: it is read as usual */
     bool verify_all; /* the segment's note of holes cannot be read */
     bool is_trimmed; /* zeros behind the segment's last batch were cut off */
     bool ended;      /* the log ends with this segment: later ones are gone */

@@ -6,13 +6,17 @@
 #include "protocol/txn_marker.h"
 
 #define SCAN_WINDOW_BYTES ((size_t)128 << 10)
+#define SCAN_DIRECT_BYTES ((size_t)1 << 20) /* the window of scan_direct */
 
 struct scan {
     struct job *job;
     int file;
     uint64_t size_bytes; /* of the file: nothing at or above it is looked at */
     unsigned flags;      /* of io_read: IO_INLINE where the octets are probably in memory */
-    uint8_t *window;     /* SCAN_WINDOW_BYTES */
+    bool is_direct;
+    uint8_t *window; /* at buffered, or within direct at a multiple of IO_DIRECT_BYTES */
+    uint8_t *buffered; /* SCAN_WINDOW_BYTES */
+    uint8_t *direct;   /* NULL before the first scan_direct */
     uint64_t window_at;
     size_t window_len;
 };
@@ -26,6 +30,10 @@ MUST_CHECK enum status scan_init(struct scan *scan, struct job *job);
 void scan_release(struct scan *scan);
 /** Looks at another file, or at the same one again. */
 void scan_file(struct scan *scan, int file, uint64_t size_bytes);
+/** The same, past the page cache (a file that was opened with IO_DIRECT). For many octets that are
+ * looked at once: it costs a tenth of reading into the page cache, and shows what the device has.
+ * ST_NOMEM: the scan is as it was. */
+MUST_CHECK enum status scan_direct(struct scan *scan, int file, uint64_t size_bytes);
 /** At least `need` octets (<= SCAN_WINDOW_BYTES) from `position`, borrowed until the next call; up
  * to `want` are read at once when they are not there yet. ST_SHORT: the file ends before. */
 MUST_CHECK enum status scan_octets(struct scan *scan, uint64_t position, size_t need, size_t want,

@@ -12,6 +12,7 @@ struct read_op {
     uint8_t *buf;
     size_t len;
     uint64_t offset;
+    bool aligned;
 }; /* what is done so far: op->result */
 OP_STATE_FITS(struct read_op);
 
@@ -42,7 +43,8 @@ static void read_on_cqe(struct reactor *r, struct io_op *op, int32_t result, uin
         return;
     }
     if (result > 0) op->result += result;
-    if (result == 0 || (size_t)op->result == s->len) {
+    bool at_end = result == 0 || (s->aligned && op->result % IO_DIRECT_BYTES != 0);
+    if (at_end || (size_t)op->result == s->len) {
         op_end(r, op, op->result);
     } else if (op_is_cancelled(op)) {
         op_end(r, op, -ECANCELED);
@@ -68,6 +70,7 @@ bool reactor_read(struct io *io, struct io_op *op, int fd, void *buf, size_t len
     s->buf = buf;
     s->len = len;
     s->offset = offset;
+    s->aligned = (flags & IO_ALIGNED) != 0;
     op->result = (int64_t)done;
     read_arm(r, op);
     return false;
@@ -211,6 +214,7 @@ bool reactor_open(struct io *io, struct io_op *op, const char *path, unsigned fl
     if ((flags & IO_EXCLUSIVE) != 0) how |= O_EXCL;
     if ((flags & IO_TRUNCATE) != 0) how |= O_TRUNC;
     if ((flags & IO_DIRECTORY) != 0) how |= O_DIRECTORY;
+    if ((flags & IO_DIRECT) != 0) how |= O_DIRECT;
     op_begin(r, op, -1, op_simple_cqe);
     io_uring_prep_openat(reactor_op_sqe(r, op), AT_FDCWD, path, how, mode);
     return false;

@@ -35,6 +35,7 @@ static int64_t do_open(const struct closure *c) {
     if (c->flags & IO_CREATE) flags |= O_CREAT;
     if (c->flags & IO_EXCLUSIVE) flags |= O_EXCL;
     if (c->flags & IO_TRUNCATE) flags |= O_TRUNC;
+    if (c->flags & IO_DIRECT) flags |= O_DIRECT;
     int fd = open(c->path, flags, c->mode);
     return fd >= 0 ? fd : -errno;
 }
@@ -47,6 +48,7 @@ static int64_t do_read(const struct closure *c) {
         if (n < 0) return -errno;
         if (n == 0) break;
         got += (size_t)n;
+        if ((c->flags & IO_ALIGNED) && got % IO_DIRECT_BYTES != 0) break; /* the end */
     }
     return (int64_t)got;
 }

@@ -165,6 +165,15 @@ void disk_close(struct disk *disk, struct disk_file *file) {
     MEM_FREE(disk->mem, file);
 }
 
+/* NULL: zeros. What is dirty goes to the device before it is read from there; nothing says that it
+ * is stable then. */
+static const struct page_data *page_read(const struct disk_file *file, uint64_t index) {
+    const struct page *page = inode_page(file->inode, index);
+    if (page == NULL) return NULL;
+    bool from_device = (file->flags & IO_DIRECT) != 0 && !list_is_linked(&page->dirty_link);
+    return from_device ? page->stable : page->current;
+}
+
 int64_t disk_read(struct disk *disk, struct disk_file *file, void *buf, size_t len,
                   uint64_t offset) {
     (void)disk; /* all state is the inode's */
@@ -178,9 +187,9 @@ int64_t disk_read(struct disk *disk, struct disk_file *file, void *buf, size_t l
         uint64_t at = offset + done;
         size_t start = (size_t)(at % DISK_PAGE_BYTES),
                n = MIN(want - done, DISK_PAGE_BYTES - start);
-        struct page *page = inode_page(file->inode, at / DISK_PAGE_BYTES);
-        if (page != NULL && page->current != NULL) {
-            memcpy(out + done, page->current->bytes + start, n);
+        const struct page_data *data = page_read(file, at / DISK_PAGE_BYTES);
+        if (data != NULL) {
+            memcpy(out + done, data->bytes + start, n);
         } else {
             memset(out + done, 0, n);
         }

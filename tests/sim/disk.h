@@ -62,6 +62,7 @@ int64_t disk_open(struct disk *disk, const char *path, unsigned flags, unsigned 
                   uint32_t process, struct disk_file **ret_file);
 /** Gives up the process's locks on the file too, as POSIX does. Taken: file. */
 void disk_close(struct disk *disk, struct disk_file *file);
+/** With IO_DIRECT clean pages come from the device, whatever a failed sync has lost. */
 int64_t disk_read(struct disk *disk, struct disk_file *file, void *buf, size_t len,
                   uint64_t offset);
 /** -ENOSPC after a part when the capacity ends; so of names that are new, and allocations. */

@@ -69,6 +69,7 @@ struct sim_faults faults_swarm(struct prng *prng) {
     f.process.step_every_us = coin(prng) ? 200000 + spread(prng, 4000000) : 0;
     f.process.step_ms = (int64_t)spread(prng, 100000000);
     f.process.down_us = spread(prng, 1000000);
+    f.disk.no_direct = some(prng, 1000000);
     return f;
 }
 
@@ -91,6 +92,7 @@ void faults_mark_enabled(const struct sim_faults *f, struct fault_counts *counts
         [FAULT_DISK_SYNC_ERROR] = f->disk.sync_error != 0,
         [FAULT_DIRECTORY_LOST] = f->disk.write_error != 0 || f->disk.sync_error != 0,
         [FAULT_DISK_NO_FILE] = f->disk.no_file != 0,
+        [FAULT_DISK_NO_DIRECT] = (kill || power) && f->disk.no_direct != 0,
         [FAULT_DISK_FULL] = f->disk.capacity_bytes != 0 || f->disk.full_every_us != 0,
         [FAULT_DISK_SLOW] = f->disk.slow != 0,
         [FAULT_DISK_HUNG] = f->disk.hung != 0,

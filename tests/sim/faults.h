@@ -22,6 +22,7 @@
     X(DISK_WRITE_ERROR, "disk-write-error")                                                        \
     X(DISK_SYNC_ERROR, "disk-sync-error") /* and what was dirty may be clean now, and lost */      \
     X(DISK_NO_FILE, "disk-no-file") /* -EMFILE given to an open */                                 \
+    X(DISK_NO_DIRECT, "disk-no-direct") /* the file system cannot pass its page cache by */        \
     X(DISK_FULL, "disk-full")                                                                      \
     X(DISK_SLOW, "disk-slow")                                                                      \
     X(DISK_HUNG, "disk-hung")         /* the whole device for a while */                           \
@@ -80,6 +81,7 @@ struct disk_faults {
     uint32_t write_error; /* per write, allocate, truncate */
     uint32_t sync_error;  /* per sync, dir_sync and durable write */
     uint32_t no_file;     /* per open: the process has no free descriptor */
+    uint32_t no_direct;   /* per open with IO_DIRECT: it is refused */
     uint32_t slow;        /* per operation: it takes up to slow_us */
     uint32_t hung;        /* per operation: the device answers nothing for up to hung_us */
     uint32_t writeback;   /* per write: one dirty page of the file goes to the device */

@@ -84,6 +84,8 @@ static int64_t open_execute(struct sim_op *op) {
     struct node *node = op->io->node;
     if (fault(op, FAULT_DISK_NO_FILE, faults_of(op)->no_file)) return -EMFILE;
     if (is_dead(op)) return -EIO;
+    bool is_direct = (op->flags & IO_DIRECT) != 0;
+    if (is_direct && fault(op, FAULT_DISK_NO_DIRECT, faults_of(op)->no_direct)) return -EINVAL;
     int fd = fd_new(node);
     if (fd < 0) return fd;
     struct disk_file *file = NULL;
@@ -134,6 +136,10 @@ void file_op_done(struct sim_op *op) {
 
 static int64_t read_execute(struct sim_op *op) {
     if (is_dead(op) || fault(op, FAULT_DISK_READ_ERROR, faults_of(op)->read_error)) return -EIO;
+    uint64_t unaligned = (uintptr_t)op->buf | op->len | op->offset;
+    bool is_direct = (op->file->flags & IO_DIRECT) != 0;
+    ASSERT(is_direct == ((op->flags & IO_ALIGNED) != 0));
+    if (is_direct && unaligned % IO_DIRECT_BYTES != 0) return -EINVAL;
     return disk_read(disk_of(op), op->file, op->buf, op->len, op->offset);
 }
 
@@ -145,7 +151,7 @@ bool file_read(struct io *base, struct io_op *op, int fd, void *buf, size_t len,
     new->buf = buf;
     new->len = len;
     new->offset = offset;
-    (void)flags; /* IO_INLINE asks for what may happen to any operation here */
+    new->flags = flags; /* IO_INLINE asks for what may happen to any operation here */
     if (new->file == NULL) return op_start(new, 1);
     new->execute = read_execute;
     if (len > 0) memset(buf, 0xa5, MIN(len, 64)); /* nobody may rely on it before it has finished */

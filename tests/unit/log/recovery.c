@@ -173,6 +173,30 @@ Test(recovery, keeps_a_flipped_bit_anywhere_in_a_batch_as_a_hole_and_serves_the_
     fixture_release(&fx);
 }
 
+/* More than two windows of a scan past the page cache, with batches across their borders. */
+Test(recovery, walks_a_log_that_is_larger_than_its_window) {
+    enum { LARGE_BATCHES = 31, VALUE_BYTES = 99991, BAD = 20 };
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    for (int i = 0; i < LARGE_BATCHES; i++)
+        cr_assert_eq(fixture_append(&fx, 1, VALUE_BYTES, 1000 + i), ST_OK);
+    fixture_sync(&fx);
+    uint32_t batch_bytes = (uint32_t)(log_size_bytes(fx.log) / LARGE_BATCHES);
+    enum status st;
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    cr_expect_eq(fixture_consume(&fx, 0, &st), LARGE_BATCHES);
+    cr_expect_not(file_exists(&fx, SEGMENT_0 ".holes"));
+    fixture_kill(&fx);
+    file_cut(&fx, SEGMENT_0 ".log", LARGE_BATCHES * batch_bytes - 1);
+    file_flip(&fx, SEGMENT_0 ".log", BAD * batch_bytes + batch_bytes / 2);
+    cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+    cr_expect_eq(log_end(fx.log), LARGE_BATCHES - 1);
+    cr_expect_eq(fixture_consume(&fx, 0, &st), BAD);
+    cr_expect_eq(fixture_consume(&fx, BAD + 1, &st), LARGE_BATCHES - 1);
+    fixture_release(&fx);
+}
+
 Test(recovery, appends_behind_a_hole_and_a_clean_start_still_knows_it) {
     struct fixture fx;
     uint32_t batch_bytes = make_log(&fx);

@@ -324,6 +324,53 @@ Test(files, a_write_of_thousands_of_runs_is_whole) {
     harness_run(&(struct reactor_options){0}, many_runs, NULL);
 }
 
+enum { DIRECT_MOST = 3 * IO_DIRECT_BYTES };
+
+static void direct_reads(struct job *job, void *argument) {
+    (void)argument;
+    static _Alignas(IO_DIRECT_BYTES) uint8_t window[DIRECT_MOST];
+    static uint8_t octets[DIRECT_MOST];
+    static const struct {
+        const char *name;
+        size_t size_bytes;
+        uint64_t offset;
+        size_t len;
+        int64_t want;
+    } rows[] = {
+        {"a file of three octets", 3, 0, IO_DIRECT_BYTES, 3},
+        {"a file that ends with the window", DIRECT_MOST, 0, DIRECT_MOST, DIRECT_MOST},
+        {"a file that goes on behind it", DIRECT_MOST, 0, IO_DIRECT_BYTES, IO_DIRECT_BYTES},
+        {"an end at a block", IO_DIRECT_BYTES, 0, DIRECT_MOST, IO_DIRECT_BYTES},
+        {"an end within the second block", IO_DIRECT_BYTES + 700, 0, DIRECT_MOST,
+         IO_DIRECT_BYTES + 700},
+        {"an end within a sector", IO_DIRECT_BYTES + 1, IO_DIRECT_BYTES, IO_DIRECT_BYTES, 1},
+        {"behind the end", 3, IO_DIRECT_BYTES, IO_DIRECT_BYTES, 0},
+    };
+    const char *path = harness_path("direct");
+    for (size_t i = 0; i < sizeof octets; i++) octets[i] = (uint8_t)(i * 31 + i / 256);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        int fd = -1, direct = -1;
+        cr_assert_eq(job_open(job, path, IO_WRITE | IO_CREATE | IO_TRUNCATE, 0600, &fd), ST_OK);
+        cr_assert_eq(job_write(job, fd, octets, rows[i].size_bytes, 0), ST_OK);
+        job_close(job, fd); /* not synced */
+        enum status st = job_open(job, path, IO_READ | IO_DIRECT, 0, &direct);
+        if (st == ST_INVALID) return; /* this file system cannot */
+        cr_assert_eq(st, ST_OK);
+        memset(window, 0xa5, sizeof window);
+        int64_t got = job_wait(job, io_read(job_io(job), job_op(job), direct, window, rows[i].len,
+                                            rows[i].offset, IO_ALIGNED));
+        cr_expect_eq(got, rows[i].want, "%s: got %lld", rows[i].name, (long long)got);
+        if (got > 0)
+            cr_expect_eq(memcmp(window, octets + rows[i].offset, (size_t)got), 0, "%s",
+                         rows[i].name);
+        job_close(job, direct);
+    }
+}
+
+Test(files, what_is_read_past_the_page_cache_ends_with_the_file) {
+    harness_run(&(struct reactor_options){0}, direct_reads, NULL);
+}
+
 static void replacing_together(struct job *job, void *argument) {
     (void)argument;
     char paths[3][512];

@@ -268,6 +268,29 @@ Test(disk, what_a_failed_sync_lost_is_read_until_it_is_forgotten) {
     cr_expect_gt(lost, 0);
 }
 
+Test(disk, what_a_failed_sync_lost_is_not_read_from_the_device) {
+    uint64_t lost = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        setup(seed);
+        struct disk_file *file = create("/f"), *direct = open_file("/f", IO_DIRECT);
+        disk_write(disk, file, ones, BIG, 0);
+        cr_assert_eq(disk_read(disk, direct, got, BIG, 0), BIG);
+        cr_expect(all(got, BIG, 1), "what is dirty is written before");
+        disk_sync_end(disk, disk_sync_begin(disk, file), false);
+        cr_assert_eq(disk_read(disk, direct, got, BIG, 0), BIG);
+        bool is_lost = !all(got, BIG, 1);
+        cr_expect_eq(disk_read(disk, file, got + BIG, BIG, 0), BIG);
+        lost += is_lost && all(got + BIG, BIG, 1);
+        disk_forget(disk, file);
+        cr_expect_eq(disk_read(disk, file, got + BIG, BIG, 0), BIG);
+        cr_expect_eq(memcmp(got, got + BIG, BIG), 0, "as after forgetting");
+        disk_close(disk, direct);
+        disk_close(disk, file);
+        teardown();
+    }
+    cr_expect_gt(lost, 0, "while the page cache has it all");
+}
+
 Test(disk, refuses_as_a_file_system_does) {
     setup(1);
     disk_mkdir(disk, "/d", 0700);
