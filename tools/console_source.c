@@ -160,6 +160,7 @@ static void was_given(void *owner, bool given, const rd_kafka_topic_partition_li
 
 void source_start(struct source *s, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
+    group_member_begin(settings);
     rd_kafka_conf_set_opaque(conf, s);
     s->is_modern = is_member(s) && group_protocol_is_consumer(settings);
     if (s->is_modern) {
@@ -200,6 +201,17 @@ rd_kafka_message_t *source_next(struct source *s, int wait_ms) {
     (void)rd_kafka_poll(s->rk, 0);
     return rd_kafka_consume_queue(s->queue, wait_ms);
 }
+
+void source_reset(struct source *s, const rd_kafka_message_t *message) {
+    if (is_member(s)) {
+        group_member_reset(s->rk, message);
+    } else if (group_member_find_reset(s->rk, message, &s->offset)) {
+        (void)rd_kafka_consume_stop(s->only, s->partition); /* it has been started */
+        begin_partition(s);
+    }
+}
+
+const char *source_problem(void) { return group_member_problem(); }
 
 void source_stop(struct source *s) {
     if (s->is_modern) modern_member_leave(&s->member);

@@ -46,6 +46,10 @@ void source_start(struct source *source, const struct settings *settings);
 /** The next message, after at most wait_ms; NULL: none yet. The caller destroys it. Ends the
  * process when no broker ever answered within patience_ms. */
 rd_kafka_message_t *source_next(struct source *source, int wait_ms);
+/** Goes on where auto.offset.reset says; message: an RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET. */
+void source_reset(struct source *source, const rd_kafka_message_t *message);
+/** Why there is nowhere to begin or to go on, by auto.offset.reset; NULL: there is. */
+const char *source_problem(void);
 /** Notes the statistics of all that came before; without a group nothing. */
 void source_count(struct source *source);
 /** Leaves the group, committing what it has read, or lets go of the partition; frees. */

@@ -2,9 +2,9 @@
  * consumer_groups.h. What is planned is shown in either case; only --execute commits it. */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 #include "base/assert.h"
 #include "tools/batch_file.h"
+#include "tools/clock.h"
 #include "tools/consumer_groups.h"
 #include "tools/partition_offsets.h"
 #include "tools/reset_plan.h"
@@ -155,9 +155,7 @@ static int64_t wanted_time(const struct consumer_groups *cmd) {
     }
     if (!reset_parse_duration(str_of(cli_text(&cmd->cli, OPT_BY_DURATION)), &ms))
         consumer_groups_fail(cmd, "Text cannot be parsed to a Duration");
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - ms;
+    return clock_wall_ms() - ms;
 }
 
 /* Moves what is committed; to-current takes the end where nothing is. */

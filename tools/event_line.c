@@ -2,21 +2,15 @@
 #include "tools/event_line.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 #include "tools/cli.h"
+#include "tools/clock.h"
 
 void event_line_init(struct event_line *line, struct mem *mem) { strbuf_init(&line->text, mem); }
 void event_line_release(struct event_line *line) { strbuf_release(&line->text); }
 
-int64_t event_now_ms(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void event_begin(struct event_line *line, const char *name) {
     strbuf_clear(&line->text);
-    strbuf_printf(&line->text, "{\"timestamp\":%" PRId64 ",\"name\":\"%s\"", event_now_ms(), name);
+    strbuf_printf(&line->text, "{\"timestamp\":%" PRId64 ",\"name\":\"%s\"", clock_wall_ms(), name);
 }
 
 void event_add_text(struct event_line *line, const char *key, struct str text) {

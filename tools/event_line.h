@@ -20,5 +20,3 @@ void event_begin(struct event_line *line, const char *name);
 void event_add_text(struct event_line *line, const char *key, struct str text);
 /** Closes the object and writes it out; ends the process when memory is short. */
 void event_end(struct event_line *line);
-/** The wall clock. */
-int64_t event_now_ms(void);

@@ -238,9 +238,10 @@ static enum status write_message(struct consumer *c, const rd_kafka_message_t *m
 }
 
 /* A message that is an error: what goes away by itself is told, the rest ends the reading. */
-static enum status take_error(const rd_kafka_message_t *message) {
+static enum status take_error(struct consumer *c, const rd_kafka_message_t *message) {
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF: return ST_OK;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET: source_reset(&c->source, message); return ST_OK;
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
@@ -257,13 +258,20 @@ static enum status take_error(const rd_kafka_message_t *message) {
 }
 
 static enum status take_message(struct consumer *c, const rd_kafka_message_t *message) {
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return take_error(message);
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return take_error(c, message);
     c->message_count++;
     enum status st = write_message(c, message);
     return st == ST_CORRUPT && c->skip_on_error ? ST_OK : st;
 }
 
+/* Where auto.offset.reset says that there is nowhere to read from it is over, too: as in Kafka's
+ * tool without a status that says so. */
 static bool is_done(const struct consumer *c) {
+    if (source_problem() != NULL) {
+        fprintf(stderr, "ERROR Error processing message, terminating consumer process: %s\n",
+                source_problem());
+        return true;
+    }
     return interrupt_seen() ||
            (c->message_limit != -1 && (int64_t)c->message_count >= c->message_limit);
 }

@@ -72,8 +72,8 @@ static const struct cli_option options[OPT_COUNT] = {
                           .kind = CLI_TEXT,
                           .label = "policy",
                           .fallback = "earliest",
-                          .help = "Where to begin without a committed offset: earliest, latest or "
-                                  "none."},
+                          .help = "Where to begin without a committed offset: earliest, latest, "
+                                  "by_duration:PT1H, or none: then it ends."},
     [OPT_STRATEGY] = {.name = "assignment-strategy",
                       .kind = CLI_TEXT,
                       .label = "class",
@@ -213,6 +213,10 @@ static void take_batch(struct command *cmd, rd_kafka_queue_t *queue) {
     ssize_t got = rd_kafka_consume_batch_queue(queue, WAIT_MS, messages, (size_t)most);
     for (ssize_t i = 0; i < got; i++) {
         const rd_kafka_message_t *m = messages[i];
+        if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+            group_member_reset(cmd->rk, m);
+            continue;
+        }
         if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
             fprintf(stderr, "WARN %s\n", rd_kafka_message_errstr(m));
             continue;
@@ -279,6 +283,7 @@ static rd_kafka_topic_partition_list_t *topics_of(const struct command *cmd) {
 
 static void start(struct command *cmd, const struct settings *settings) {
     rd_kafka_conf_t *conf = rdkafka_conf_of(settings);
+    group_member_begin(settings);
     if (!cmd->is_modern) rd_kafka_conf_set_rebalance_cb(conf, rebalanced);
     rd_kafka_conf_set_opaque(conf, cmd);
     if (cmd->is_modern) modern_member_conf(conf);
@@ -315,10 +320,11 @@ static void join(struct command *cmd, const struct settings *settings) {
 }
 
 /* What a member by the consumer protocol does from time to time; false: it cannot go on. */
-static bool is_member(struct command *cmd) {
-    if (!cmd->is_modern || modern_member_step(&cmd->member) == ST_OK) return true;
-    fprintf(stderr, "ERROR Error during processing, terminating consumer process: %s\n",
-            cmd->member.why);
+static bool goes_on(struct command *cmd) {
+    bool is_member = !cmd->is_modern || modern_member_step(&cmd->member) == ST_OK;
+    const char *why = is_member ? group_member_problem() : cmd->member.why;
+    if (why == NULL) return true;
+    fprintf(stderr, "ERROR Error during processing, terminating consumer process: %s\n", why);
     return false;
 }
 
@@ -350,7 +356,7 @@ int main(int argc, char **argv) {
                                         .owner = &cmd};
     if (cmd.is_modern) join(&cmd, &settings);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(cmd.rk);
-    while (!interrupt_seen() && (cmd.max < 0 || cmd.read_count < cmd.max) && is_member(&cmd))
+    while (!interrupt_seen() && (cmd.max < 0 || cmd.read_count < cmd.max) && goes_on(&cmd))
         take_batch(&cmd, queue);
     bool interrupted = interrupt_seen();
     if (interrupted) tell(&cmd, "shutdown_requested");

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include "tools/bulk_producer.h"
+#include "tools/clock.h"
 #include "tools/event_line.h"
 #include "tools/interrupt.h"
 
@@ -112,7 +113,7 @@ static void send_all(struct command *cmd) {
     const struct cli *cli = &cmd->cli;
     int64_t max = cli_number(cli, OPT_MAX), first_ms = cli_number(cli, OPT_CREATE_TIME);
     int64_t keys = cli_has(cli, OPT_KEYS) ? cli_number(cli, OPT_KEYS) : 0;
-    int64_t started_ms = event_now_ms();
+    int64_t started_ms = clock_wall_ms();
     for (int64_t i = 0; (max < 0 || i < max) && !interrupt_seen(); i++) {
         char value[48], key[24];
         if (cli_has(cli, OPT_PREFIX))
@@ -125,7 +126,7 @@ static void send_all(struct command *cmd) {
             (void)snprintf(key, sizeof key, "%" PRId64, i % keys);
             key_text = str_of(key);
         }
-        int64_t timestamp_ms = first_ms < 0 ? 0 : first_ms + (event_now_ms() - started_ms);
+        int64_t timestamp_ms = first_ms < 0 ? 0 : first_ms + (clock_wall_ms() - started_ms);
         rd_kafka_resp_err_t err;
         struct bytes octets = {(const uint8_t *)value, strlen(value)};
         if (!bulk_send(&cmd->producer, key_text, octets, timestamp_ms, NULL, &err) &&
@@ -181,13 +182,13 @@ int main(int argc, char **argv) {
     interrupt_catch();
     event_begin(&cmd.line, "startup_complete");
     event_end(&cmd.line);
-    int64_t started_ms = event_now_ms();
+    int64_t started_ms = clock_wall_ms();
     bulk_start(&cmd.producer, &settings, heard, &cmd);
     send_all(&cmd);
     bulk_stop(&cmd.producer);
     event_begin(&cmd.line, "shutdown_complete");
     event_end(&cmd.line);
-    tell_result(&cmd, event_now_ms() - started_ms);
+    tell_result(&cmd, clock_wall_ms() - started_ms);
     event_line_release(&cmd.line);
     arena_release(&arena);
     cli_release(&cmd.cli);

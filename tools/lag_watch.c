@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include "base/assert.h"
 #include "protocol/record_iter.h"
-#include "tools/event_line.h"
+#include "tools/clock.h"
 #include "tools/groups.h"
 #include "tools/lag_commits.h"
 #include "tools/partition_offsets.h"
@@ -356,7 +356,7 @@ enum status lag_watch_take(struct client *c, const struct str *names, uint32_t n
                            const struct lag_watch *before, struct lag_watch *ret) {
     struct taking t = {.c = c, .before = before, .watch = ret};
     struct topic_choice all_topics = {0};
-    *ret = (struct lag_watch){.time_ms = event_now_ms()};
+    *ret = (struct lag_watch){.time_ms = clock_wall_ms()};
     enum status st = topics_find(c, &all_topics, &t.topics);
     if (st == ST_OK) st = take_groups(&t, names, name_count);
     if (st != ST_OK) return st;

@@ -36,6 +36,7 @@ void modern_member_start(struct modern_member *m, const struct settings *setting
     m->committed_ms = clock_ms();
     if (getrandom(&id, sizeof id, 0) != sizeof id) cli_exit("no random octets for a member's id");
     uuid_format(id, m->id);
+    group_member_begin(settings);
     m->mem = settings->arena->mem;
     m->rk = rk;
     m->topics = rd_kafka_topic_partition_list_new(0);
@@ -168,9 +169,10 @@ static void commit_positions(struct modern_member *m,
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void commit_beginnings(struct modern_member *m, rd_kafka_topic_partition_list_t *given) {
-    rd_kafka_topic_partition_list_t *found = group_member_find_positions(m->rk, given);
-    if (found->cnt > 0) (void)modern_member_commit(m, found); /* the next one would have it, too */
+static void find_beginnings(struct modern_member *m, rd_kafka_topic_partition_list_t *given) {
+    rd_kafka_topic_partition_list_t *found = group_member_find_positions(m->rk, given, m->commits);
+    if (m->commits && found->cnt > 0)
+        (void)modern_member_commit(m, found); /* the next one would have it, too */
     rd_kafka_topic_partition_list_destroy(found);
 }
 
@@ -181,11 +183,12 @@ static void take(struct modern_member *m, rd_kafka_topic_partition_list_t *targe
     if (gone->cnt > 0) {
         if (m->commits) commit_positions(m, gone);
         if (m->changed != NULL) m->changed(m->owner, false, gone);
-        must_assign(rd_kafka_incremental_unassign(m->rk, gone));
+        if (group_member_problem() == NULL) /* else it may never have had them */
+            must_assign(rd_kafka_incremental_unassign(m->rk, gone));
     }
     if (given->cnt > 0) {
         if (m->changed != NULL) m->changed(m->owner, true, given);
-        if (m->commits) commit_beginnings(m, given);
+        find_beginnings(m, given);
         must_assign(rd_kafka_incremental_assign(m->rk, given));
     }
     m->tells_owned = gone->cnt > 0 || given->cnt > 0;

@@ -8,6 +8,7 @@
 enum java_meaning {
     JAVA_SAME,    /* the value goes to `name` as it is */
     JAVA_KIB,     /* octets there, KiB here */
+    JAVA_RESET,   /* by reset_policy.h */
     JAVA_NOTHING, /* has no counterpart and needs none, or the tool itself acts on it */
 };
 
@@ -27,6 +28,7 @@ static const struct {
     {"connections.max.idle.ms", JAVA_SAME, "connections.max.idle.ms"},
     {"socket.connection.setup.timeout.ms", JAVA_SAME, "socket.connection.setup.timeout.ms"},
     {"allow.auto.create.topics", JAVA_SAME, "allow.auto.create.topics"},
+    {"auto.offset.reset", JAVA_RESET, NULL},
     {"max.block.ms", JAVA_NOTHING, NULL},
     {"default.api.timeout.ms", JAVA_NOTHING, NULL},
     {"max.poll.records", JAVA_NOTHING, NULL},
@@ -81,6 +83,29 @@ bool group_protocol_is_consumer(const struct settings *settings) {
     return true;
 }
 
+static struct reset_policy reset_policy(struct str value) {
+    struct reset_policy policy;
+    if (!reset_policy_of(value, &policy))
+        cli_exit("Invalid value %s for configuration auto.offset.reset: Invalid value `%s` for "
+                 "configuration auto.offset.reset. " RESET_POLICY_VALUES,
+                 value.ptr, value.ptr);
+    return policy;
+}
+
+struct reset_policy rdkafka_reset_policy(const struct settings *settings) {
+    return reset_policy(settings_get_or(settings, "auto.offset.reset", "latest"));
+}
+
+static const char *reset_name(struct str value) {
+    switch (reset_policy(value).kind) {
+    case RESET_EARLIEST: return "earliest";
+    case RESET_LATEST: return "latest";
+    case RESET_NONE:
+    case RESET_BY_DURATION: break;
+    }
+    return "error"; /* it is told, and acted on, where positions are looked for */
+}
+
 static bool begins(struct str key, const char *prefix) {
     size_t len = strlen(prefix);
     return key.len >= len && memcmp(key.ptr, prefix, len) == 0;
@@ -119,6 +144,9 @@ static void set_one(rd_kafka_conf_t *conf, const struct setting *setting) {
         switch (translations[i].meaning) {
         case JAVA_SAME: set_by_name(conf, setting, translations[i].name); return;
         case JAVA_KIB: set_kib(conf, setting, translations[i].name); return;
+        case JAVA_RESET:
+            rdkafka_must_set(conf, "auto.offset.reset", reset_name(setting->value));
+            return;
         case JAVA_NOTHING: return;
         }
     }
