@@ -151,6 +151,11 @@ int16_t client_version(const struct client *c, int16_t api_key) {
     return api != NULL ? common_version(c->offered, api) : -1;
 }
 
+int32_t client_broker_timeout_ms(const struct client *c) {
+    int64_t wait_ms = MIN(c->request_timeout_ms, c->deadline_ms - clock_ms());
+    return (int32_t)MAX(wait_ms - MIN(wait_ms / 10, 1000), 1); /* a setting is an int */
+}
+
 bool client_offers(const struct client *c, int16_t api_key) {
     return client_version(c, api_key) >= 0;
 }

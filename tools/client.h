@@ -51,6 +51,9 @@ void client_stop(struct client *c);
 /** The version in which a request would leave, for those whose fields depend on it; -1: not
  * offered. */
 int16_t client_version(const struct client *c, int16_t api_key);
+/** The time that a request may leave the broker: less than is waited here, its answer comes before.
+ */
+int32_t client_broker_timeout_ms(const struct client *c);
 /** True when the broker that was met first offers the API in a version that we know. */
 bool client_offers(const struct client *c, int16_t api_key);
 

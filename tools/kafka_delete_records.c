@@ -157,7 +157,7 @@ static void delete_one(struct admin *admin, const struct topic_list *topics, str
         leader == INT32_MIN ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_LEADER_NOT_AVAILABLE;
     if (leader < 0) return;
     codec_defaults(&delete_records_request_schema, &request);
-    request.timeout_ms = (int32_t)admin->client.request_timeout_ms;
+    request.timeout_ms = client_broker_timeout_ms(&admin->client);
     request.topics = delete_records_request_topic_array(&admin->arena, 1);
     ASSERT(request.topics != NULL);
     request.topics_count = 1;

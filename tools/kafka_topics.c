@@ -8,7 +8,6 @@
 
 #define PAGE_PARTITIONS 2000
 #define REPLICAS_MAX 32767
-#define CREATE_TIMEOUT_MS 30000
 
 enum option {
     OPT_BOOTSTRAP,
@@ -397,7 +396,7 @@ static void create_topic(struct command *cmd) {
     struct create_topics_request request;
     struct create_topics_response response;
     codec_defaults(&create_topics_request_schema, &request);
-    request.timeout_ms = CREATE_TIMEOUT_MS;
+    request.timeout_ms = client_broker_timeout_ms(&cmd->client);
     request.topics = create_topics_request_creatable_topic_array(&cmd->arena, 1);
     ASSERT(request.topics != NULL);
     request.topics_count = 1;
@@ -463,7 +462,7 @@ static void describe_topics(struct command *cmd) {
 static void fill_deletion(struct command *cmd, const struct topic_list *list,
                           struct delete_topics_request *request) {
     codec_defaults(&delete_topics_request_schema, request);
-    request->timeout_ms = CREATE_TIMEOUT_MS;
+    request->timeout_ms = client_broker_timeout_ms(&cmd->client);
     int32_t count = (int32_t)list->count;
     if (client_version(&cmd->client, API_DELETE_TOPICS) >= 6) {
         request->topics = delete_topics_request_topic_state_array(&cmd->arena, count);
@@ -538,7 +537,7 @@ static void alter_topics(struct command *cmd) {
     struct create_partitions_request request;
     struct create_partitions_response response;
     codec_defaults(&create_partitions_request_schema, &request);
-    request.timeout_ms = CREATE_TIMEOUT_MS;
+    request.timeout_ms = client_broker_timeout_ms(&cmd->client);
     request.topics = create_partitions_request_topic_array(&cmd->arena, (int32_t)list.count);
     ASSERT(request.topics != NULL);
     request.topics_count = (int32_t)list.count;

@@ -6,9 +6,9 @@
 #define CONFIG_SOURCE_DEFAULT 5
 
 struct str error_text(struct str error_message, int16_t error_code) {
-    return error_message.ptr != NULL && error_message.len > 0
-               ? error_message
-               : str_of(kafka_error_name(error_code));
+    if (error_message.ptr != NULL && error_message.len > 0) return error_message;
+    if (error_code == KAFKA_REQUEST_TIMED_OUT) return STR("The request timed out.");
+    return str_of(kafka_error_name(error_code));
 }
 
 static enum status answer_error(struct client *c, struct str error_message, int16_t error_code) {

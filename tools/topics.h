@@ -73,5 +73,5 @@ struct topics_print {
 void topics_print(const struct topic_list *list, const struct topics_print *what,
                   struct int32_list live, FILE *out);
 
-/** The broker's own words for an error, or else the error's name. */
+/** The broker's own words for an error, Kafka's for a time-out, or else the error's name. */
 struct str error_text(struct str error_message, int16_t error_code);

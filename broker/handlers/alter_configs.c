@@ -16,8 +16,25 @@ static void decide_incremental(struct forward *forward, const struct controller_
     forward->answer = answer;
 }
 
+static bool answer_late_incremental(struct request *rq) {
+    const struct incremental_alter_configs_request *in = rq->in;
+    struct incremental_alter_configs_response *out = rq->out;
+    int32_t count = MAX(in->resources_count, 0);
+    out->responses = incremental_alter_configs_response_resource_array(&rq->arena, count);
+    if (out->responses == NULL) return false;
+    out->responses_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        out->responses[i].resource_type = in->resources[i].resource_type;
+        out->responses[i].resource_name = in->resources[i].resource_name;
+        out->responses[i].error_code = KAFKA_REQUEST_TIMED_OUT;
+    }
+    request_respond(rq);
+    return true;
+}
+
 static void finish_incremental(struct forward *forward, enum status st) {
     struct incremental_alter_configs_response *out = forward->rq->out;
+    if (forward->answer == NULL && st == ST_TIMEOUT && answer_late_incremental(forward->rq)) return;
     if (forward->answer == NULL) {
         request_abandon(forward->rq, true);
         return;
@@ -25,13 +42,13 @@ static void finish_incremental(struct forward *forward, enum status st) {
     *out = *(struct incremental_alter_configs_response *)forward->answer;
     for (int32_t i = 0; st != ST_OK && i < out->responses_count; i++) {
         if (out->responses[i].error_code == KAFKA_NONE)
-            out->responses[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+            out->responses[i].error_code = forward_error(st);
     }
     request_respond(forward->rq);
 }
 
 void handle_incremental_alter_configs(struct request *rq) {
-    forward_request(rq, decide_incremental, finish_incremental);
+    forward_request(rq, decide_incremental, finish_incremental, 0);
 }
 
 /* --- AlterConfigs --- */
@@ -45,8 +62,25 @@ static void decide_whole(struct forward *forward, const struct controller_contex
     forward->answer = answer;
 }
 
+static bool answer_late_whole(struct request *rq) {
+    const struct alter_configs_request *in = rq->in;
+    struct alter_configs_response *out = rq->out;
+    int32_t count = MAX(in->resources_count, 0);
+    out->responses = alter_configs_response_resource_array(&rq->arena, count);
+    if (out->responses == NULL) return false;
+    out->responses_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        out->responses[i].resource_type = in->resources[i].resource_type;
+        out->responses[i].resource_name = in->resources[i].resource_name;
+        out->responses[i].error_code = KAFKA_REQUEST_TIMED_OUT;
+    }
+    request_respond(rq);
+    return true;
+}
+
 static void finish_whole(struct forward *forward, enum status st) {
     struct alter_configs_response *out = forward->rq->out;
+    if (forward->answer == NULL && st == ST_TIMEOUT && answer_late_whole(forward->rq)) return;
     if (forward->answer == NULL) {
         request_abandon(forward->rq, true);
         return;
@@ -54,9 +88,11 @@ static void finish_whole(struct forward *forward, enum status st) {
     *out = *(struct alter_configs_response *)forward->answer;
     for (int32_t i = 0; st != ST_OK && i < out->responses_count; i++) {
         if (out->responses[i].error_code == KAFKA_NONE)
-            out->responses[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
+            out->responses[i].error_code = forward_error(st);
     }
     request_respond(forward->rq);
 }
 
-void handle_alter_configs(struct request *rq) { forward_request(rq, decide_whole, finish_whole); }
+void handle_alter_configs(struct request *rq) {
+    forward_request(rq, decide_whole, finish_whole, 0);
+}

@@ -13,21 +13,6 @@ static void decide(struct forward *forward, const struct controller_context *ctx
     forward->answer = answer;
 }
 
-static void finish(struct forward *forward, enum status st) {
-    struct request *rq = forward->rq;
-    if (forward->answer == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
-    struct create_partitions_response *out = rq->out;
-    *out = *(struct create_partitions_response *)forward->answer;
-    for (int32_t i = 0; st != ST_OK && i < out->results_count; i++) {
-        if (out->results[i].error_code == KAFKA_NONE)
-            out->results[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
-    }
-    request_respond(rq);
-}
-
 /* Kafka's controller takes up no request whose time is over, whatever it asks. */
 static bool answer_late(struct request *rq) {
     const struct create_partitions_request *in = rq->in;
@@ -44,8 +29,24 @@ static bool answer_late(struct request *rq) {
     return true;
 }
 
+static void finish(struct forward *forward, enum status st) {
+    struct request *rq = forward->rq;
+    if (forward->answer == NULL && st == ST_TIMEOUT && answer_late(rq)) return;
+    if (forward->answer == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    struct create_partitions_response *out = rq->out;
+    *out = *(struct create_partitions_response *)forward->answer;
+    for (int32_t i = 0; st != ST_OK && i < out->results_count; i++) {
+        if (out->results[i].error_code == KAFKA_NONE)
+            out->results[i].error_code = forward_error(st);
+    }
+    request_respond(rq);
+}
+
 void handle_create_partitions(struct request *rq) {
     const struct create_partitions_request *in = rq->in;
     if (in->timeout_ms <= 0 && answer_late(rq)) return;
-    forward_request(rq, decide, finish);
+    forward_request(rq, decide, finish, in->timeout_ms);
 }

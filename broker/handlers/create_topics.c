@@ -15,21 +15,6 @@ static void decide(struct forward *forward, const struct controller_context *ctx
     forward->answer = answer;
 }
 
-static void finish(struct forward *forward, enum status st) {
-    struct request *rq = forward->rq;
-    if (forward->answer == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
-    struct create_topics_response *out = rq->out;
-    *out = *(struct create_topics_response *)forward->answer;
-    for (int32_t i = 0; st != ST_OK && i < out->topics_count; i++) {
-        if (out->topics[i].error_code == KAFKA_NONE)
-            out->topics[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
-    }
-    request_respond(rq);
-}
-
 /* Kafka's controller takes up no request whose time is over, whatever it asks. */
 static bool answer_late(struct request *rq) {
     const struct create_topics_request *in = rq->in;
@@ -47,8 +32,24 @@ static bool answer_late(struct request *rq) {
     return true;
 }
 
+static void finish(struct forward *forward, enum status st) {
+    struct request *rq = forward->rq;
+    if (forward->answer == NULL && st == ST_TIMEOUT && answer_late(rq)) return;
+    if (forward->answer == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    struct create_topics_response *out = rq->out;
+    *out = *(struct create_topics_response *)forward->answer;
+    for (int32_t i = 0; st != ST_OK && i < out->topics_count; i++) {
+        if (out->topics[i].error_code == KAFKA_NONE)
+            out->topics[i].error_code = forward_error(st);
+    }
+    request_respond(rq);
+}
+
 void handle_create_topics(struct request *rq) {
     const struct create_topics_request *in = rq->in;
     if (in->timeout_ms <= 0 && answer_late(rq)) return;
-    forward_request(rq, decide, finish);
+    forward_request(rq, decide, finish, in->timeout_ms);
 }

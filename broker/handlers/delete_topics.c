@@ -15,21 +15,6 @@ static void decide(struct forward *forward, const struct controller_context *ctx
     forward->answer = answer;
 }
 
-static void finish(struct forward *forward, enum status st) {
-    struct request *rq = forward->rq;
-    if (forward->answer == NULL) {
-        request_abandon(rq, true);
-        return;
-    }
-    struct delete_topics_response *out = rq->out;
-    *out = *(struct delete_topics_response *)forward->answer;
-    for (int32_t i = 0; st != ST_OK && i < out->responses_count; i++) {
-        if (out->responses[i].error_code == KAFKA_NONE)
-            out->responses[i].error_code = KAFKA_UNKNOWN_SERVER_ERROR;
-    }
-    request_respond(rq);
-}
-
 /* Kafka's controller takes up no request whose time is over, whatever it asks. */
 static bool answer_late(struct request *rq) {
     const struct delete_topics_request *in = rq->in;
@@ -48,8 +33,24 @@ static bool answer_late(struct request *rq) {
     return true;
 }
 
+static void finish(struct forward *forward, enum status st) {
+    struct request *rq = forward->rq;
+    if (forward->answer == NULL && st == ST_TIMEOUT && answer_late(rq)) return;
+    if (forward->answer == NULL) {
+        request_abandon(rq, true);
+        return;
+    }
+    struct delete_topics_response *out = rq->out;
+    *out = *(struct delete_topics_response *)forward->answer;
+    for (int32_t i = 0; st != ST_OK && i < out->responses_count; i++) {
+        if (out->responses[i].error_code == KAFKA_NONE)
+            out->responses[i].error_code = forward_error(st);
+    }
+    request_respond(rq);
+}
+
 void handle_delete_topics(struct request *rq) {
     const struct delete_topics_request *in = rq->in;
     if (in->timeout_ms <= 0 && answer_late(rq)) return;
-    forward_request(rq, decide, finish);
+    forward_request(rq, decide, finish, in->timeout_ms);
 }

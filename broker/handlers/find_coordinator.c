@@ -143,7 +143,10 @@ static void create_topic(struct request *rq) {
     create_topics_request_defaults(&creation->request);
     creation->request.topics = &creation->topic;
     creation->request.topics_count = 1;
-    creation->forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
+    creation->forward = (struct forward){.rq = rq,
+                                         .decide = decide,
+                                         .finish = finish,
+                                         .patience_ms = FORWARD_SHORT_PATIENCE_MS};
     forward_decision(&creation->forward);
 }
 

@@ -3,6 +3,9 @@
 #include "broker/handlers/forward.h"
 #include "base/assert.h"
 #include "broker/shard/visit.h"
+#include "protocol/errors.h"
+
+#define LATE_MS_MIN 1000
 
 struct forwarding {
     struct visit visit;
@@ -19,7 +22,19 @@ static void on_turn(struct decision *decision, const struct controller_context *
 
 static void decided(struct decision *decision, enum status st) {
     struct forwarding *f = decision->owner;
+    if (f == NULL) { /* it was late */
+        decision_free(decision);
+        return;
+    }
     f->status = st;
+    visit_return(&f->visit);
+}
+
+static void late(struct decision *decision) {
+    struct forwarding *f = decision->owner;
+    decision->owner = NULL;
+    decision_hold(decision); /* the answer lies in it */
+    f->status = ST_TIMEOUT;
     visit_return(&f->visit);
 }
 
@@ -30,6 +45,10 @@ static void visit_work(struct visit *visit, struct shard *at) {
     decision->owner = f;
     decision->decide = on_turn;
     decision->done = decided;
+    decision->late = late;
+    uint64_t patience_ms = (uint64_t)f->forward->patience_ms;
+    decision->begin_by_us = at->io->now.mono_us + patience_ms * 1000;
+    decision->late_us = at->io->now.mono_us + MAX(patience_ms, LATE_MS_MIN) * 1000;
     decision->is_long = request_is_large(f->forward->rq);
     publisher_submit(at->broker->publisher, decision);
 }
@@ -68,17 +87,24 @@ void forward_decision(struct forward *forward) {
     struct shard *home = forward->rq->shard;
     struct forwarding *f = MEM_NEW(home->mem, struct forwarding);
     f->forward = forward;
+    if (forward->patience_ms <= 0) forward->patience_ms = FORWARD_PATIENCE_MS;
     f->visit =
         (struct visit){.home = home, .target = 0, .work = visit_work, .returned = visit_returned};
     visit_go(&f->visit);
 }
 
-void forward_request(struct request *rq, forward_decide_fn *decide, forward_finish_fn *finish) {
+void forward_request(struct request *rq, forward_decide_fn *decide, forward_finish_fn *finish,
+                     int32_t timeout_ms) {
     struct forward *forward = ARENA_NEW(&rq->arena, struct forward);
     if (forward == NULL) {
         request_abandon(rq, true);
         return;
     }
-    *forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
+    *forward = (struct forward){
+        .rq = rq, .decide = decide, .finish = finish, .patience_ms = timeout_ms};
     forward_decision(forward);
+}
+
+int16_t forward_error(enum status st) {
+    return st == ST_TIMEOUT ? KAFKA_REQUEST_TIMED_OUT : KAFKA_UNKNOWN_SERVER_ERROR;
 }

@@ -1,5 +1,8 @@
 /* broker/handlers/forward.h - a request that changes metadata: decided on shard 0, answered at home
- * when every shard has applied what it decided. */
+ * when every shard has applied what it decided. While the disk of the metadata log hangs it waits
+ * for patience_ms at the most. Then, as in Kafka, what has not been begun never is; unlike there,
+ * where clients give up by themselves, what was begun is answered, too (after a second at the
+ * earliest: a short patience is meant for the queue), and comes to be when the disk goes on. */
 #pragma once
 #include "broker/metadata/publisher.h"
 #include "broker/net/request.h"
@@ -10,7 +13,8 @@ struct forward;
 typedef void forward_decide_fn(struct forward *forward, const struct controller_context *ctx,
                                struct decision *decision);
 /** At home, when it is applied or has failed: uses forward->answer, which is there until it
- * returns, and of a large request until its answer is encoded. */
+ * returns, and of a large request until its answer is encoded. ST_TIMEOUT: patience is over;
+ * without an answer nothing has happened, with one it is not known. */
 typedef void forward_finish_fn(struct forward *forward, enum status st);
 
 struct forward {
@@ -19,9 +23,18 @@ struct forward {
     forward_finish_fn *finish;
     void *answer;
     void *owner;
+    int64_t patience_ms; /* 0: FORWARD_PATIENCE_MS */
 };
+
+#define FORWARD_PATIENCE_MS 60000 /* of requests that have no time-out, as in Kafka */
+/* Where a client wants something else in the first place, that may be there. */
+#define FORWARD_SHORT_PATIENCE_MS 1000
 
 /** `forward` is borrowed until finish has run. */
 void forward_decision(struct forward *forward);
-/** The same for a request that is nothing else; without memory it is abandoned. */
-void forward_request(struct request *rq, forward_decide_fn *decide, forward_finish_fn *finish);
+/** The same for a request that is nothing else; without memory it is abandoned. timeout_ms: the
+ * request's; 0 when it has none. */
+void forward_request(struct request *rq, forward_decide_fn *decide, forward_finish_fn *finish,
+                     int32_t timeout_ms);
+/** For what was not refused and has failed. */
+int16_t forward_error(enum status st);

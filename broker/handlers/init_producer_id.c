@@ -57,8 +57,11 @@ static void finish(struct forward *forward, enum status st) {
 }
 
 static void ask_for_block(struct id_wait *wait) {
-    wait->forward =
-        (struct forward){.rq = wait->rq, .decide = decide, .finish = finish, .owner = wait};
+    wait->forward = (struct forward){.rq = wait->rq,
+                                     .decide = decide,
+                                     .finish = finish,
+                                     .owner = wait,
+                                     .patience_ms = FORWARD_SHORT_PATIENCE_MS};
     forward_decision(&wait->forward);
 }
 

@@ -295,7 +295,10 @@ static void create(struct request *rq) {
         respond(rq);
         return;
     }
-    creation->forward = (struct forward){.rq = rq, .decide = decide, .finish = finish};
+    creation->forward = (struct forward){.rq = rq,
+                                         .decide = decide,
+                                         .finish = finish,
+                                         .patience_ms = FORWARD_SHORT_PATIENCE_MS};
     forward_decision(&creation->forward);
 }
 

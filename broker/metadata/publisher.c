@@ -49,12 +49,16 @@ static void random_octets(void *context, void *out, size_t len) {
 struct decision *decision_new(struct publisher *publisher) {
     struct decision *d = MEM_NEW(publisher->shard->mem, struct decision);
     d->publisher = publisher;
+    d->hold_count = 1;
     arena_init(&d->arena, publisher->shard->mem, 4096, 0);
     controller_records_init(&d->records, &d->arena);
     return d;
 }
 
+void decision_hold(struct decision *d) { d->hold_count++; }
+
 void decision_free(struct decision *d) {
+    if (--d->hold_count > 0) return;
     struct mem *mem = d->publisher->shard->mem;
     arena_release(&d->arena);
     MEM_FREE(mem, d);
@@ -123,12 +127,17 @@ static struct dir_placer *make_placer(const struct broker *broker, const struct 
     return placer;
 }
 
+static void finish(struct decision *d, enum status st) {
+    io_timer_clear(d->publisher->shard->io, &d->timer);
+    d->done(d, st);
+}
+
 static void finish_applied(struct publisher *publisher) {
     while (!list_is_empty(&publisher->committed)) {
         struct decision *d = CONTAINER_OF(publisher->committed.next, struct decision, link);
         if (d->applied_at > publisher->applied_offset) return;
         list_remove(&d->link);
-        d->done(d, ST_OK);
+        finish(d, ST_OK);
     }
 }
 
@@ -141,7 +150,7 @@ static void on_committed(struct metadata_append *append) {
         list_push_back(&publisher->committed, &d->link);
         finish_applied(publisher);
     } else {
-        d->done(d, append->status);
+        finish(d, append->status);
     }
     decide_next(publisher);
 }
@@ -170,11 +179,20 @@ static struct controller_context make_context(struct publisher *publisher, struc
     };
 }
 
+static void on_late(struct io_timer *timer) {
+    struct decision *d = CONTAINER_OF(timer, struct decision, timer);
+    d->late(d);
+}
+
 /* What was decided is appended, or done already. */
 static void append(struct publisher *publisher, struct decision *d) {
     if (d->records.status != ST_OK || d->records.count == 0) {
-        d->done(d, d->records.status);
+        finish(d, d->records.status);
         return;
+    }
+    if (d->late_us != 0) {
+        d->timer.fire = on_late;
+        io_timer_set(publisher->shard->io, &d->timer, d->late_us);
     }
     publisher->current = d;
     d->append = (struct metadata_append){
@@ -202,6 +220,7 @@ static void decide_next(struct publisher *publisher) {
     while (publisher->current == NULL && !list_is_empty(&publisher->waiting)) {
         struct decision *d =
             CONTAINER_OF(list_pop_front(&publisher->waiting), struct decision, link);
+        io_timer_clear(publisher->shard->io, &d->timer);
         if (d->is_long) {
             publisher->long_one = d;
             job_start(&publisher->shard->large_jobs, decide_long, publisher);
@@ -214,7 +233,17 @@ static void decide_next(struct publisher *publisher) {
     publisher->is_deciding = false;
 }
 
+static void on_not_begun(struct io_timer *timer) {
+    struct decision *d = CONTAINER_OF(timer, struct decision, timer);
+    list_remove(&d->link);
+    d->done(d, ST_TIMEOUT);
+}
+
 void publisher_submit(struct publisher *publisher, struct decision *d) {
+    if (d->begin_by_us != 0) {
+        d->timer.fire = on_not_begun;
+        io_timer_set(publisher->shard->io, &d->timer, d->begin_by_us);
+    }
     list_push_back(&publisher->waiting, &d->link);
     decide_next(publisher);
 }

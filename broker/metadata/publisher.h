@@ -1,7 +1,9 @@
 /* broker/metadata/publisher.h - the one way by which metadata changes: a decision (request and
  * image in, records out) is appended to the metadata log, committed, applied to the image, and the
  * image is given to every shard; when all have applied it (logs opened, logs deleted) the decision
- * is done and its answer may leave. One decision at a time, in order of arrival. Owner: shard 0. */
+ * is done and its answer may leave. One decision at a time, in order of arrival. Owner: shard 0.
+ * While the disk of the metadata log hangs nothing is decided; who does not want to wait for it
+ * says so (begin_by_us, late_us). */
 #pragma once
 #include "base/arena.h"
 #include "broker/shard/shard.h"
@@ -22,11 +24,18 @@ struct decision {
     enum status status;
     bool is_done_at_commit; /* whoever waits may hold up the applying of images before this one's */
     bool is_long;           /* others have turns while it is decided (base/breathe.h) */
+    /* How long somebody waits for it, monotonic; 0: for as long as it takes. */
+    uint64_t begin_by_us; /* not begun by then, it never is: `done` gets ST_TIMEOUT */
+    uint64_t late_us;     /* begun and not done by then: `late` is told, once */
+    struct io_timer timer;
+    uint32_t hold_count; /* decision_free frees it for the last one */
     /** What to append: reads the context's image, fills `records` (none: nothing to do). */
     void (*decide)(struct decision *decision, const struct controller_context *ctx);
     /** Committed, and applied everywhere unless is_done_at_commit (ST_OK), or not appended at all.
      * The decision is the callee's now. */
     void (*done)(struct decision *decision, enum status st);
+    /** A disk hangs, say. What was decided may still come to be: `done` is called in any case. */
+    void (*late)(struct decision *decision);
     void *owner;
 };
 
@@ -67,5 +76,7 @@ bool publisher_is_idle(const struct publisher *publisher);
 int64_t publisher_broker_epoch(const struct publisher *publisher);
 
 struct decision *decision_new(struct publisher *publisher);
+/** Two must free it now. */
+void decision_hold(struct decision *decision);
 void decision_free(struct decision *decision);
 void publisher_submit(struct publisher *publisher, struct decision *decision);
