@@ -58,12 +58,16 @@ static uint32_t place_of(const struct topic_offsets *t, int32_t partition) {
     return low;
 }
 
-const struct committed *offsets_find(const struct group *group, struct str topic,
-                                     int32_t partition) {
-    const struct topic_offsets *t = find_topic(group, topic);
+/* t may be NULL. */
+static const struct committed *find_in(const struct topic_offsets *t, int32_t partition) {
     if (t == NULL) return NULL;
     uint32_t at = place_of(t, partition);
     return at < t->count && t->committed[at].partition == partition ? &t->committed[at] : NULL;
+}
+
+const struct committed *offsets_find(const struct group *group, struct str topic,
+                                     int32_t partition) {
+    return find_in(find_topic(group, topic), partition);
 }
 
 static bool make_room(struct mem *mem, struct topic_offsets *t) {
@@ -293,11 +297,11 @@ static bool is_of_another_topic(const struct committed *committed, struct uuid t
            !uuid_eq(committed->topic_id, topic_id);
 }
 
-static bool fetch_one(const struct group *group, const struct fetch_call *call, struct str topic,
-                      struct uuid topic_id, struct offset_fetch_response_partitions *out,
-                      struct arena *arena) {
-    const struct committed *committed =
-        group != NULL ? offsets_find(group, topic, out->partition_index) : NULL;
+/* t: the topic's, NULL where there are none. */
+static bool fetch_one(const struct group *group, const struct fetch_call *call,
+                      const struct topic_offsets *t, struct str topic, struct uuid topic_id,
+                      struct offset_fetch_response_partitions *out, struct arena *arena) {
+    const struct committed *committed = find_in(t, out->partition_index);
     if (call->require_stable && group != NULL &&
         offsets_is_pending(group, topic, out->partition_index)) {
         put_none(out, KAFKA_UNSTABLE_OFFSET_COMMIT);
@@ -340,12 +344,27 @@ static bool fetch_all(const struct group *group, const struct fetch_call *call,
         answer->partitions_count = (int32_t)topics[t]->count;
         for (uint32_t i = 0; i < topics[t]->count; i++) {
             answer->partitions[i].partition_index = topics[t]->committed[i].partition;
-            if (!fetch_one(group, call, topics[t]->topic, UUID_ZERO, &answer->partitions[i],
-                           arena))
+            if (!fetch_one(group, call, topics[t], topics[t]->topic, UUID_ZERO,
+                           &answer->partitions[i], arena))
                 return false;
         }
     }
     out->topics_count = count;
+    return true;
+}
+
+/* A topic is looked up once for all its partitions that follow each other. */
+static bool fetch_items(const struct group *group, const struct fetch_call *call,
+                        struct arena *arena) {
+    const struct topic_offsets *t = NULL;
+    struct str topic = STR_NULL;
+    for (int32_t i = 0; i < call->count; i++) {
+        const struct fetch_item *item = &call->items[i];
+        bool is_same = topic.ptr != NULL && str_eq(topic, item->topic);
+        if (!is_same && group != NULL) t = find_topic(group, item->topic);
+        topic = item->topic;
+        if (!fetch_one(group, call, t, topic, item->topic_id, item->out, arena)) return false;
+    }
     return true;
 }
 
@@ -359,11 +378,7 @@ void offsets_fetch(struct coordinator *c, struct group_ticket *ticket) {
     if (error == KAFKA_NONE && call->wants_all) {
         has_memory = group == NULL || fetch_all(group, call, out, ticket->arena);
     } else if (error == KAFKA_NONE) {
-        for (int32_t i = 0; i < call->count && has_memory; i++) {
-            const struct fetch_item *item = &call->items[i];
-            has_memory =
-                fetch_one(group, call, item->topic, item->topic_id, item->out, ticket->arena);
-        }
+        has_memory = fetch_items(group, call, ticket->arena);
     }
     if (!has_memory) error = KAFKA_COORDINATOR_NOT_AVAILABLE;
     if (error != KAFKA_NONE) group_ticket_fail(ticket, error);

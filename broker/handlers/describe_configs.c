@@ -12,7 +12,6 @@
 
 #define SLICE 8         /* topics or groups that are described in one turn: half a millisecond */
 #define BROKER_WEIGHT 8 /* a broker has ten times as many keys */
-#define NAMES_WEIGHT 500 /* so many named keys take as long as a topic */
 
 /* One resource being described. */
 struct description {
@@ -21,7 +20,8 @@ struct description {
     const struct describe_configs_request_resource *resource;
     struct describe_configs_response_result *out;
     struct broker_settings settings; /* of the image of this turn */
-    bool *asked; /* of each key of the table at hand; NULL: all */
+    bool **marks; /* of each resource: */
+    bool *asked;  /* of each key of the table at hand; NULL: all */
     bool has_memory;
     bool is_cancelled; /* nobody waits for the answer any more */
 };
@@ -49,17 +49,49 @@ static size_t place_of_broker_key(struct str name) {
     return key != NULL ? (size_t)(key - config_keys) : config_key_count;
 }
 
-/* A request may name a key a million times: each name is looked at once. */
-static void mark_asked(struct description *d, size_t count, place_fn *place_of) {
-    const struct describe_configs_request_resource *resource = d->resource;
-    d->asked = NULL;
-    if (resource->configuration_keys_count <= 0) return; /* an empty list asks for all, too */
-    d->asked = arena_array(&d->rq->arena, count, sizeof *d->asked);
-    if (d->asked == NULL) d->has_memory = false;
-    for (int32_t i = 0; i < resource->configuration_keys_count && d->has_memory; i++) {
-        size_t place = place_of(resource->configuration_keys[i]);
-        if (place < count) d->asked[place] = true;
+struct key_table {
+    size_t count;
+    place_fn *place_of;
+};
+
+static struct key_table table_of(int8_t resource_type) {
+    switch (resource_type) {
+    case CONFIG_TOPIC: return (struct key_table){topic_key_count, place_of_topic_key};
+    case CONFIG_BROKER: return (struct key_table){config_key_count, place_of_broker_key};
+    case CONFIG_GROUP: return (struct key_table){group_key_count, place_of_group_key};
+    default: return (struct key_table){0};
     }
+}
+
+/* A request may name a key a million times: each name is looked at once. */
+static bool mark_asked(struct arena *arena,
+                       const struct describe_configs_request_resource *resource,
+                       bool **ret_marks) {
+    struct key_table table = table_of(resource->resource_type);
+    /* An empty list asks for all, too. */
+    if (resource->configuration_keys_count <= 0 || table.count == 0) return true;
+    bool *marks = arena_array(arena, table.count, sizeof *marks);
+    if (marks == NULL) return false;
+    for (int32_t i = 0; i < resource->configuration_keys_count; i++) {
+        size_t place = table.place_of(resource->configuration_keys[i]);
+        if (place < table.count) marks[place] = true;
+        breathe();
+    }
+    *ret_marks = marks;
+    return true;
+}
+
+/* Before anything of an image is looked at, since it has turns of others in between. */
+static bool mark_all(struct request *rq) {
+    const struct describe_configs_request *in = rq->in;
+    struct description *d = rq->state_of_handler;
+    d->marks = arena_array(&rq->arena, (size_t)MAX(in->resources_count, 0), sizeof *d->marks);
+    if (d->marks == NULL) return false;
+    for (int32_t i = 0; i < in->resources_count; i++) {
+        if (!mark_asked(&rq->arena, &in->resources[i], &d->marks[i])) return false;
+        breathe();
+    }
+    return true;
 }
 
 static bool is_asked(const struct description *d, size_t place) {
@@ -137,7 +169,6 @@ static void describe_topic(struct description *d) {
     }
     const struct config_image *own = image_config(image, CONFIG_TOPIC, name);
     if (!reserve(d, topic_key_count)) return;
-    mark_asked(d, topic_key_count, place_of_topic_key);
     for (uint32_t i = 0; i < topic_key_count && d->has_memory; i++) {
         const struct topic_key *key = &topic_keys[i];
         struct setting_synonym synonyms[1 + SETTING_SYNONYMS_MAX];
@@ -170,7 +201,6 @@ static void describe_group(struct description *d) {
     }
     const struct config_image *own = image_config(d->rq->shard->image, CONFIG_GROUP, name);
     if (!reserve(d, group_key_count)) return;
-    mark_asked(d, group_key_count, place_of_group_key);
     for (uint32_t i = 0; i < group_key_count && d->has_memory; i++) {
         const struct group_key *key = &group_keys[i];
         struct setting_synonym synonyms[1 + SETTING_SYNONYMS_MAX];
@@ -199,7 +229,6 @@ static void describe_group(struct description *d) {
 static void describe_cluster_default(struct description *d) {
     const struct config_image *dynamic = d->settings.of_cluster;
     if (!reserve(d, dynamic != NULL ? (uint32_t)dynamic->count : 0) || dynamic == NULL) return;
-    mark_asked(d, config_key_count, place_of_broker_key);
     for (int32_t i = 0; i < dynamic->count && d->has_memory; i++) {
         const struct config_key *key = config_key_find(dynamic->entries[i].key);
         if (key == NULL || !is_asked(d, (size_t)(key - config_keys))) continue;
@@ -212,7 +241,6 @@ static void describe_cluster_default(struct description *d) {
 
 static void describe_node(struct description *d) {
     if (!reserve(d, config_key_count)) return;
-    mark_asked(d, config_key_count, place_of_broker_key);
     for (uint32_t i = 0; i < config_key_count && d->has_memory; i++) {
         const struct config_key *key = &config_keys[i];
         struct setting_synonym synonyms[SETTING_SYNONYMS_MAX];
@@ -283,10 +311,10 @@ static void describe_all(struct job *job, struct description *d) {
             weight = 0;
         }
         d->resource = &d->in->resources[i];
+        d->asked = d->marks[i];
         d->out = &out->results[out->results_count++];
         describe(d);
         weight += d->resource->resource_type == CONFIG_BROKER ? BROKER_WEIGHT : 1;
-        weight += MAX(d->resource->configuration_keys_count, 0) / NAMES_WEIGHT;
     }
 }
 
@@ -301,6 +329,18 @@ static void cancel(struct request *rq) {
     d->is_cancelled = true;
 }
 
+static void describe_marked(struct request *rq) {
+    const struct describe_configs_request *in = rq->in;
+    struct description *d = rq->state_of_handler;
+    if (in->resources_count <= 2) { /* what a tool asks of a topic or a broker */
+        describe_all(NULL, d);
+        answer(d);
+        return;
+    }
+    rq->cancel = cancel;
+    job_start(&rq->shard->jobs, describe_job, d);
+}
+
 void handle_describe_configs(struct request *rq) {
     const struct describe_configs_request *in = rq->in;
     struct describe_configs_response *out = rq->out;
@@ -311,12 +351,6 @@ void handle_describe_configs(struct request *rq) {
         return;
     }
     *d = (struct description){.rq = rq, .in = in, .has_memory = true};
-    if (in->resources_count <= 2) { /* what a tool asks of a topic or a broker */
-        describe_all(NULL, d);
-        answer(d);
-        return;
-    }
     rq->state_of_handler = d;
-    rq->cancel = cancel;
-    job_start(&rq->shard->jobs, describe_job, d);
+    request_in_turns(rq, mark_all, describe_marked);
 }

@@ -18,6 +18,20 @@ static const struct topic_image *topic_of(const struct request *rq, struct str n
     return image_topic_by_name(rq->shard->image, name);
 }
 
+/* Of what lies in the request's arena the coordinator filled in its own texts. */
+static bool keep_texts(struct fetching *f, struct offset_fetch_response_group *out) {
+    for (int32_t t = 0; t < out->topics_count; t++) {
+        struct offset_fetch_response_topics *topic = &out->topics[t];
+        for (int32_t i = 0; i < topic->partitions_count; i++) {
+            struct str *metadata = &topic->partitions[i].metadata;
+            if (metadata->len == 0) *metadata = STR("");
+            if (metadata->len > 0) *metadata = arena_str(&f->rq->arena, *metadata);
+            if (metadata->ptr == NULL) return false;
+        }
+    }
+    return true;
+}
+
 /* What the coordinator laid out dies with its call. */
 static bool keep_topics(struct fetching *f, struct offset_fetch_response_group *out) {
     struct arena *arena = &f->rq->arena;
@@ -125,10 +139,12 @@ static void end(struct group_fan *fan) {
 static void on_group(struct group_call *call) {
     struct fetching *f = CONTAINER_OF((struct group_fan *)call->owner, struct fetching, fan);
     struct offset_fetch_response_group *out = call->ticket.response;
-    if (f->rq->header.request_api_version >= 10 && out->error_code == KAFKA_NONE &&
-        f->calls[out - f->groups].wants_all)
+    bool wants_all = f->calls[out - f->groups].wants_all, has_memory = true;
+    if (f->rq->header.request_api_version >= 10 && out->error_code == KAFKA_NONE && wants_all)
         put_ids(f, out);
-    if (out->error_code == KAFKA_NONE && !keep_topics(f, out))
+    if (out->error_code == KAFKA_NONE)
+        has_memory = wants_all ? keep_topics(f, out) : keep_texts(f, out);
+    if (!has_memory)
         group_ticket_fail(&call->ticket, KAFKA_COORDINATOR_NOT_AVAILABLE);
     group_fan_done(&f->fan);
 }

@@ -35,12 +35,14 @@ UUID = "23232323-2323-2323-2323-232323232323"  # an id for each copy
 # Turns that a quarter of a MiB takes at the least; with its handler or its answer in one go it is
 # some 20 to 60 (the request is decoded in turns in any case).
 TURNS = {
+    "AlterConfigs, keys, one": 180,
     "ConsumerGroupDescribe, each another": 110,
     "CreatePartitions, each another": 95,
     "CreateTopics, each another": 85,
     "DeleteGroups, each another": 85,
     "DeleteRecords, topics that are not there": 50,
     "DeleteTopics by name, each another": 95,
+    "DescribeConfigs, keys, one": 97,
     "DescribeGroups, each another": 130,
     "DescribeLogDirs, one topic": 150,
     "DescribeProducers, one partition": 210,
@@ -48,6 +50,7 @@ TURNS = {
     "Fetch, one partition by name": 46,
     "Fetch, partitions that are not there by id, in a session": 46,
     "FindCoordinator, each another": 77,
+    "IncrementalAlterConfigs, a topic, each another": 72,
     "LeaveGroup, each another": 57,
     "ListOffsets, partitions that are not there": 76,
     "Metadata, each another": 83,
