@@ -16,6 +16,10 @@ struct beater {
     const char *regex; /* NULL: by names */
     bool has_had_regex; /* which only version 1 takes back */
     struct book_holding target;
+    int32_t heard;                  /* up to this epoch it knows all that it was given */
+    bool is_behind;                 /* and not of later ones */
+    int32_t since[BOOK_PARTITIONS]; /* the epoch since when it has had each of events, at least */
+    bool is_exact[BOOK_PARTITIONS]; /* and at most */
     bool tells_all;  /* in the next heartbeat, as after one that got no answer */
     bool tells_held; /* something was let go, or taken */
     bool has_settled;
@@ -25,8 +29,8 @@ struct beater {
 static void begin_anew(struct beater *b) {
     seat_let_go(&b->seat);
     b->target = (struct book_holding){0};
-    b->seat.generation = 0;
-    b->has_settled = false;
+    b->seat.generation = b->heard = 0;
+    b->has_settled = b->is_behind = false;
 }
 
 static void take_new_id(struct beater *b) {
@@ -160,6 +164,23 @@ static void take_target(struct beater *b,
     for (uint32_t i = 0; i < count; i++) {
         uint32_t topic = topic_of(b, told[i].id);
         if (topic < BOOK_TOPICS) b->target.topics[topic] = told[i].bits;
+        b->is_behind = b->is_behind || topic == BOOK_TOPICS;
+    }
+}
+
+/* An answer was lost: what it has it may have been given once more, at a later epoch. */
+static void fall_behind(struct beater *b) {
+    b->is_behind = true;
+    for (uint32_t p = 0; p < BOOK_PARTITIONS; p++) b->is_exact[p] = false;
+}
+
+/* Since when it has what it was not to have `before`: since the epoch of the answer, unless an
+ * earlier one may have said so; and one that joins may have had it under another name. */
+static void note_epochs(struct beater *b, uint8_t before, bool is_exact) {
+    for (uint32_t p = 0; p < BOOK_PARTITIONS; p++) {
+        if (((b->target.topics[0] & ~before) >> p & 1) == 0) continue;
+        b->since[p] = is_exact ? b->seat.generation : b->heard;
+        b->is_exact[p] = is_exact;
     }
 }
 
@@ -214,9 +235,12 @@ static void beat(struct beater *b, int32_t epoch) {
     seat->asked_us = seat->book->world->now_us;
     if (actor_connect(seat->actor) != ST_OK ||
         actor_call(seat->actor, API_CONSUMER_GROUP_HEARTBEAT, version, &request, &response) !=
-            ST_OK)
+            ST_OK) {
+        fall_behind(b);
         return;
+    }
     if (response.error_code != KAFKA_NONE) {
+        fall_behind(b);
         take_error(b, "ConsumerGroupHeartbeat", response.error_code);
         return;
     }
@@ -226,16 +250,56 @@ static void beat(struct beater *b, int32_t epoch) {
     if (tells) b->tells_held = false;
     if (joins) seat->book->joined++;
     seat->generation = response.member_epoch;
+    bool is_exact = !b->is_behind && !joins;
+    uint8_t before = b->target.topics[0];
+    b->is_behind = false;
     b->has_settled = response.assignment == NULL && holds_target(b) && !b->tells_held &&
                      memcmp(&told, &seat->holding, sizeof told) == 0;
     if (response.assignment != NULL) {
         seat->book->synced++;
         take_target(b, response.assignment);
+        note_epochs(b, before, is_exact);
     }
+    if (!b->is_behind) b->heard = seat->generation;
     reconcile(b);
 }
 
 /* --- a life --- */
+
+/* At the member's epoch, or as one that a heartbeat has overtaken: at any since when it has had the
+ * partition it is acknowledged (KIP-1251). */
+static void commit(struct beater *b, uint32_t partition) {
+    struct seat *seat = &b->seat;
+    int32_t since = b->since[partition];
+    bool may_be_late = b->is_exact[partition] && since < seat->generation;
+    int16_t error;
+    if (may_be_late && actor_chance(seat->actor, 30)) {
+        uint32_t epochs = (uint32_t)(seat->generation - since);
+        int32_t late = since + (int32_t)actor_draw(seat->actor, epochs);
+        error = seat_commit_overtaken(seat, partition, late);
+        if (error == KAFKA_STALE_MEMBER_EPOCH)
+            group_book_misjudged(seat->book, seat->group, seat->number, partition, late, false);
+    } else {
+        error = seat_commit(seat, partition, 9);
+    }
+    take_error(b, "OffsetCommit", error);
+}
+
+/* At an epoch since when it has not had it: that is refused. */
+static void commit_wrongly(struct beater *b, uint32_t partition) {
+    struct seat *seat = &b->seat;
+    bool holds = seat_owns(seat, 0, partition);
+    /* One that it has let go of without having said so may be its own yet. */
+    if (!holds && (b->is_behind || b->tells_held || b->tells_all)) return;
+    int32_t end = holds ? MIN(b->since[partition], seat->generation) : seat->generation;
+    if (end < 2) return;
+    int32_t epoch = end - 1;
+    if (actor_chance(seat->actor, 50)) epoch -= (int32_t)actor_draw(seat->actor, (uint32_t)epoch);
+    int16_t error = seat_commit_wrongly(seat, partition, epoch);
+    if (error == KAFKA_NONE)
+        group_book_misjudged(seat->book, seat->group, seat->number, partition, epoch, true);
+    take_error(b, "OffsetCommit", error);
+}
 
 static void work(struct beater *b) {
     struct seat *seat = &b->seat;
@@ -244,13 +308,15 @@ static void work(struct beater *b) {
         if (!seat->is_known[p]) {
             take_error(b, "OffsetFetch", seat_fetch(seat, p));
         } else if (actor_chance(seat->actor, 60)) {
-            take_error(b, "OffsetCommit", seat_commit(seat, p, 9));
+            commit(b, p);
         }
     }
     for (uint32_t t = 1; t < seat->book->topic_count && seat->generation > 0; t++) {
         if (seat_owns(seat, t, 0) && actor_chance(seat->actor, 30))
             take_error(b, "OffsetCommit", seat_commit_passing(seat, t, 0));
     }
+    if (seat->generation > 1 && seat->book->has_events && actor_chance(seat->actor, 20))
+        commit_wrongly(b, actor_draw(seat->actor, BOOK_PARTITIONS));
 }
 
 static void leave(struct beater *b, int32_t epoch) {

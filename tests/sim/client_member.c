@@ -204,6 +204,18 @@ static void commit(struct member *m, uint32_t partition) {
     if (error != KAFKA_NONE) take_error(m, "OffsetCommit", error);
 }
 
+/* As one that was under way when its generation ended. Among members of the other protocol some are
+ * acknowledged (client_beater.c). */
+static void commit_wrongly(struct member *m, uint32_t partition) {
+    struct seat *seat = &m->seat;
+    int32_t generation = seat->generation - 1;
+    int16_t error = seat_commit_wrongly(seat, partition, generation);
+    if (error == KAFKA_NONE && !seat->book->has_consumer[seat->group])
+        group_book_misjudged(seat->book, seat->group, seat->number, partition, generation, true);
+    if (error != KAFKA_NONE && error != KAFKA_ILLEGAL_GENERATION) /* of the one that is over */
+        take_error(m, "OffsetCommit", error);
+}
+
 static void fetch(struct member *m, uint32_t partition) {
     int16_t error = seat_fetch(&m->seat, partition);
     if (error != KAFKA_NONE) take_error(m, "OffsetFetch", error);
@@ -218,6 +230,9 @@ static void work(struct member *m) {
             commit(m, p);
         }
     }
+    if (m->is_assigned && m->seat.generation > 1 && !m->seat.book->has_consumer[m->seat.group] &&
+        actor_chance(m->seat.actor, 20))
+        commit_wrongly(m, actor_draw(m->seat.actor, BOOK_PARTITIONS));
 }
 
 static void leave(struct member *m) {

@@ -108,8 +108,8 @@ void seat_make_topic(struct seat *seat) {
 /* --- offsets --- */
 
 /* KAFKA_NONE: it was acknowledged. */
-static int16_t ask_commit(struct seat *seat, int16_t version, uint32_t name, uint32_t partition,
-                          int64_t offset) {
+static int16_t ask_commit(struct seat *seat, int16_t version, int32_t generation, uint32_t name,
+                          uint32_t partition, int64_t offset) {
     struct offset_commit_request request;
     struct offset_commit_response response;
     struct offset_commit_request_topic topic;
@@ -118,7 +118,7 @@ static int16_t ask_commit(struct seat *seat, int16_t version, uint32_t name, uin
     offset_commit_request_topic_defaults(&topic);
     offset_commit_request_partition_defaults(&one);
     request.group_id = str_of(seat->group_id);
-    request.generation_id_or_member_epoch = seat->generation;
+    request.generation_id_or_member_epoch = generation;
     request.member_id = str_of(seat->id);
     if (seat->is_static) request.group_instance_id = str_of(seat->instance_id);
     topic.name = str_of(book_names[name]);
@@ -139,20 +139,39 @@ static int16_t ask_commit(struct seat *seat, int16_t version, uint32_t name, uin
 }
 
 int16_t seat_commit_passing(struct seat *seat, uint32_t topic, uint32_t index) {
-    return ask_commit(seat, 9, seat->book->topics[topic].name, index, 1);
+    return ask_commit(seat, 9, seat->generation, seat->book->topics[topic].name, index, 1);
 }
 
-int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version) {
+static int16_t commit_next(struct seat *seat, uint32_t partition, int16_t version,
+                           int32_t generation) {
     int64_t offset = seat->offsets[partition] + 1 + (int64_t)actor_draw(seat->actor, 10);
-    int32_t generation = seat->generation, latest = seat->book->latest[seat->group];
+    int32_t latest = seat->book->latest[seat->group];
     group_book_committing(seat->book, seat->group, partition, offset);
     seat->is_known[partition] = false; /* until the answer is there */
-    int16_t error = ask_commit(seat, version, 0, partition, offset);
+    int16_t error = ask_commit(seat, version, generation, 0, partition, offset);
     if (error != KAFKA_NONE) return error;
     group_book_committed(seat->book, seat->group, partition, offset, generation, latest);
     seat->offsets[partition] = offset;
     seat->is_known[partition] = true;
     return KAFKA_NONE;
+}
+
+int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version) {
+    return commit_next(seat, partition, version, seat->generation);
+}
+
+int16_t seat_commit_overtaken(struct seat *seat, uint32_t partition, int32_t generation) {
+    int16_t error = commit_next(seat, partition, 9, generation);
+    if (error == KAFKA_NONE) world_count(seat->book->world, FAULT_COMMIT_OVERTAKEN);
+    return error;
+}
+
+/* Were it taken, the offset would go back. */
+int16_t seat_commit_wrongly(struct seat *seat, uint32_t partition, int32_t generation) {
+    int16_t error = ask_commit(seat, 9, generation, 0, partition, 0);
+    if (error == KAFKA_STALE_MEMBER_EPOCH || error == KAFKA_ILLEGAL_GENERATION)
+        world_count(seat->book->world, FAULT_COMMIT_REFUSED);
+    return error;
 }
 
 int16_t seat_fetch(struct seat *seat, uint32_t partition) {

@@ -38,6 +38,11 @@ enum status seat_call(struct seat *seat, int16_t key, int16_t version,
  * KAFKA_NETWORK_EXCEPTION without an answer. */
 int16_t seat_fetch(struct seat *seat, uint32_t partition);
 int16_t seat_commit(struct seat *seat, uint32_t partition, int16_t version);
+/** Commits at an earlier generation what it has had since then, as a commit that was overtaken. */
+int16_t seat_commit_overtaken(struct seat *seat, uint32_t partition, int32_t generation);
+/** The same of what it has not had since then, and with an offset that is long over; the caller
+ * says what is wrong when it is acknowledged. */
+int16_t seat_commit_wrongly(struct seat *seat, uint32_t partition, int32_t generation);
 /** Commits for a topic that comes and goes, which takes its offsets along. */
 int16_t seat_commit_passing(struct seat *seat, uint32_t topic, uint32_t index);
 /** Waits, where the coordinator asks for it by its error; false: it is another kind of error. */

@@ -58,6 +58,8 @@
     X(GROUP_DOWNGRADED, "group-downgraded")                                                        \
     X(REGEX, "regex")                 /* a member is subscribed by an expression */                \
     X(STATIC_AWAY, "static-away")     /* a static member left for a while */                       \
+    X(COMMIT_OVERTAKEN, "commit-overtaken") /* at an epoch before the member's: acknowledged */    \
+    X(COMMIT_REFUSED, "commit-refused") /* and refused: it had not the partition all the time */   \
     X(TOPIC_GROWN, "topic-grown")                                                                  \
     X(TOPIC_DELETED, "topic-deleted")                                                              \
     X(OFFSET_EXPIRED, "offset-expired")                                                            \

@@ -165,6 +165,14 @@ void group_book_committing(struct group_book *book, uint32_t group, uint32_t par
     p->attempted = MAX(p->attempted, offset);
 }
 
+void group_book_misjudged(struct group_book *book, uint32_t group, uint32_t member,
+                          uint32_t partition, int32_t generation, bool acknowledged) {
+    world_fail(book->world,
+               "group %u: a commit of member %u at %d, since when it has %s partition %u, was %s",
+               group, member, generation, acknowledged ? "not had" : "had", partition,
+               acknowledged ? "acknowledged" : "refused");
+}
+
 void group_book_committed(struct group_book *book, uint32_t group, uint32_t partition,
                           int64_t offset, int32_t generation, int32_t latest) {
     struct book_partition *p = &book->partitions[group][partition];

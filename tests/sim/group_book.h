@@ -119,6 +119,10 @@ void group_book_fetched(struct group_book *book, uint32_t group, uint32_t partit
                         int64_t offset);
 void group_book_committing(struct group_book *book, uint32_t group, uint32_t partition,
                            int64_t offset);
+/** A commit at `generation` was acknowledged (or not) to a member that has not had the partition
+ * all the time since then (or has). */
+void group_book_misjudged(struct group_book *book, uint32_t group, uint32_t member,
+                          uint32_t partition, int32_t generation, bool acknowledged);
 /** It was acknowledged to a member of `generation`, who asked when `latest` was the latest one: a
  * classic generation that is over commits nothing. */
 void group_book_committed(struct group_book *book, uint32_t group, uint32_t partition,

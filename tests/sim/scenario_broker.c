@@ -22,6 +22,7 @@ enum {
     CUT_US = 100000,       /* after a load, long enough for somebody to fetch what it shows, */
     START_CUT_US = 600000, /* after a start, that clients connect and fetch, too, */
     LONG_SYNCS = 5,        /* and so much shorter than a sync may take then */
+    OFFSETS_OLD_MS = 20000000, /* of offsets.retention.minutes of 60: several times that */
     SLOW_US = 400000,      /* before a kill, that much is written and not synced */
     PATIENCE_US = 90 * SECOND_US, /* of the healed phase, for each of its steps */
 };
@@ -738,6 +739,8 @@ static void mark_group_faults(struct scenario *s) {
     enabled[FAULT_REPLAYED] = plan->members > 0;
     enabled[FAULT_GROUP_UPGRADED] = enabled[FAULT_GROUP_DOWNGRADED] = is_mixed;
     enabled[FAULT_REGEX] = enabled[FAULT_STATIC_AWAY] = plan->beaters > 0;
+    enabled[FAULT_COMMIT_OVERTAKEN] = plan->beaters > 0;
+    enabled[FAULT_COMMIT_REFUSED] = plan->members > 0;
     enabled[FAULT_TOPIC_GROWN] = enabled[FAULT_TOPIC_DELETED] = plan->has_gardener;
     enabled[FAULT_OFFSET_EXPIRED] = plan->retains;
     enabled[FAULT_OFFSETS_CLEANED] = plan->compacts;
@@ -759,7 +762,10 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     }
     if (s->plan.fills) faults.disk.full_every_us = 50000 + (uint32_t)prng_below(&prng, 1000000);
     s->plan.sync_us = faults.disk.sync_us;
-    if (s->plan.retains) faults.process.step_every_us = 200000; /* what makes offsets old */
+    if (s->plan.retains) { /* what makes offsets old */
+        faults.process.step_every_us = 200000;
+        faults.process.step_ms = MAX(faults.process.step_ms, OFFSETS_OLD_MS);
+    }
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
     s->loss = (struct loss){.world = s->world, .index = -1};
