@@ -166,10 +166,10 @@ static void want_committed(struct consumer_groups *cmd, struct plan *plan) {
     for (uint32_t i = 0; i < plan->places.count; i++) {
         const struct group_offset *offset = find_committed(plan, plan->places.at[i]);
         if (offset == NULL && shifts)
-            consumer_groups_fail(cmd,
-                                 "Cannot shift offset for partition %.*s-%" PRId32
-                                 " since there is no current committed offset",
-                                 STR_ARG(plan->places.at[i].topic), plan->places.at[i].partition);
+            cli_usage_exit(&cmd->cli,
+                           "Cannot shift offset for partition %.*s-%" PRId32
+                           " since there is no current committed offset",
+                           STR_ARG(plan->places.at[i].topic), plan->places.at[i].partition);
         plan->wanted[i] = offset != NULL ? offset->offset + shift : latest[i].offset;
     }
     if (shifts) keep_within(cmd, plan);
