@@ -133,6 +133,14 @@ def decisions_are_listed(tree):
             yield path, 1, "docs/decisions/README.md does not link to it"
 
 
+def settings_of_groups_are_told(tree):
+    page = tree.get("docs/groups.md", "")
+    path = "broker/config/group_config.c"
+    for line, match in matches(tree.get(path, ""), r'\.name = "([a-z.]+)"'):
+        if f"| `{match.group(1)}` |" not in page:
+            yield path, line, f"docs/groups.md does not tell of {match.group(1)}"
+
+
 def no_machine_is_assumed(tree):
     places = r"(?<![\w./$}~])/(?:work|root|home/\w+)/"
     hosts = r"\b(?:repo1?\.maven\.(?:apache\.)?org|pypi\.org|registry\.npmjs\.org)\b"
@@ -181,6 +189,8 @@ RULES = (
                             "b/c.md": ""}),
     (decisions_are_listed, {"docs/decisions/README.md": "[one](1.md)\n", "docs/decisions/1.md": "",
                             "docs/decisions/2.md": ""}),
+    (settings_of_groups_are_told, {"docs/groups.md": "| `a.b` |\n", "broker/config/group_config.c":
+                                   '.name = "a.b"\n.name = "b.c"\n'}),
     (no_machine_is_assumed, {"run": "cat /ro" + "ot/file; cat $A/lib/file\n"}),
     (architecture_names_every_directory, {"ARCHITECTURE.md": "base/\n", "base/a.c": "",
                                           "log/b.c": "", ".ci/run": ""}),
