@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -143,6 +144,12 @@ static bool may_give(const struct reactor *r, const struct send_file_op *s, uint
            r->io.now.mono_us >= r->give_from_us && is_cached(s->file, s->offset, len);
 }
 
+/* How often this thread has waited in the kernel. */
+static long waits(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
+}
+
 /* sendfile has no flag for it: the socket itself is told not to wait, for the call only, since the
  * ring would not wait on such a socket either. */
 static int64_t give(struct reactor *r, struct io_op *op, uint64_t len) {
@@ -150,12 +157,14 @@ static int64_t give(struct reactor *r, struct io_op *op, uint64_t len) {
     int fd = op_head(op)->fd, flags = fcntl(fd, F_GETFL);
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return -errno;
     off_t offset = (off_t)s->offset;
+    long waits_before = waits();
     uint64_t before_us = reactor_clock_us();
     ssize_t sent = sendfile(fd, s->file, &offset, len);
     int64_t result = sent == 0 ? -EIO : count_sent(op, sent);
     (void)fcntl(fd, F_SETFL, flags); /* it could be set before */
     uint64_t after_us = reactor_clock_us();
-    if (after_us - before_us > IO_STALL_US)
+    /* A call may take long since the thread lost its CPU, too: that says nothing of the disk. */
+    if (after_us - before_us > IO_STALL_US && waits() != waits_before)
         r->give_from_us = MAX(r->give_from_us, after_us + IO_STALL_PENALTY_US);
     return result;
 }
