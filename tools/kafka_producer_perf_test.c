@@ -437,9 +437,9 @@ int main(int argc, char **argv) {
         cmd.metrics.client_id = settings_get(&settings, "client.id").ptr;
         cmd.producer.statistics = count;
     }
-    interrupt_catch();
     cmd.all.total.started_us = cmd.window.started_us = clock_us();
     bulk_start(&cmd.producer, &settings, heard, &cmd);
+    interrupt_catch(); /* while no broker answers there is nothing to finish */
     send_all(&cmd);
     bulk_flush(&cmd.producer);
     print_stats(&cmd.all, "");

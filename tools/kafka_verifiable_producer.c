@@ -179,11 +179,11 @@ int main(int argc, char **argv) {
     settings_set(&settings, STR("retries"), STR("0")); /* a failure shall be seen */
     cmd.producer.topic = cli_text(cli, OPT_TOPIC);
     cmd.producer.per_second = (double)cli_number(cli, OPT_THROUGHPUT);
-    interrupt_catch();
     event_begin(&cmd.line, "startup_complete");
     event_end(&cmd.line);
     int64_t started_ms = clock_wall_ms();
     bulk_start(&cmd.producer, &settings, heard, &cmd);
+    interrupt_catch(); /* while no broker answers there is nothing to finish */
     send_all(&cmd);
     bulk_stop(&cmd.producer);
     event_begin(&cmd.line, "shutdown_complete");

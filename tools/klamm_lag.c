@@ -145,7 +145,6 @@ static void run_once(struct view *view, int64_t interval_ms) {
     if (!look(view, &why)) cli_exit("klamm-lag: %s", why);
     if (interval_ms > 0) {
         wait_until(begin_ms + interval_ms);
-        if (interrupt_seen()) exit(INTERRUPT_STATUS);
         if (!look(view, &why)) cli_exit("klamm-lag: %s", why);
     }
     show(view);
@@ -176,7 +175,7 @@ int main(int argc, char **argv) {
         cli_usage_exit(&view.cli, "klamm-lag: --interval must be at least 1, or 0 with --once");
     read_names(&view);
     view.is_terminal = isatty(STDOUT_FILENO);
-    interrupt_catch();
+    if (!is_once) interrupt_catch(); /* one look has nothing to finish */
     if (is_once)
         run_once(&view, interval_s * 1000);
     else
