@@ -100,7 +100,7 @@ struct consumer {
     struct map members, statics, owners, regexes, subscriptions;
     /* volatile */
     int64_t image_offset;   /* of the image that metadata_hash was worked out on; -1: none */
-    uint64_t assigned_us;   /* monotonic, when the assignor ran last; 0: not in this process */
+    uint64_t assigned_us;   /* monotonic, when the assignor ran last; 0: long ago */
     struct io_timer assign; /* an assignment that had to wait for its interval */
 };
 

@@ -442,9 +442,19 @@ void consumer_timers_init(struct consumer_member *m) {
     m->rebalance.fire = on_rebalance;
 }
 
+/* The interval between assignments goes on where it was; not over a step of the clock, nor over a
+ * start of the machine. */
+static void resume_interval(struct consumer *g) {
+    const struct coordinator *c = g->coordinator;
+    int64_t since_ms = c->now.wall_ms - g->target_timestamp_ms;
+    if (g->target_timestamp_ms > 0 && since_ms >= 0 && since_ms < (int64_t)(c->now.mono_us / 1000))
+        g->assigned_us = c->now.mono_us - (uint64_t)since_ms * 1000;
+}
+
 void consumer_loaded(struct group *group) {
     struct consumer *g = consumer_of(group);
     struct coordinator *c = g->coordinator;
+    resume_interval(g);
     for (struct map_node *n = NULL; (n = map_next(&g->members, n)) != NULL;) {
         struct consumer_member *m = CONTAINER_OF(n, struct consumer_member, node);
         consumer_touch(g, m);

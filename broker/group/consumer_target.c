@@ -322,7 +322,9 @@ static void take_targets(struct consumer *g, const struct view *v) {
         consumer_emitted(g, consumer_write_target(g, m));
     }
     g->target_epoch = g->epoch;
-    g->target_timestamp_ms = c->now.wall_ms;
+    /* A new group whose member wants nothing has no assignment that the next would wait for. */
+    g->target_timestamp_ms = g->epoch > 1 ? c->now.wall_ms : 0;
+    g->assigned_us = g->epoch > 1 ? c->now.mono_us : 0;
     group_effects_unit(c->fx);
     consumer_emitted(g, consumer_write_target_epoch(g));
 }
@@ -340,8 +342,6 @@ static void assign_now(struct consumer *g) {
         g->coordinator->fx->is_broken = true;
         return;
     }
-    /* Where nobody wanted anything, who does is not to wait for the next turn. */
-    if (view.topic_count > 0) g->assigned_us = g->coordinator->now.mono_us;
     take_targets(g, &view);
 }
 
