@@ -220,7 +220,10 @@ struct consumer_regex *consumer_add_regex(struct consumer *g, struct str text);
 void consumer_forget_regex(struct consumer *g, struct consumer_regex *regex);
 /** The same with its tombstone, for one that a member had, unless another still has it. */
 void consumer_drop_regex(struct consumer *g, struct str text);
-void consumer_raise_epoch(struct consumer *g);
+/** As Kafka writes and tells it: a member that has none has an empty one. */
+static inline struct str consumer_regex_text(const struct consumer_member *m) {
+    return m->regex.ptr != NULL ? m->regex : STR("");
+}
 /** The one that most members want; the first of group.consumer.assignors when none says. */
 const struct assignor *consumer_assignor(const struct consumer *g);
 /** Runs the assignor when the target's epoch is behind the group's and its interval is over;

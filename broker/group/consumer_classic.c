@@ -155,7 +155,7 @@ static void join(struct consumer *g, struct consumer_member *m, struct group_tic
     if (!consumer_subscription_owned(subscription, c->image, &c->fx->arena, &owned) ||
         !update(g, m, ticket, subscription, &changed, &subscribed)) {
         c->fx->is_broken = true;
-        refuse(g, ticket, m->id, KAFKA_COORDINATOR_NOT_AVAILABLE);
+        refuse(g, ticket, STR(""), KAFKA_COORDINATOR_NOT_AVAILABLE);
         return;
     }
     consumer_drop_regex(g, regex);
@@ -194,13 +194,13 @@ void consumer_classic_join(struct consumer *g, struct group_ticket *ticket) {
         error = KAFKA_MEMBER_ID_REQUIRED;
     }
     if (error != KAFKA_NONE) {
-        refuse(g, ticket, error == KAFKA_MEMBER_ID_REQUIRED ? id : in->member_id, error);
+        refuse(g, ticket, error == KAFKA_MEMBER_ID_REQUIRED ? id : STR(""), error);
         return;
     }
     bool is_new, replaced;
     struct consumer_member *m = member_that_joins(g, in, id, &is_new, &replaced, &error);
     if (m == NULL) {
-        refuse(g, ticket, in->member_id, error);
+        refuse(g, ticket, STR(""), error);
         return;
     }
     join(g, m, ticket, &subscription, is_new);
@@ -278,15 +278,15 @@ int16_t consumer_classic_beat(struct consumer *g, const struct heartbeat_request
     return KAFKA_REBALANCE_IN_PROGRESS;
 }
 
+/* Whatever protocol the member speaks: an administrator takes it out in this way, too. */
 int16_t consumer_classic_leave(struct consumer *g,
                                const struct leave_group_request_member_identity *who) {
-    int16_t error;
-    struct consumer_member *m = NULL;
-    if (who->member_id.len == 0 && who->group_instance_id.ptr != NULL)
-        m = consumer_find_static(g, who->group_instance_id); /* an administrator's */
-    if (m == NULL) m = find(g, who->member_id, who->group_instance_id, &error);
-    if (m == NULL) return error;
-    if (m->protocols == NULL) return KAFKA_UNKNOWN_MEMBER_ID;
+    bool is_static = who->group_instance_id.ptr != NULL;
+    struct consumer_member *m = is_static ? consumer_find_static(g, who->group_instance_id)
+                                          : consumer_find(g, who->member_id);
+    if (m == NULL) return KAFKA_UNKNOWN_MEMBER_ID;
+    if (is_static && who->member_id.len > 0 && !str_eq(m->id, who->member_id))
+        return KAFKA_FENCED_INSTANCE_ID;
     consumer_take_out(g, m);
     return KAFKA_NONE;
 }

@@ -46,7 +46,7 @@ static bool put_member(const struct coordinator *c, const struct consumer_member
     out->subscribed_topic_names_count = (int32_t)topics->count;
     for (uint32_t i = 0; i < topics->count; i++)
         out->subscribed_topic_names[i] = arena_str(arena, topics->items[i]);
-    out->subscribed_topic_regex = arena_str(arena, m->regex);
+    out->subscribed_topic_regex = arena_str(arena, consumer_regex_text(m));
     out->member_type = m->protocols != NULL ? MEMBER_TYPE_CLASSIC : MEMBER_TYPE_CONSUMER;
     if (out->member_id.ptr == NULL || out->client_id.ptr == NULL || out->client_host.ptr == NULL)
         return false;

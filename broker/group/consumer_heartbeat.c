@@ -155,11 +155,11 @@ static void drop_if_new(struct beat *b) {
 
 /* --- the member --- */
 
-/* The answer that told a new epoch may have been lost: who owns no more than it was given may go on
- * from the epoch before. */
+/* Who joins may have been here before. The answer that told a new epoch may have been lost: who
+ * owns no more than it was given may go on from the epoch before. */
 static bool epoch_fits(const struct beat *b, const struct consumer_member *m) {
     int32_t epoch = b->in->member_epoch;
-    if (epoch == m->epoch) return true;
+    if (is_join(b->in) || epoch == m->epoch) return true;
     return epoch == m->previous_epoch && epoch < m->epoch && b->says_owned &&
            partition_set_has_all(&m->assigned, &b->owned);
 }
@@ -371,7 +371,7 @@ void consumer_members_left(struct consumer *g) {
     if (consumer_may_be_classic(g)) {
         consumer_to_classic(g, true);
     } else {
-        consumer_raise_epoch(g);
+        consumer_refresh(g, true);
     }
 }
 

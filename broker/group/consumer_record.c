@@ -53,7 +53,7 @@ enum status consumer_write_member(struct consumer *g, const struct consumer_memb
     value.client_host = m->client_host;
     value.subscribed_topic_names = consumer_topics(m)->items;
     value.subscribed_topic_names_count = (int32_t)consumer_topics(m)->count;
-    value.subscribed_topic_regex = m->regex;
+    value.subscribed_topic_regex = consumer_regex_text(m);
     value.rebalance_timeout_ms = m->rebalance_timeout_ms;
     value.server_assignor = m->assignor;
     if (m->protocols != NULL && !put_classic(g, m, &value)) return ST_NOMEM;
@@ -265,11 +265,12 @@ static enum status replay_member(struct consumer *g, struct str id, struct bytes
     if (m == NULL) return ST_NOMEM;
     m->rebalance_timeout_ms = v.rebalance_timeout_ms;
     if (!take_classic(g, m, v.classic_member_metadata, arena)) return ST_NOMEM;
+    struct str regex = v.subscribed_topic_regex.len > 0 ? v.subscribed_topic_regex : STR_NULL;
     bool done = consumer_set_instance(g, m, v.instance_id) &&
                 consumer_set_text(g, &m->rack_id, v.rack_id, &changed) &&
                 consumer_set_text(g, &m->client_id, v.client_id, &changed) &&
                 consumer_set_text(g, &m->client_host, v.client_host, &changed) &&
-                consumer_set_text(g, &m->regex, v.subscribed_topic_regex, &changed) &&
+                consumer_set_text(g, &m->regex, regex, &changed) &&
                 consumer_set_text(g, &m->assignor, v.server_assignor, &changed) &&
                 consumer_subscribe(g, m, v.subscribed_topic_names, v.subscribed_topic_names_count,
                                    &changed);

@@ -253,7 +253,7 @@ static bool view_members(const struct consumer *g, struct view *v) {
 
 /* --- the group's epoch --- */
 
-void consumer_raise_epoch(struct consumer *g) {
+static void raise_epoch(struct consumer *g) {
     g->epoch++;
     group_effects_unit(g->coordinator->fx);
     consumer_emitted(g, consumer_write_epoch(g));
@@ -286,7 +286,7 @@ void consumer_refresh(struct consumer *g, bool changed) {
     g->metadata_hash = hash;
     /* Kafka's groups begin with 1; a first member that wants something makes it 2 at once. */
     if (is_first && changed) g->epoch = 1;
-    consumer_raise_epoch(g);
+    raise_epoch(g);
 }
 
 /* --- the target --- */

@@ -66,14 +66,16 @@ static struct group_call *ask(struct group_fan *fan, int32_t i, struct str *ret_
     const struct consumer_group_describe_request *in = rq->in;
     struct consumer_group_describe_response *out = rq->out;
     bool is_served = group_service_serves_consumers(rq->shard);
-    struct group_call *call = is_served
+    bool is_named = in->group_ids[i].len > 0;
+    struct group_call *call = is_served && is_named
                                   ? group_call_new(rq, CALL_DESCRIBE_CONSUMER, &in->group_ids[i],
                                                    &out->groups[i], on_group)
                                   : NULL;
     *ret_group_id = out->groups[i].group_id = in->group_ids[i];
     if (call == NULL)
-        out->groups[i].error_code =
-            is_served ? KAFKA_COORDINATOR_NOT_AVAILABLE : KAFKA_UNSUPPORTED_VERSION;
+        out->groups[i].error_code = !is_served ? KAFKA_UNSUPPORTED_VERSION
+                                    : is_named ? KAFKA_COORDINATOR_NOT_AVAILABLE
+                                               : KAFKA_INVALID_GROUP_ID;
     return call;
 }
 

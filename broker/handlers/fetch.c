@@ -213,8 +213,8 @@ static void read_part(struct fetch_part *part, struct shard *at) {
     answer->high_watermark = p->high_watermark;
     answer->last_stable_offset = p->last_stable_offset;
     answer->log_start_offset = log_start_offset(p->log);
-    answer->aborted_transactions_count = fetch_is_committed(part->visit->fetch) ? 0 : -1;
     if (!check_divergence(part, p)) return;
+    answer->aborted_transactions_count = fetch_is_committed(part->visit->fetch) ? 0 : -1;
     part->partition = p;
     part->is_using = true;
     partition_use(p);

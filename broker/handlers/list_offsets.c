@@ -84,10 +84,10 @@ static int16_t early_problem(const struct request *rq, struct topic_known topic,
     const struct list_offsets_request *in = rq->in;
     if (!isolation_is_known(in->isolation_level))
         return KAFKA_UNKNOWN_SERVER_ERROR; /* Kafka's handler fails */
-    if (asked->partition_index < 0 || asked->partition_index >= topic.partition_count)
-        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    return is_served(asked->timestamp, rq->header.request_api_version) ? KAFKA_NONE
-                                                                       : KAFKA_UNSUPPORTED_VERSION;
+    if (!is_served(asked->timestamp, rq->header.request_api_version))
+        return KAFKA_UNSUPPORTED_VERSION;
+    bool is_there = asked->partition_index >= 0 && asked->partition_index < topic.partition_count;
+    return is_there ? KAFKA_NONE : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
 /* --- partitions that are asked for twice: refused, once each --- */

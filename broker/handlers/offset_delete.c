@@ -44,13 +44,10 @@ static bool lay_out(struct request *rq) {
     return true;
 }
 
+/* Also without a partition: whether there is the group is said first. */
 static void ask(struct request *rq) {
     const struct delete_call *call = rq->state_of_handler;
-    if (call->count == 0) {
-        request_respond(rq);
-    } else {
-        group_ask(rq, CALL_DELETE_OFFSETS, call, rq->out, call->group_id, group_respond);
-    }
+    group_ask(rq, CALL_DELETE_OFFSETS, call, rq->out, call->group_id, group_respond);
 }
 
 void handle_offset_delete(struct request *rq) {
