@@ -25,6 +25,7 @@ void log_dir_init(struct log_dir *dir, struct io *io, struct jobs *jobs, struct 
         .idle_file_limit = LOG_DIR_IDLE_FILES,
         .fs_from = LOG_DIR_FS_FROM,
         .room_from = ROOM_FROM_BYTES,
+        .removal_step_bytes = REMOVAL_STEP_BYTES,
         .later.run = rounds_run,
     };
     list_init(&dir->dirty);

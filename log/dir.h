@@ -86,6 +86,8 @@ struct log_dir {
     uint32_t log_count;   /* that are open, or abandoned with something still under way */
     struct list removals; /* files that wait for file.delete.delay.ms */
     uint32_t removals_running;
+    bool ends_removals;          /* those at work take no more time */
+    uint64_t removal_step_bytes; /* the owner's: log/removal.h */
 };
 
 /* Each write and sync of a directory that hangs, or is frozen, holds one of the kernel's threads of

@@ -32,7 +32,8 @@ enum status segments_remove(struct job *job, struct log *log, uint32_t first, ui
     uint32_t last = log->segment_count - 1;
     for (uint32_t i = first; i < first + count; i++) {
         struct segment *segment = log->segments[i];
-        removal_of_segment(log->dir, log->path, segment->base_offset,
+        bool is_shared = segment->shares > 1; /* by reads; no new one finds it */
+        removal_of_segment(log->dir, log->path, segment->base_offset, is_shared,
                            log->config->file_delete_delay_ms);
         if (i != last) log->sealed_bytes -= segment->size_bytes;
         segment_let_go(segment);

@@ -5,12 +5,14 @@
 #include "base/logging.h"
 
 #define WHOLE_DIRECTORY INT64_C(-1)
+enum { AT_ONCE = 4 }; /* removals of a directory: they take their time, and others need jobs, too */
 
 struct removal {
     struct list link; /* in dir->removals */
     struct io_timer timer;
     struct log_dir *dir;
     int64_t base_offset;
+    bool is_shared;
     size_t path_bytes; /* with the terminator */
     char path[];
 };
@@ -36,11 +38,29 @@ enum status remove_directory(struct job *job, const char *path) {
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
+/* Whatever goes wrong: it is unlinked next. */
+static void shorten(struct job *job, const struct log_dir *dir, const char *path) {
+    struct io_stat stat;
+    int fd = -1;
+    enum status st = job_stat(job, path, &stat);
+    if (st != ST_OK || stat.size_bytes <= dir->removal_step_bytes) return;
+    st = job_open(job, path, IO_WRITE, 0, &fd);
+    if (st != ST_OK) return;
+    uint64_t left = stat.size_bytes;
+    while (st == ST_OK && left > dir->removal_step_bytes && !dir->ends_removals) {
+        left -= dir->removal_step_bytes;
+        st = job_truncate(job, fd, left);
+        job_sleep_until(job, io_now(dir->io).mono_us + REMOVAL_PAUSE_US);
+    }
+    job_close(job, fd);
+}
+
 static enum status remove_parts(struct job *job, const struct removal *removal) {
     for (int part = 0; part < PART_COUNT; part++) {
         struct log_path file;
         log_path_of_part(&file, removal->path, removal->base_offset, (enum segment_part)part,
                          SUFFIX_DELETED);
+        if (part == PART_LOG && !removal->is_shared) shorten(job, removal->dir, file.text);
         enum status st = job_unlink(job, file.text);
         if (st != ST_OK && st != ST_NOT_FOUND) return st;
     }
@@ -66,16 +86,23 @@ static void removal_job(struct job *job, void *argument) {
 
 static void removal_due(struct io_timer *timer) {
     struct removal *removal = CONTAINER_OF(timer, struct removal, timer);
+    struct io *io = removal->dir->io;
+    if (removal->dir->removals_running >= AT_ONCE) {
+        io_timer_set(io, timer, io_now(io).mono_us + REMOVAL_PAUSE_US);
+        return;
+    }
     removal->dir->removals_running++;
     job_start(removal->dir->jobs, removal_job, removal);
 }
 
-static void schedule(struct log_dir *dir, const char *path, int64_t base_offset, int64_t delay_ms) {
+static void schedule(struct log_dir *dir, const char *path, int64_t base_offset, bool is_shared,
+                     int64_t delay_ms) {
     size_t path_bytes = strlen(path) + 1;
     struct removal *removal = mem_need(dir->io->mem, sizeof *removal + path_bytes);
     removal->timer.fire = removal_due;
     removal->dir = dir;
     removal->base_offset = base_offset;
+    removal->is_shared = is_shared;
     removal->path_bytes = path_bytes;
     memcpy(removal->path, path, path_bytes);
     list_push_back(&dir->removals, &removal->link);
@@ -83,10 +110,10 @@ static void schedule(struct log_dir *dir, const char *path, int64_t base_offset,
     io_timer_set(dir->io, &removal->timer, io_now(dir->io).mono_us + delay_us);
 }
 
-void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset,
+void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset, bool is_shared,
                         int64_t delay_ms) {
     ASSERT(base_offset >= 0);
-    schedule(dir, path, base_offset, delay_ms);
+    schedule(dir, path, base_offset, is_shared, delay_ms);
 }
 
 /* What tells whose the files are goes last: a start may find the rest. */
@@ -107,7 +134,7 @@ enum status removal_of_partition(struct job *job, struct log_dir *dir, const cha
     bool is_renamed = st == ST_OK;
     if (st == ST_NO_SPACE) st = remove_in_place(job, path);
     if (st == ST_OK) st = job_dir_sync(job, dir->path.ptr);
-    if (st == ST_OK && is_renamed) schedule(dir, deleted.text, WHOLE_DIRECTORY, delay_ms);
+    if (st == ST_OK && is_renamed) schedule(dir, deleted.text, WHOLE_DIRECTORY, true, delay_ms);
     return st;
 }
 
@@ -118,5 +145,6 @@ void removals_end(struct job *job, struct log_dir *dir) {
         io_timer_clear(dir->io, &removal->timer);
         free_removal(removal);
     }
+    dir->ends_removals = true;
     while (dir->removals_running > 0) job_yield(job);
 }

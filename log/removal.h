@@ -1,11 +1,19 @@
 /* log/removal.h - files that were renamed to `.deleted`, and directories renamed to `-delete`, go
  * after file.delete.delay.ms. A start that finds them removes them, so nothing is remembered on
- * disk. A full disk may have no room for longer names: there they go at once, which makes room. */
+ * disk. A full disk may have no room for longer names: there they go at once, which makes room.
+ *
+ * A file system holds up the syncs of others for as long as it frees the blocks of a file: 100 ms
+ * for 1 GB of ext4 with discard. So a large file that nobody reads any more gets shorter in steps
+ * of dir->removal_step_bytes, with pauses, before its name goes. */
 #pragma once
 #include "log/impl.h"
 
-/** The parts of a segment, renamed already. `dir` is the partition's directory. */
-void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset,
+/* removal_step_bytes of a directory; a simulation sets it low (docs/decisions/0010). */
+#define REMOVAL_STEP_BYTES (16u << 20)
+#define REMOVAL_PAUSE_US 20000
+/** The parts of a segment, renamed already. `path` is the partition's directory. is_shared:
+ * somebody may still have its file open, so its octets stay as they are. */
+void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset, bool is_shared,
                         int64_t delay_ms);
 /** A partition's directory, by the name it has until now: has lost it durably when this returns
  * ST_OK. */

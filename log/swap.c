@@ -66,7 +66,7 @@ static enum status settle_names(struct job *job, struct log *log, const int64_t 
     if (st == ST_OK) st = job_dir_sync(job, log->path);
     if (st != ST_OK) return st;
     for (uint32_t i = 0; i < count; i++)
-        removal_of_segment(log->dir, log->path, bases[i], log->config->file_delete_delay_ms);
+        removal_of_segment(log->dir, log->path, bases[i], true, log->config->file_delete_delay_ms);
     return ST_OK;
 }
 

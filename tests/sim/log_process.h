@@ -74,7 +74,7 @@ struct log_scenario {
     int32_t epoch;
     uint64_t stop_every_us, pause_us;
     uint32_t checkpoint_us; /* at most between two; often, to meet what a roll leaves for later */
-    uint64_t room_from; /* of the log directory; 0: its own */
+    uint64_t room_from, removal_step; /* of the log directory; 0: its own */
     bool is_ending, is_done;
     bool is_opening; /* the process recovers the log */
     bool may_be_clean; /* a marker was written, and no start has taken it yet */

@@ -249,6 +249,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     jobs_init(&p->jobs, p->io, 8);
     log_dir_init(&p->dir, p->io, &p->jobs, STR(DIR));
     if (p->scenario->room_from > 0) p->dir.room_from = p->scenario->room_from;
+    if (p->scenario->removal_step > 0) p->dir.removal_step_bytes = p->scenario->removal_step;
     p->dir.on_failure = on_failure;
     p->owner = (struct log_owner){
         .on_end = on_end, .on_durable = log_process_durable, .on_offline = on_offline};
@@ -397,6 +398,7 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     s->stop_every_us = prng_chance(&prng, 1, 2) ? 100000 + prng_below(&prng, 1000000) : 0;
     s->checkpoint_us = prng_chance(&prng, 1, 3) ? 1000 : 300000;
     s->pause_us = 1 + prng_below(&prng, 1 << prng_below(&prng, 18));
+    s->removal_step = prng_chance(&prng, 1, 2) ? 1 + prng_below(&prng, 20000) : 0;
     s->next_id = UINT64_C(1) << 40;
     s->world = world_new(seed, &faults);
     s->world->trace = trace;

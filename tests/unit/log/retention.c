@@ -223,6 +223,38 @@ Test(retention, old_segments_go_and_the_log_starts_behind_them) {
     fixture_release(&fx);
 }
 
+static uint32_t shortened;
+
+static int count_truncations(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    shortened += call->kind == PLAIN_TRUNCATE;
+    return 0;
+}
+
+/* Its octets are read by whoever still has it open. */
+Test(retention, a_segment_that_is_not_read_goes_in_steps) {
+    for (int is_read = 0; is_read < 2; is_read++) {
+        struct fixture fx;
+        make_log(&fx, 35, NOW - WEEK - 20);
+        fx.dir.removal_step_bytes = 500;
+        struct log_read read;
+        if (is_read) fixture_read(&fx, &read, 10, 20, 1000, true);
+        fx.config.file_delete_delay_ms = 60000;
+        cr_expect_eq(retain(&fx, 35).segments, 2);
+        shortened = 0;
+        fx.plain.fault = count_truncations;
+        for (int i = 0; i < 20; i++) {
+            advance(&fx, 60001);
+            plain_io_settle(&fx.plain);
+        }
+        fx.plain.fault = NULL;
+        cr_expect_not(file_exists(&fx, "00000000000000000010.log.deleted"));
+        cr_expect_eq(shortened, is_read ? 3 : 6, "read %d: %u steps", is_read, shortened);
+        if (is_read) log_read_release(&read);
+        fixture_release(&fx);
+    }
+}
+
 Test(retention, a_log_that_is_old_as_a_whole_goes_on_in_an_empty_segment) {
     struct fixture fx;
     make_log(&fx, 35, NOW - 2 * WEEK);
