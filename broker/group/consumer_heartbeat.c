@@ -16,8 +16,8 @@ struct beat {
     const struct consumer_group_heartbeat_request *in;
     struct consumer_group_heartbeat_response *out;
     struct consumer *g;
-    struct partition_set owned;
-    bool says_owned;
+    struct partition_set owned; /* what it says it has, of what the group knows it has */
+    bool says_owned, owns_other; /* other: than what is assigned to it */
     bool is_new; /* the member was made for this request */
 };
 
@@ -91,25 +91,6 @@ static const char *problem_of(const struct consumer_group_heartbeat_request *in,
     return NULL;
 }
 
-static bool take_owned(struct beat *b) {
-    const struct consumer_group_heartbeat_request *in = b->in;
-    uint32_t total = 0;
-    b->says_owned = in->topic_partitions_count >= 0;
-    for (int32_t i = 0; i < in->topic_partitions_count; i++)
-        total += (uint32_t)MAX(in->topic_partitions[i].partitions_count, 0);
-    b->owned.items = arena_array(&b->c->fx->arena, total, sizeof *b->owned.items);
-    if (b->owned.items == NULL) return false;
-    for (int32_t i = 0; i < in->topic_partitions_count; i++) {
-        for (int32_t p = 0; p < in->topic_partitions[i].partitions_count; p++) {
-            b->owned.items[b->owned.count++] = (struct group_partition){
-                .topic_id = in->topic_partitions[i].topic_id,
-                .index = in->topic_partitions[i].partitions[p]};
-        }
-    }
-    partition_set_order(&b->owned);
-    return true;
-}
-
 /* --- the group --- */
 
 /* An empty classic group makes way, with a tombstone for what it wrote. */
@@ -155,13 +136,38 @@ static void drop_if_new(struct beat *b) {
 
 /* --- the member --- */
 
+/* However much it says: as large as what the group knows that it has. */
+static bool take_owned(struct beat *b, const struct consumer_member *m) {
+    const struct consumer_group_heartbeat_request *in = b->in;
+    struct arena *arena = &b->c->fx->arena;
+    struct partition_set *owned = &b->owned;
+    b->says_owned = in->topic_partitions_count >= 0;
+    if (!partition_set_or(arena, &m->assigned, &m->revoking, owned)) return false;
+    bool *is_said = arena_array(arena, owned->count, sizeof *is_said);
+    if (is_said == NULL) return false;
+    for (int32_t i = 0; i < in->topic_partitions_count; i++) {
+        for (int32_t p = 0; p < in->topic_partitions[i].partitions_count; p++) {
+            struct group_partition said = {.topic_id = in->topic_partitions[i].topic_id,
+                                           .index = in->topic_partitions[i].partitions[p]};
+            const struct group_partition *found = partition_set_find(owned, said);
+            if (found != NULL) is_said[found - owned->items] = true;
+            if (!b->owns_other) b->owns_other = !partition_set_has(&m->assigned, said);
+        }
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < owned->count; i++) {
+        if (is_said[i]) owned->items[kept++] = owned->items[i];
+    }
+    owned->count = kept;
+    return true;
+}
+
 /* Who joins may have been here before. The answer that told a new epoch may have been lost: who
  * owns no more than it was given may go on from the epoch before. */
 static bool epoch_fits(const struct beat *b, const struct consumer_member *m) {
     int32_t epoch = b->in->member_epoch;
     if (is_join(b->in) || epoch == m->epoch) return true;
-    return epoch == m->previous_epoch && epoch < m->epoch && b->says_owned &&
-           partition_set_has_all(&m->assigned, &b->owned);
+    return epoch == m->previous_epoch && epoch < m->epoch && b->says_owned && !b->owns_other;
 }
 
 static void refuse_epoch(struct beat *b, const struct consumer_member *m) {
@@ -337,6 +343,12 @@ static void heartbeat(struct beat *b) {
         drop_if_new(b);
         return;
     }
+    if (!take_owned(b, m)) {
+        if (b->is_new) consumer_remove(b->g, m);
+        refuse(b, KAFKA_COORDINATOR_NOT_AVAILABLE, "No memory for what the member owns.");
+        drop_if_new(b);
+        return;
+    }
     if (!epoch_fits(b, m)) {
         refuse_epoch(b, m);
         return;
@@ -483,8 +495,6 @@ void consumer_heartbeat(struct coordinator *c, struct group_ticket *ticket) {
     } else if (b.in->server_assignor.ptr != NULL &&
                group_settings_assignor(c->settings, b.in->server_assignor) == NULL) {
         refuse_assignor(&b);
-    } else if (!take_owned(&b)) {
-        refuse(&b, KAFKA_COORDINATOR_NOT_AVAILABLE, "No memory for what the member owns.");
     } else if (is_leave(b.in)) {
         leave(&b);
     } else {

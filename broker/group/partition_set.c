@@ -28,13 +28,6 @@ bool partition_set_eq(const struct partition_set *a, const struct partition_set 
     return true;
 }
 
-bool partition_set_has_all(const struct partition_set *set, const struct partition_set *of) {
-    for (uint32_t i = 0; i < of->count; i++) {
-        if (!partition_set_has(set, of->items[i])) return false;
-    }
-    return true;
-}
-
 bool partition_set_touches(const struct partition_set *a, const struct partition_set *b) {
     for (uint32_t i = 0; i < b->count; i++) {
         if (partition_set_has(a, b->items[i])) return true;

@@ -18,7 +18,6 @@ struct partition_set {
 int group_partition_compare(const struct group_partition *a, const struct group_partition *b);
 bool partition_set_has(const struct partition_set *set, struct group_partition partition);
 bool partition_set_eq(const struct partition_set *a, const struct partition_set *b);
-bool partition_set_has_all(const struct partition_set *set, const struct partition_set *of);
 bool partition_set_touches(const struct partition_set *a, const struct partition_set *b);
 /** Sorts, and drops what stands twice. */
 void partition_set_order(struct partition_set *set);
