@@ -1,6 +1,7 @@
 /* base/timers.c - a binary heap of pointers that know their place. */
 #include "base/timers.h"
 #include "base/assert.h"
+#include "base/bytes.h"
 
 void timers_init(struct timers *timers, struct mem *mem) { *timers = (struct timers){.mem = mem}; }
 
@@ -50,7 +51,7 @@ void timers_set(struct timers *timers, struct io_timer *timer, uint64_t at_us) {
         timers->heap = heap;
         timers->capacity = capacity;
     }
-    timer->at_us = at_us;
+    timer->at_us = MAX(at_us, timers->now_us);
     timer->order = timers->next_order++;
     sift_up(timers, timers->count++, timer);
 }
@@ -75,6 +76,7 @@ uint64_t timers_next_us(const struct timers *timers) {
 
 uint32_t timers_run(struct timers *timers, uint64_t now_us) {
     uint32_t fired = 0;
+    timers->now_us = now_us;
     uint64_t bound = timers->next_order; /* what is set by a callback waits for the next turn */
     while (timers->count > 0 && timers->heap[0]->at_us <= now_us &&
            timers->heap[0]->order < bound) {

@@ -19,11 +19,13 @@ struct timers {
     struct io_timer **heap;
     uint32_t count, capacity;
     uint64_t next_order;
+    uint64_t now_us; /* of the last run */
 };
 
 void timers_init(struct timers *timers, struct mem *mem);
 void timers_release(struct timers *timers);
-/** Sets or moves the deadline. */
+/** Sets or moves the deadline. One that has passed is due now: behind all that was due before, so
+ * that what sets itself again and again (a job that yields) holds up no other. */
 void timers_set(struct timers *timers, struct io_timer *timer, uint64_t at_us);
 /** Does nothing to a timer that is not set. */
 void timers_clear(struct timers *timers, struct io_timer *timer);
