@@ -101,6 +101,7 @@ struct io_stat {
     uint64_t size_bytes;
     int64_t modified_ms; /* wall clock */
     uint32_t mode;       /* permission bits */
+    uint32_t link_count; /* names that it has */
     enum io_entry_kind kind;
 };
 

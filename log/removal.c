@@ -38,12 +38,13 @@ enum status remove_directory(struct job *job, const char *path) {
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-/* Whatever goes wrong: it is unlinked next. */
+/* Whatever goes wrong: it is unlinked next. A file with another name, as backups by hard links give
+ * it, keeps its octets. */
 static void shorten(struct job *job, const struct log_dir *dir, const char *path) {
     struct io_stat stat;
     int fd = -1;
     enum status st = job_stat(job, path, &stat);
-    if (st != ST_OK || stat.size_bytes <= dir->removal_step_bytes) return;
+    if (st != ST_OK || stat.link_count != 1 || stat.size_bytes <= dir->removal_step_bytes) return;
     st = job_open(job, path, IO_WRITE, 0, &fd);
     if (st != ST_OK) return;
     uint64_t left = stat.size_bytes;

@@ -3,8 +3,9 @@
  * disk. A full disk may have no room for longer names: there they go at once, which makes room.
  *
  * A file system holds up the syncs of others for as long as it frees the blocks of a file: 100 ms
- * for 1 GB of ext4 with discard. So a large file that nobody reads any more gets shorter in steps
- * of dir->removal_step_bytes, with pauses, before its name goes. */
+ * for 1 GB of ext4 with discard. So a large file that nobody reads any more, and that has no other
+ * name (a hard link of a backup), gets shorter in steps of dir->removal_step_bytes, with pauses,
+ * before its name goes. */
 #pragma once
 #include "log/impl.h"
 

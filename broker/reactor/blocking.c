@@ -90,6 +90,7 @@ static int64_t run_stat(struct io_op *op) {
         .size_bytes = (uint64_t)s.st_size,
         .modified_ms = s.st_mtim.tv_sec * 1000 + s.st_mtim.tv_nsec / 1000000,
         .mode = s.st_mode & 07777,
+        .link_count = (uint32_t)s.st_nlink,
         .kind = S_ISREG(s.st_mode)   ? IO_FILE
                 : S_ISDIR(s.st_mode) ? IO_DIR
                                      : IO_OTHER,

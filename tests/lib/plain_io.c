@@ -85,6 +85,7 @@ static int64_t do_stat(const struct closure *c) {
         .size_bytes = (uint64_t)st.st_size,
         .modified_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
         .mode = st.st_mode & 07777,
+        .link_count = (uint32_t)st.st_nlink,
         .kind = S_ISREG(st.st_mode)   ? IO_FILE
                 : S_ISDIR(st.st_mode) ? IO_DIR
                                       : IO_OTHER,

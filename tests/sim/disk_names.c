@@ -279,6 +279,7 @@ int64_t disk_stat(struct disk *disk, const char *path, struct io_stat *ret_stat)
     *ret_stat = (struct io_stat){.size_bytes = inode->size_bytes,
                                  .modified_ms = inode->modified_ms,
                                  .mode = inode->mode,
+                                 .link_count = 1,
                                  .kind = inode->is_directory ? IO_DIR : IO_FILE};
     return 0;
 }

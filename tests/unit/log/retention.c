@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include "log/removal.h"
 #include "log/retention.h"
 #include "tests/unit/log/fixture.h"
 
@@ -253,6 +256,67 @@ Test(retention, a_segment_that_is_not_read_goes_in_steps) {
         if (is_read) log_read_release(&read);
         fixture_release(&fx);
     }
+}
+
+/* A backup by hard links keeps what it was made of. */
+Test(retention, a_segment_with_another_name_is_unlinked_whole) {
+    struct fixture fx;
+    make_log(&fx, 35, NOW - WEEK - 20);
+    fx.dir.removal_step_bytes = 500;
+    char there[128], backup[128];
+    (void)snprintf(there, sizeof there, "%s/t-0/00000000000000000010.log", fx.path);
+    (void)snprintf(backup, sizeof backup, "%s/t-0/backup", fx.path);
+    cr_assert_eq(link(there, backup), 0);
+    fx.config.file_delete_delay_ms = 60000;
+    cr_expect_eq(retain(&fx, 35).segments, 2);
+    for (int i = 0; i < 20; i++) {
+        advance(&fx, 60001);
+        plain_io_settle(&fx.plain);
+    }
+    cr_expect_not(file_exists(&fx, "00000000000000000010.log.deleted"));
+    size_t len = 0;
+    free(file_read(&fx, "backup", &len));
+    cr_expect_eq(len, 1700);
+    fixture_release(&fx);
+}
+
+struct stop {
+    struct log_dir *dir;
+    bool has_ended;
+};
+
+static void stop_job(struct job *job, void *argument) {
+    struct stop *stop = argument;
+    removals_end(job, stop->dir);
+    stop->has_ended = true;
+}
+
+/* What is at work goes after the pause it is in, what waits stays for the next start. */
+Test(retention, a_stop_does_not_wait_for_the_steps) {
+    struct fixture fx;
+    make_log(&fx, 35, NOW - WEEK - 20);
+    fx.dir.removal_step_bytes = 10;
+    fx.config.file_delete_delay_ms = 0;
+    shortened = 0;
+    fx.plain.fault = count_truncations;
+    cr_assert_eq(retain(&fx, 19).segments, 1);
+    plain_io_settle(&fx.plain);
+    fx.config.file_delete_delay_ms = 60000;
+    cr_assert_eq(retain(&fx, 35).segments, 1);
+    cr_assert_eq(shortened, 1, "%u: the first is at work", shortened);
+    struct stop stop = {.dir = &fx.dir};
+    job_start(&fx.plain.jobs, stop_job, &stop);
+    for (int i = 0; i < 10; i++) (void)plain_io_turn(&fx.plain);
+    cr_expect_not(stop.has_ended, "its file is open");
+    advance(&fx, REMOVAL_PAUSE_US / 1000 + 1);
+    for (int i = 0; i < 10; i++) (void)plain_io_turn(&fx.plain);
+    cr_assert(stop.has_ended, "%u steps", shortened);
+    cr_expect_eq(shortened, 1, "%u steps", shortened);
+    cr_expect_not(file_exists(&fx, SEGMENT_0 ".log.deleted"));
+    size_t len = 0;
+    free(file_read(&fx, "00000000000000000010.log.deleted", &len));
+    cr_expect_eq(len, 1700);
+    fixture_release(&fx);
 }
 
 Test(retention, a_log_that_is_old_as_a_whole_goes_on_in_an_empty_segment) {

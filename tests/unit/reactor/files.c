@@ -62,6 +62,12 @@ static void round_trip(struct job *job, void *argument) {
     cr_expect_eq(stat.size_bytes, 5);
     cr_expect_eq(stat.kind, IO_FILE);
     cr_expect_eq(stat.mode, 0640);
+    cr_expect_eq(stat.link_count, 1);
+    const char *backup = harness_path("backup");
+    cr_assert_eq(link(path, backup), 0);
+    cr_expect_eq(job_stat(job, path, &stat), ST_OK);
+    cr_expect_eq(stat.link_count, 2);
+    cr_expect_eq(job_unlink(job, backup), ST_OK);
     cr_expect_leq(llabs(stat.modified_ms - io_now(io).wall_ms), 60000);
     cr_expect_eq(job_wait(job, io_allocate(io, job_op(job), fd, 0, 100000, 0)), 0);
     cr_expect_eq(job_stat(job, path, &stat), ST_OK);
