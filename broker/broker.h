@@ -39,6 +39,7 @@ struct broker_setup {
      * (broker/net/framing.h). A simulation sets it low. */
     uint32_t frame_direct_bytes;
     uint32_t room_from; /* of log directories (log/ahead.h); 0: ROOM_FROM_BYTES */
+    uint32_t removal_step_bytes; /* likewise (log/removal.h); 0: REMOVAL_STEP_BYTES */
     /* A frame from which on a request is large (broker/net/request.h); 0: its own bound. A
      * simulation sets it low. */
     uint32_t large_frame_bytes;

@@ -98,6 +98,8 @@ struct shard *shard_new(struct broker *broker, struct io *io) {
         shard->dirs[i].fs = &broker->dirs[i].fs;
         shard->dirs[i].fs_from = (uint32_t)broker->config->klamm_syncfs_from_logs;
         if (broker->setup.room_from > 0) shard->dirs[i].room_from = broker->setup.room_from;
+        if (broker->setup.removal_step_bytes > 0)
+            shard->dirs[i].removal_step_bytes = broker->setup.removal_step_bytes;
         shard->dirs[i].disk.lane = config_writes_inline(broker->config) ? 0 : i + 1;
         shard->dirs[i].on_failure = on_dir_failure;
         shard->dirs[i].on_full = disk_watch_full;

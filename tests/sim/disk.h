@@ -48,6 +48,7 @@ struct disk_file {
     uint32_t busy_count; /* operations under way on it; the caller's */
     uint32_t lost_count; /* of the inode, when a sync of this file last told of it */
     uint64_t volume;     /* disk_volume of its path */
+    bool is_set_aside;   /* its path ends with ".deleted" */
 };
 /** Names the top directory that a path is in, as if each were a device of its own; never 0. */
 uint64_t disk_volume(const char *path);

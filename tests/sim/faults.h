@@ -49,6 +49,7 @@
     X(OP_INLINE, "op-inline")               /* an operation finished at once */                    \
     X(OP_LATER, "op-later")                 /* one that may finish at once did not */              \
     X(ROOM_AHEAD, "room-ahead")             /* blocks were reserved behind a segment's end */      \
+    X(SHORTENED, "shortened")               /* a file that goes got shorter before */              \
     X(TOGETHER, "together")                 /* a request was received with the one before */       \
     X(LONG_BATCH, "long-batch")             /* a worker walked a batch, others waited for it */    \
     /* of `group`: no faults, but a batch of seeds without them has not tried them */              \

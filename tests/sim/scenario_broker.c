@@ -41,6 +41,7 @@ struct plan {
     uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
     uint32_t move_after;                        /* requests, before a connection moves */
     uint32_t room_from;                         /* which segments get room in advance */
+    uint32_t removal_step_bytes;                /* larger ones get shorter before they go */
     uint32_t frame_direct_bytes;                /* of which a frame is received directly */
     uint32_t syncfs_from;
     uint32_t checkpoint_ms, flush_messages, flush_ms; /* 0: never by these */
@@ -141,6 +142,9 @@ static struct plan plan_draw(struct prng *prng) {
     }
     plan.room_from = prng_chance(prng, 1, 2) ? 1 + (uint32_t)prng_below(prng, 20000) : 0;
     plan.frame_direct_bytes = prng_chance(prng, 1, 2) ? 1 + (uint32_t)prng_below(prng, 600) : 0;
+    uint64_t step = UINT64_C(1) << prng_below(prng, 15);
+    step = 1 + prng_below(prng, step);
+    plan.removal_step_bytes = prng_chance(prng, 1, 2) ? (uint32_t)step : 0;
     return plan;
 }
 
@@ -345,6 +349,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
     setup->move_after = s->plan.move_after;
     setup->long_batch_bytes = s->plan.long_batch_bytes;
     setup->room_from = s->plan.room_from;
+    setup->removal_step_bytes = s->plan.removal_step_bytes;
     setup->frame_direct_bytes = s->plan.frame_direct_bytes;
     setup->large_frame_bytes = s->plan.large_frame_bytes;
     s->phase = STARTING;
@@ -734,6 +739,7 @@ static void mark_group_faults(struct scenario *s) {
                    s->world->faults.process.power_every_us > 0;
     enabled[FAULT_RECORDS_CLEANED] = cleans(plan);
     enabled[FAULT_SEGMENTS_RETAINED] = retains(plan);
+    enabled[FAULT_SHORTENED] = retains(plan) && plan->removal_step_bytes > 0;
     enabled[FAULT_CRASH_IN_CLEANING] = cleans(plan) && crashes;
     enabled[FAULT_CLEAN_STOP] = plan->members > 0;
     enabled[FAULT_REPLAYED] = plan->members > 0;

@@ -399,10 +399,13 @@ static void scenario_init(struct log_scenario *s, uint64_t seed, bool trace, str
     s->checkpoint_us = prng_chance(&prng, 1, 3) ? 1000 : 300000;
     s->pause_us = 1 + prng_below(&prng, 1 << prng_below(&prng, 18));
     s->removal_step = prng_chance(&prng, 1, 2) ? 1 + prng_below(&prng, 20000) : 0;
+    if (s->removal_step > 0) s->config.file_delete_delay_ms %= 20; /* few live for longer */
     s->next_id = UINT64_C(1) << 40;
     s->world = world_new(seed, &faults);
     s->world->trace = trace;
     s->world->counts.enabled[FAULT_ROOM_AHEAD] = s->room_from > 0 && !s->config.preallocate;
+    s->world->counts.enabled[FAULT_SHORTENED] =
+        s->removal_step > 0 && (s->tending == TEND_SIZE || s->tending == TEND_AGE);
     s->world->counts.enabled[FAULT_CRASH_IN_RECOVERY] = faults.process.kill_every_us > 0;
     s->world->counts.enabled[FAULT_CRASH_IN_CLEANING] =
         s->tending == TEND_KEYS &&

@@ -78,6 +78,11 @@ static struct sim_op *file_op(struct sim_io *io, struct io_op *op, enum op_kind 
     return new;
 }
 
+static bool ends_with(const char *path, const char *suffix) {
+    size_t len = strlen(path), end = strlen(suffix);
+    return len > end && strcmp(path + len - end, suffix) == 0;
+}
+
 /* --- open and close --- */
 
 static int64_t open_execute(struct sim_op *op) {
@@ -92,6 +97,7 @@ static int64_t open_execute(struct sim_op *op) {
     int64_t result = disk_open(disk_of(op), op->path, op->flags, op->mode, node->process, &file);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     if (result < 0) return result;
+    file->is_set_aside = ends_with(op->path, ".deleted");
     node->fds[fd] = (struct descriptor){.file = file};
     return fd;
 }
@@ -403,6 +409,7 @@ bool file_forget(struct io *base, struct io_op *op, int fd) {
 
 static int64_t truncate_execute(struct sim_op *op) {
     if (is_dead(op) || fault(op, FAULT_DISK_WRITE_ERROR, faults_of(op)->write_error)) return -EIO;
+    if (op->file->is_set_aside) world_count(op->io->world, FAULT_SHORTENED);
     return disk_truncate(disk_of(op), op->file, op->offset);
 }
 
@@ -467,16 +474,10 @@ static int64_t path_result(struct sim_op *op) {
     }
 }
 
-static bool is_of_copy(const char *path) {
-    static const char suffix[] = "-future";
-    size_t len = strlen(path), end = sizeof suffix - 1;
-    return len > end && strcmp(path + len - end, suffix) == 0;
-}
-
 static int64_t path_execute(struct sim_op *op) {
     if (is_dead(op)) return -EIO;
     int64_t result = path_result(op);
-    if (op->kind == OP_RENAME && result == 0 && is_of_copy(op->path))
+    if (op->kind == OP_RENAME && result == 0 && ends_with(op->path, "-future"))
         world_count(op->io->world, FAULT_DIR_MOVE);
     if (result == -ENOSPC) world_count(op->io->world, FAULT_DISK_FULL);
     return result;
