@@ -327,7 +327,7 @@ class Maker:
             "Topics": [{"Name": self.one(*TOPICS, "nope")} for _ in range(self.one(0, 1, 2, 3))],
             "ResponsePartitionLimit": self.one(2000, 1, 2, 3),
             "Cursor": self.one(
-                None, None, {"TopicName": self.topic(), "PartitionIndex": self.partition()}
+                None, None, {"TopicName": self.topic(), "PartitionIndex": self.one(0, 1, 2, 7)}
             ),
         }
 
@@ -446,6 +446,8 @@ class Maker:
 
     def join_group(self, version):
         group = self.one("g1", "g1", "g2")
+        # The others of g2 want other topics: who gets what goes by ids that the brokers make.
+        topic = b"t1" if group == "g1" else b"t3"
         kind = self.one("consumer", "consumer", "other") if group == "g1" else "consumer"
         self.joined = group
         made = {
@@ -458,7 +460,7 @@ class Maker:
             ),
             "ProtocolType": kind,
             "Protocols": [
-                {"Name": name, "Metadata": b"\0\0\0\0\0\1\0\2t1\xff\xff\xff\xff"}
+                {"Name": name, "Metadata": b"\0\0\0\0\0\1\0\2" + topic + b"\xff\xff\xff\xff"}
                 for name in self.one(("range",), ("range", "roundrobin"), ("odd",))
             ],
         }
