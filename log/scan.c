@@ -71,7 +71,11 @@ enum status scan_octets(struct scan *scan, uint64_t position, size_t need, size_
     if (!is_in_window(scan, position, need)) {
         enum status st = fill_window(scan, position, MIN(MAX(need, want), SCAN_WINDOW_BYTES));
         if (st != ST_OK) return st;
-        if (!is_in_window(scan, position, need)) return ST_SHORT; /* somebody cut it meanwhile */
+        if (!is_in_window(scan, position, need)) {
+            /* Somebody cut it meanwhile; but nobody does what is recovered, and what the device did
+             * not give is not damage. */
+            return scan->is_direct ? ST_IO : ST_SHORT;
+        }
     }
     *ret_octets = scan->window + (position - scan->window_at);
     return ST_OK;

@@ -32,6 +32,7 @@ void scan_release(struct scan *scan);
 void scan_file(struct scan *scan, int file, uint64_t size_bytes);
 /** The same, past the page cache (a file that was opened with IO_DIRECT). For many octets that are
  * looked at once: it costs a tenth of reading into the page cache, and shows what the device has.
+ * The file is the caller's alone: a read that ends before size_bytes is ST_IO.
  * ST_NOMEM: the scan is as it was. */
 MUST_CHECK enum status scan_direct(struct scan *scan, int file, uint64_t size_bytes);
 /** At least `need` octets (<= SCAN_WINDOW_BYTES) from `position`, borrowed until the next call; up

@@ -189,13 +189,19 @@ static int64_t do_steps(struct plain_io *plain, const struct closure *c) {
 }
 
 static int64_t perform(struct plain_io *plain, const struct closure *c) {
+    struct closure part;
     plain->counts[c->kind]++;
     if (c->kind == PLAIN_STEPS) return do_steps(plain, c);
     if (plain->fault != NULL) {
         struct plain_call call = {
             (enum plain_kind)c->kind, c->fd, c->path, c->path2, c->offset, c->len};
         int refused = plain->fault(plain, &call);
-        if (refused != 0) return refused;
+        if (refused < 0) return refused;
+        if (refused > 0 && c->kind == PLAIN_READ) {
+            part = *c;
+            part.len = MIN(part.len, (uint64_t)refused);
+            return do_read(&part);
+        }
     }
     bool is_sync = c->kind == PLAIN_SYNC || c->kind == PLAIN_SYNC_FS || c->kind == PLAIN_DIR_SYNC;
     if (is_sync && plain->syncs_are_free) return 0;

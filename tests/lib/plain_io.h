@@ -50,7 +50,8 @@ struct plain_io {
     struct list waiting, laters;
     struct io_message *messages;
     uint64_t counts[PLAIN_KIND_COUNT]; /* operations done or refused */
-    /** 0 lets it pass; a negative errno is its result, and nothing is done. NULL: all pass. */
+    /** 0 lets it pass; a negative errno is its result, and nothing is done; a positive number is
+     * how much a read gives at the most. NULL: all pass. */
     int (*fault)(struct plain_io *plain, const struct plain_call *call);
     void *fault_context;
 };

@@ -197,6 +197,36 @@ Test(recovery, walks_a_log_that_is_larger_than_its_window) {
     fixture_release(&fx);
 }
 
+static uint32_t direct_reads;
+
+/* As a device may after an error. */
+static int end_direct_reads_early(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    if (call->kind != PLAIN_READ || call->len == 0 || call->len % IO_DIRECT_BYTES != 0) return 0;
+    direct_reads++;
+    return 512;
+}
+
+Test(recovery, a_read_that_ends_before_the_file_cuts_nothing) {
+    struct fixture fx;
+    size_t before = 0, after = 0;
+    (void)make_log(&fx);
+    fixture_kill(&fx);
+    free(file_read(&fx, SEGMENT_0 ".log", &before));
+    direct_reads = 0;
+    fx.plain.fault = end_direct_reads_early;
+    enum status st = fixture_crash(&fx, 0);
+    fx.plain.fault = NULL;
+    if (direct_reads > 0) { /* else this file system has none */
+        cr_expect_eq(st, ST_IO, "%s", status_name(st));
+        free(file_read(&fx, SEGMENT_0 ".log", &after));
+        cr_expect_eq(after, before, "%zu octets are left", after);
+        cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+        cr_expect_eq(log_end(fx.log), BATCHES);
+    }
+    fixture_release(&fx);
+}
+
 Test(recovery, appends_behind_a_hole_and_a_clean_start_still_knows_it) {
     struct fixture fx;
     uint32_t batch_bytes = make_log(&fx);
