@@ -197,36 +197,6 @@ Test(recovery, walks_a_log_that_is_larger_than_its_window) {
     fixture_release(&fx);
 }
 
-static uint32_t direct_reads;
-
-/* As a device may after an error. */
-static int end_direct_reads_early(struct plain_io *plain, const struct plain_call *call) {
-    (void)plain;
-    if (call->kind != PLAIN_READ || call->len == 0 || call->len % IO_DIRECT_BYTES != 0) return 0;
-    direct_reads++;
-    return 512;
-}
-
-Test(recovery, a_read_that_ends_before_the_file_cuts_nothing) {
-    struct fixture fx;
-    size_t before = 0, after = 0;
-    (void)make_log(&fx);
-    fixture_kill(&fx);
-    free(file_read(&fx, SEGMENT_0 ".log", &before));
-    direct_reads = 0;
-    fx.plain.fault = end_direct_reads_early;
-    enum status st = fixture_crash(&fx, 0);
-    fx.plain.fault = NULL;
-    if (direct_reads > 0) { /* else this file system has none */
-        cr_expect_eq(st, ST_IO, "%s", status_name(st));
-        free(file_read(&fx, SEGMENT_0 ".log", &after));
-        cr_expect_eq(after, before, "%zu octets are left", after);
-        cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
-        cr_expect_eq(log_end(fx.log), BATCHES);
-    }
-    fixture_release(&fx);
-}
-
 Test(recovery, appends_behind_a_hole_and_a_clean_start_still_knows_it) {
     struct fixture fx;
     uint32_t batch_bytes = make_log(&fx);
@@ -806,6 +776,35 @@ Test(recovery, zeros_of_a_preallocated_file_are_no_damage) {
         expect_stable(&fx, 0, inactive ? "inactive" : "active");
         cr_expect_eq(fixture_append(&fx, 1, 100, 2000), ST_OK, "and it goes on");
         cr_expect_eq(fixture_consume(&fx, 0, &st), end + 1);
+        fixture_release(&fx);
+    }
+}
+
+/* The segment behind it is looked at meanwhile, which is longer than where the batches end here. */
+Test(recovery, what_is_behind_the_last_batch_of_an_older_segment_is_looked_at_itself) {
+    enum { FILE_BYTES = 5000 };
+    for (int is_garbage = 0; is_garbage < 2; is_garbage++) {
+        struct fixture fx;
+        fixture_init(&fx);
+        fx.config.segment_bytes = 1700;
+        cr_assert_eq(fixture_open(&fx), ST_OK);
+        fixture_fill(&fx, 11);
+        if (!is_garbage) {
+            fx.config.segment_bytes = 1 << 20;
+            fixture_fill(&fx, 20);
+        }
+        fixture_sync(&fx);
+        int64_t end = log_end(fx.log);
+        fixture_kill(&fx);
+        expand(&fx, SEGMENT_0 ".log", FILE_BYTES);
+        if (is_garbage) file_flip(&fx, SEGMENT_0 ".log", FILE_BYTES - 1);
+        cr_assert_eq(fixture_crash(&fx, 0), ST_OK);
+        size_t len = 0;
+        free(file_read(&fx, SEGMENT_0 ".log", &len));
+        cr_expect_eq(len, is_garbage ? FILE_BYTES : 1700, "garbage %d: %zu", is_garbage, len);
+        cr_expect_eq(file_exists(&fx, SEGMENT_0 ".holes"), is_garbage, "garbage %d", is_garbage);
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, 0, &st), end, "garbage %d", is_garbage);
         fixture_release(&fx);
     }
 }
