@@ -99,6 +99,10 @@ enum status log_dir_take_clean_marker(struct job *job, struct str dir, int64_t *
     char *text = NULL;
     size_t len = 0;
     enum status st = job_read_file(job, path.text, MARKER_BYTES_MAX, &text, &len);
+    if (st == ST_NOT_FOUND) { /* an earlier start may have died between its unlink and the sync */
+        st = job_dir_sync(job, dir.ptr);
+        return st == ST_OK ? ST_NOT_FOUND : st;
+    }
     if (st != ST_OK) return st;
     int64_t epoch = parse_marker((struct str){text, len});
     mem_free(job_mem(job), text, len + 1);

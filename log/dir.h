@@ -127,7 +127,8 @@ MUST_CHECK enum status meta_properties_write(struct job *job, struct str dir,
 MUST_CHECK enum status log_dir_lock(struct job *job, struct str dir, int *ret_fd);
 
 /** `.kafka_cleanshutdown`: broker epoch of the clean stop; ST_NOT_FOUND after an unclean one. The
- * file is read, then removed durably by log_dir_take_clean_marker. */
+ * file is read, then removed durably by log_dir_take_clean_marker; that it is not there is durable,
+ * too, when that returns. */
 MUST_CHECK enum status log_dir_take_clean_marker(struct job *job, struct str dir,
                                                  int64_t *ret_broker_epoch);
 MUST_CHECK enum status log_dir_write_clean_marker(struct job *job, struct str dir,
