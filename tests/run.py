@@ -72,7 +72,7 @@ STAGES = (
     Stage("sim", 300, "tests/sim", builds=BOTH, suite="sim", quick=True),
     Stage("differential", 100, "tests/differential", files="tests/differential/*.test",
           peers=True),
-    Stage("tools", 150, "tests/tools", files="tests/tools/*.test", quick=True, peers=True,
+    Stage("tools", 200, "tests/tools", files="tests/tools/*.test", quick=True, peers=True,
           jobs=CORES),
     Stage("e2e", 340, "broker/main.c", builds=BOTH, files="tests/e2e/*.test", quick=True,
           peers=True, jobs=CORES),
