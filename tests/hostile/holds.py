@@ -28,7 +28,7 @@ OCTETS = int(float(sys.argv[3] if len(sys.argv) > 3 else "4") * (1 << 20))
 ONLY = sys.argv[4] if len(sys.argv) > 4 else ""
 HOLD_SECONDS = float(os.environ.get("KLAMM_HOLD_SECONDS", "0.25"))
 METRICS = os.environ.get("KLAMM_HOLD_METRICS", "")
-TOPIC, GROUP = "held", "group"
+TOPIC, GROUP, KEPT = "held", "group", "kept"  # KEPT: a group with an offset, which nothing ends
 NUMBER, INDEX = Copies.NUMBERED, Copies.NUMBERED_INT32
 BATCH = batch([record(value=b"")])
 UUID = "23232323-2323-2323-2323-232323232323"  # an id for each copy
@@ -268,14 +268,15 @@ def groups():
             SubscribedTopicNames=fill(name), TopicPartitions=[]))
         yield (f"OffsetCommit, topics, {how}", "OffsetCommit", 9, dict(**who, Topics=each(
             name=name, partition={"CommittedOffset": 1, "CommittedMetadata": ""})))
-        yield f"OffsetDelete, topics, {how}", "OffsetDelete", 0, dict(**who, Topics=each(
+        yield f"OffsetDelete, topics, {how}", "OffsetDelete", 0, dict(GroupId=KEPT, Topics=each(
             name=name, partition={}))
     for how, index in (("one", 0), ("each another", INDEX)):
         yield (f"OffsetFetch, partitions, {how}", "OffsetFetch", 9, dict(Groups=[
             {**who, "Topics": named(fill(index), of="PartitionIndexes")}]))
         yield (f"OffsetCommit, partitions, {how}", "OffsetCommit", 9, dict(**who, Topics=named(fill(
             {"PartitionIndex": index, "CommittedOffset": 1, "CommittedMetadata": ""}))))
-        yield f"OffsetDelete, partitions, {how}", "OffsetDelete", 0, dict(**who, Topics=named(fill(
+        yield f"OffsetDelete, partitions, {how}", "OffsetDelete", 0, dict(
+            GroupId=KEPT, Topics=named(fill(
             {"PartitionIndex": index})))
         yield (f"ConsumerGroupHeartbeat, partitions, {how}", "ConsumerGroupHeartbeat", 1, dict(
             GroupId="modern", MemberId="m", MemberEpoch=1, TopicPartitions=named(
@@ -362,6 +363,8 @@ def prepare():
                     MemberId="", ProtocolType="consumer",
                     Protocols=[{"Name": "range", "Metadata": b""}])["ErrorCode"] != 0:
             time.sleep(0.1)
+        c.ask_again("OffsetCommit", 8, GroupId=KEPT, GenerationIdOrMemberEpoch=-1, Topics=[
+            {"Name": TOPIC, "Partitions": [{"PartitionIndex": 0, "CommittedOffset": 0}]}])
 
 
 def served():
