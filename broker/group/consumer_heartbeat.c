@@ -142,6 +142,7 @@ static bool take_owned(struct beat *b, const struct consumer_member *m) {
     struct arena *arena = &b->c->fx->arena;
     struct partition_set *owned = &b->owned;
     b->says_owned = in->topic_partitions_count >= 0;
+    if (!b->says_owned) return true; /* as most heartbeats */
     if (!partition_set_or(arena, &m->assigned, &m->revoking, owned)) return false;
     bool *is_said = arena_array(arena, owned->count, sizeof *is_said);
     if (is_said == NULL) return false;

@@ -3,7 +3,6 @@
  * settings. */
 #include "broker/handlers/forward.h"
 #include "broker/handlers/handlers.h"
-#include "protocol/errors.h"
 
 /* --- IncrementalAlterConfigs --- */
 
@@ -16,7 +15,7 @@ static void decide_incremental(struct forward *forward, const struct controller_
     forward->answer = answer;
 }
 
-static bool answer_late_incremental(struct request *rq) {
+static bool name_incremental(struct request *rq) {
     const struct incremental_alter_configs_request *in = rq->in;
     struct incremental_alter_configs_response *out = rq->out;
     int32_t count = MAX(in->resources_count, 0);
@@ -26,29 +25,20 @@ static bool answer_late_incremental(struct request *rq) {
     for (int32_t i = 0; i < count; i++) {
         out->responses[i].resource_type = in->resources[i].resource_type;
         out->responses[i].resource_name = in->resources[i].resource_name;
-        out->responses[i].error_code = KAFKA_REQUEST_TIMED_OUT;
     }
-    request_respond(rq);
     return true;
 }
 
-static void finish_incremental(struct forward *forward, enum status st) {
-    struct incremental_alter_configs_response *out = forward->rq->out;
-    if (forward->answer == NULL && st == ST_TIMEOUT && answer_late_incremental(forward->rq)) return;
-    if (forward->answer == NULL) {
-        request_abandon(forward->rq, true);
-        return;
-    }
-    *out = *(struct incremental_alter_configs_response *)forward->answer;
-    for (int32_t i = 0; st != ST_OK && i < out->responses_count; i++) {
-        if (out->responses[i].error_code == KAFKA_NONE)
-            out->responses[i].error_code = forward_error(st);
-    }
-    request_respond(forward->rq);
+static int16_t *error_of_incremental(void *response, int32_t i) {
+    struct incremental_alter_configs_response *out = response;
+    return i < out->responses_count ? &out->responses[i].error_code : NULL;
 }
 
+static const struct forward_results incremental_results = {
+    sizeof(struct incremental_alter_configs_response), name_incremental, error_of_incremental};
+
 void handle_incremental_alter_configs(struct request *rq) {
-    forward_request(rq, decide_incremental, finish_incremental, 0);
+    forward_request(rq, decide_incremental, &incremental_results, 0);
 }
 
 /* --- AlterConfigs --- */
@@ -62,7 +52,7 @@ static void decide_whole(struct forward *forward, const struct controller_contex
     forward->answer = answer;
 }
 
-static bool answer_late_whole(struct request *rq) {
+static bool name_whole(struct request *rq) {
     const struct alter_configs_request *in = rq->in;
     struct alter_configs_response *out = rq->out;
     int32_t count = MAX(in->resources_count, 0);
@@ -72,27 +62,18 @@ static bool answer_late_whole(struct request *rq) {
     for (int32_t i = 0; i < count; i++) {
         out->responses[i].resource_type = in->resources[i].resource_type;
         out->responses[i].resource_name = in->resources[i].resource_name;
-        out->responses[i].error_code = KAFKA_REQUEST_TIMED_OUT;
     }
-    request_respond(rq);
     return true;
 }
 
-static void finish_whole(struct forward *forward, enum status st) {
-    struct alter_configs_response *out = forward->rq->out;
-    if (forward->answer == NULL && st == ST_TIMEOUT && answer_late_whole(forward->rq)) return;
-    if (forward->answer == NULL) {
-        request_abandon(forward->rq, true);
-        return;
-    }
-    *out = *(struct alter_configs_response *)forward->answer;
-    for (int32_t i = 0; st != ST_OK && i < out->responses_count; i++) {
-        if (out->responses[i].error_code == KAFKA_NONE)
-            out->responses[i].error_code = forward_error(st);
-    }
-    request_respond(forward->rq);
+static int16_t *error_of_whole(void *response, int32_t i) {
+    struct alter_configs_response *out = response;
+    return i < out->responses_count ? &out->responses[i].error_code : NULL;
 }
 
+static const struct forward_results whole_results = {
+    sizeof(struct alter_configs_response), name_whole, error_of_whole};
+
 void handle_alter_configs(struct request *rq) {
-    forward_request(rq, decide_whole, finish_whole, 0);
+    forward_request(rq, decide_whole, &whole_results, 0);
 }

@@ -93,18 +93,47 @@ void forward_decision(struct forward *forward) {
     visit_go(&f->visit);
 }
 
-void forward_request(struct request *rq, forward_decide_fn *decide, forward_finish_fn *finish,
-                     int32_t timeout_ms) {
+/* --- requests with a result for each thing asked --- */
+
+static void fail_the_good(void *response, const struct forward_results *results, int16_t error) {
+    int16_t *own;
+    for (int32_t i = 0; (own = results->error(response, i)) != NULL; i++) {
+        if (*own == KAFKA_NONE) *own = error;
+    }
+}
+
+bool forward_answer_late(struct request *rq, const struct forward_results *results) {
+    if (!results->name(rq)) return false;
+    fail_the_good(rq->out, results, KAFKA_REQUEST_TIMED_OUT);
+    request_respond(rq);
+    return true;
+}
+
+static void finish_results(struct forward *forward, enum status st) {
+    struct request *rq = forward->rq;
+    const struct forward_results *results = forward->results;
+    if (forward->answer == NULL) {
+        if (st != ST_TIMEOUT || !forward_answer_late(rq, results)) request_abandon(rq, true);
+        return;
+    }
+    memcpy(rq->out, forward->answer, results->response_bytes);
+    if (st != ST_OK)
+        fail_the_good(rq->out, results,
+                      st == ST_TIMEOUT ? KAFKA_REQUEST_TIMED_OUT : KAFKA_UNKNOWN_SERVER_ERROR);
+    request_respond(rq);
+}
+
+void forward_request(struct request *rq, forward_decide_fn *decide,
+                     const struct forward_results *results, int32_t timeout_ms) {
     struct forward *forward = ARENA_NEW(&rq->arena, struct forward);
     if (forward == NULL) {
         request_abandon(rq, true);
         return;
     }
-    *forward = (struct forward){
-        .rq = rq, .decide = decide, .finish = finish, .patience_ms = timeout_ms};
+    *forward = (struct forward){.rq = rq,
+                                .decide = decide,
+                                .finish = finish_results,
+                                .results = results,
+                                .patience_ms = timeout_ms};
     forward_decision(forward);
-}
-
-int16_t forward_error(enum status st) {
-    return st == ST_TIMEOUT ? KAFKA_REQUEST_TIMED_OUT : KAFKA_UNKNOWN_SERVER_ERROR;
 }

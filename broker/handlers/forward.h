@@ -23,6 +23,7 @@ struct forward {
     forward_finish_fn *finish;
     void *answer;
     void *owner;
+    const struct forward_results *results; /* of forward_request */
     int64_t patience_ms; /* 0: FORWARD_PATIENCE_MS */
 };
 
@@ -32,9 +33,20 @@ struct forward {
 
 /** `forward` is borrowed until finish has run. */
 void forward_decision(struct forward *forward);
-/** The same for a request that is nothing else; without memory it is abandoned. timeout_ms: the
- * request's; 0 when it has none. */
-void forward_request(struct request *rq, forward_decide_fn *decide, forward_finish_fn *finish,
-                     int32_t timeout_ms);
-/** For what was not refused and has failed. */
-int16_t forward_error(enum status st);
+/* An answer that has a result, with an error of its own, for each thing asked. */
+struct forward_results {
+    size_t response_bytes;
+    /** Fills rq->out with a result for each thing that was asked, named only. false: no memory. */
+    bool (*name)(struct request *rq);
+    /** Of the i-th result; NULL behind the last. */
+    int16_t *(*error)(void *response, int32_t i);
+};
+
+/** For a request that is nothing else, with such an answer; without memory it is abandoned.
+ * `decide` makes the answer in the decision's arena. timeout_ms: the request's; 0 when it has none.
+ */
+void forward_request(struct request *rq, forward_decide_fn *decide,
+                     const struct forward_results *results, int32_t timeout_ms);
+/** Kafka's controller takes up no request whose time is over, whatever it asks: REQUEST_TIMED_OUT
+ * for all of it. false: not answered, there is no memory. */
+bool forward_answer_late(struct request *rq, const struct forward_results *results);

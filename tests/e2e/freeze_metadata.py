@@ -9,16 +9,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from client import Client  # noqa: E402
+import bystander  # noqa: E402
+from bystander import case  # noqa: E402
 
 ADDRESS = sys.argv[1]
 NONE, UNKNOWN_TOPIC, TIMED_OUT, LOADING, NO_COORDINATOR = 0, 3, 7, 14, 15
-failed = 0
-
-
-def case(name, good, got=""):
-    global failed
-    failed += not good
-    print(f"ok {name}" if good else f"not ok {name}: {got!r:.300}", flush=True)
 
 
 class Asked:
@@ -76,4 +71,4 @@ case("InitProducerId without ids left: COORDINATOR_LOAD_IN_PROGRESS within 2 s",
      answer["ErrorCode"] == LOADING and took < 2, (answer, took))
 with Client(ADDRESS) as c:
     case("ApiVersions", c.ask("ApiVersions", 2)["ErrorCode"] == NONE)
-sys.exit(failed > 0)
+sys.exit(bystander.failed > 0)
