@@ -266,9 +266,17 @@ static void start_next(struct connection *c) {
     }
 }
 
+bool connection_only_overlaps(const struct connection *c) {
+    LIST_EACH(&c->requests, node) {
+        if (!may_overlap(CONTAINER_OF(node, struct request, link))) return false;
+    }
+    return true;
+}
+
 bool connection_is_full(const struct connection *c) {
     return c->request_count >= LIMIT_REQUESTS_IN_FLIGHT ||
-           c->request_bytes >= CONNECTION_BYTES_MAX || io_timer_is_set(&c->mute);
+           c->request_bytes >= CONNECTION_BYTES_MAX || io_timer_is_set(&c->mute) ||
+           (c->move.state == MOVE_DRAINING && framing_is_between(&c->in));
 }
 
 void connection_add_request(struct connection *c, struct buffer *buffer, struct bytes frame) {
@@ -326,7 +334,9 @@ static void proceed(struct connection *c) {
 }
 
 static void unmute(struct io_timer *timer) {
-    proceed(CONTAINER_OF(timer, struct connection, mute));
+    struct connection *c = CONTAINER_OF(timer, struct connection, mute);
+    proceed(c);
+    if (!c->is_closing) move_consider(c);
 }
 
 void connection_mute(struct connection *c, uint32_t for_ms) {
@@ -339,7 +349,7 @@ static void on_data(struct io_receiver *receiver, const uint8_t *data, size_t le
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
     note_received(c, len);
     framing_take(c, data, len);
-    if (c->is_closing || c->move.state != MOVE_NOT) return; /* the new shard takes what is held */
+    if (c->is_closing || move_has_begun(&c->move)) return; /* the new shard takes what is held */
     framing_receive_directly(c);
     proceed(c);
 }

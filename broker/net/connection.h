@@ -65,7 +65,9 @@ void connection_mute(struct connection *connection, uint32_t for_ms);
 /** A frame is whole and becomes a request. The buffer it lies in is taken. */
 void connection_add_request(struct connection *connection, struct buffer *buffer,
                             struct bytes frame);
-/** Whether it has as many requests as it may. */
+/** Whether all its requests are such as may be under way together (Produce). */
+bool connection_only_overlaps(const struct connection *connection);
+/** Whether it takes no further request, having as many as it may or being about to move. */
 bool connection_is_full(const struct connection *connection);
 /** A count, a rate-limited line, and the end of the connection. */
 void connection_refuse_frame(struct connection *connection, const char *why, int32_t length);

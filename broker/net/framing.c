@@ -116,7 +116,7 @@ static bool hold(struct connection *c, const uint8_t *data, size_t len) {
 }
 
 void framing_take(struct connection *c, const uint8_t *data, size_t len) {
-    bool must_hold = c->in.held != NULL || c->move.state != MOVE_NOT;
+    bool must_hold = c->in.held != NULL || move_has_begun(&c->move);
     size_t taken = must_hold ? 0 : take(c, data, len);
     if (c->is_closing || taken == len) return;
     if (!hold(c, data + taken, len - taken)) refuse_for_memory(c);
@@ -174,7 +174,7 @@ void framing_receive_directly(struct connection *c) {
 }
 
 bool framing_is_between(const struct framing *in) {
-    return in->length_have == 0 && in->frame == NULL && in->held == NULL;
+    return in->length_have == 0 && in->frame == NULL;
 }
 
 void framing_release(struct connection *c) {
@@ -184,9 +184,10 @@ void framing_release(struct connection *c) {
 
 bool framing_take_over(struct framing *in, struct buffers *buffers, const struct framing *from) {
     if (from->held == NULL) return true;
-    in->held = buffer_get(buffers, from->held->len);
+    size_t left = from->held->len - from->held_at;
+    in->held = buffer_get(buffers, left);
     if (in->held == NULL) return false;
-    memcpy(in->held->data, from->held->data, from->held->len);
-    in->held->len = from->held->len;
+    memcpy(in->held->data, from->held->data + from->held_at, left);
+    in->held->len = (uint32_t)left;
     return true;
 }

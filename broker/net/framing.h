@@ -37,7 +37,7 @@ void framing_take_held(struct connection *connection);
 void framing_arrived(struct connection *connection);
 /** From on_data and on_direct: has the rest of a large frame received into its buffer. */
 void framing_receive_directly(struct connection *connection);
-/** Nothing of a frame is here, nor held back. */
+/** Nothing of a frame is on its way in; the beginning of others may be held back. */
 bool framing_is_between(const struct framing *framing);
 /** Gives the buffers back. */
 void framing_release(struct connection *connection);

@@ -12,25 +12,29 @@ void move_note(struct connection *c, uint64_t shards) {
     if (shards == 0) return; /* metadata and the like are for any shard */
     bool is_elsewhere =
         (shards & (shards - 1)) == 0 && shards != (uint64_t)1 << c->shard->index;
-    if (c->request_count > 0 || !is_elsewhere) {
-        move->count = 0;
-        return;
+    uint32_t target = is_elsewhere ? (uint32_t)__builtin_ctzll(shards) : move->target;
+    if (!is_elsewhere || target != move->target) {
+        move->points = 0;
+        if (move->state == MOVE_DRAINING) move->state = MOVE_NOT; /* reads on: connection.c */
     }
-    uint32_t target = (uint32_t)__builtin_ctzll(shards);
-    move->count = target == move->target ? move->count + 1 : 1;
     move->target = target;
+    if (is_elsewhere) move->points += c->request_count > 0 ? 1 : MOVE_ALONE;
 }
 
 static bool is_quiet(const struct connection *c) {
-    return c->request_count == 0 && !c->is_sending && !c->is_paused &&
-           framing_is_between(&c->in) && !io_timer_is_set(&c->mute);
+    return c->request_count == 0 && !c->is_sending && framing_is_between(&c->in) &&
+           !io_timer_is_set(&c->mute);
 }
 
 void move_consider(struct connection *c) {
     struct move *move = &c->move;
-    if (move->count < move->wanted || move->state != MOVE_NOT || !is_quiet(c)) return;
-    move->state = MOVE_DETACHING;
-    io_recv_detach(c->shard->io, &c->receiver);
+    if (move->points < move->wanted || move_has_begun(move)) return;
+    if (is_quiet(c)) {
+        move->state = MOVE_DETACHING;
+        io_recv_detach(c->shard->io, &c->receiver);
+    } else if (connection_only_overlaps(c)) {
+        move->state = MOVE_DRAINING;
+    }
 }
 
 static void come_back(struct visit *visit) {
@@ -58,6 +62,7 @@ void move_go(struct connection *c) {
     ASSERT(c->request_count == 0 && !c->is_sending && c->in.frame == NULL);
     ASSERT(!list_is_linked(&c->flush.link));
     move->state = MOVE_AWAY;
+    c->is_paused = false;
     move->home_connections = c->shard->connection_count;
     move->visit = (struct visit){
         .home = c->shard, .target = move->target, .work = arrive, .returned = come_back};
