@@ -2,8 +2,8 @@
 sizes, their octets cut anywhere: each is answered in order, and stored as it was sent.
 
 Large frames that wait in the socket are received together (broker/net/framing.h); where they begin
-and end must not depend on that. The first third goes to one partition and the rest to another, so
-the connection moves between shards meanwhile (broker/net/move.h).
+and end must not depend on that. Two thirds go to one partition and the rest to another, so the
+connection moves between shards meanwhile (broker/net/move.h).
 """
 import os
 import random
@@ -49,7 +49,7 @@ def main():
             # runs of one size, as a producer's, and others between them
             which = sent[-1][1] if sent and sent[-1] is not None and RANDOM.randrange(3) else \
                 RANDOM.randrange(len(BATCHES))
-            partition = number * 3 // REQUESTS > 0
+            partition = int(number * 3 >= REQUESTS * 2)
             octets.append(request(number, "Produce", 8, Acks=RANDOM.choice((1, -1)),
                                   TimeoutMs=20000, TopicData=[{"Name": TOPIC, "PartitionData": [
                                       {"Index": partition, "Records": BATCHES[which]}]}]))
