@@ -55,6 +55,16 @@ struct descriptor {
 };
 #define DESCRIPTORS_PER_PAGE 64
 
+/* What a send_file reads from the disk goes through one (broker/reactor/cold.c). */
+struct cold_buffer {
+    uint8_t *memory;
+    uint8_t *octets; /* aligned */
+    struct io_op *holder; /* NULL: free */
+    uint8_t *at;          /* what is to be sent */
+    size_t len;
+};
+#define COLD_READERS 64
+
 /* One shard. */
 struct reactor {
     struct io io; /* first: a `struct io *` is a `struct reactor *` */
@@ -78,9 +88,8 @@ struct reactor {
 
     /* send_file. */
     uint8_t *file_buffer; /* for what is in the page cache; made at first use */
-    uint8_t *cold_buffers[8];
-    uint32_t cold_free_count, cold_made_count;
-    struct io_op *cold_waiting_head, *cold_waiting_tail;
+    struct cold_buffer cold_buffers[8];
+    struct io_op *cold_waiting_head, *cold_waiting_tail; /* for a buffer */
     uint64_t give_from_us; /* until then no pages are given to sockets */
 
     int event_fd;        /* wakes this shard from threads without a ring */
@@ -122,7 +131,8 @@ struct reactor_group {
     bool go, give_up; /* all rings are enabled; one of them failed */
     struct listener_claim claims[LISTENER_CLAIMS];
     uint32_t claim_count;
-    struct worker_pool *computing; /* io_work */
+    _Atomic uint64_t cold_readers[COLD_READERS]; /* by file: the last socket << 32 | when, ms */
+    struct worker_pool *computing;               /* io_work */
     struct worker_pool *blocking;  /* what has no opcode and may block */
     struct worker_pool **lanes;    /* options.lane_count, of one thread each */
 };

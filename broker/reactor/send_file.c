@@ -1,108 +1,33 @@
 /* broker/reactor/send_file.c - octets of a file to a socket, in bounded memory.
  *
- * Three ways (docs/decisions/0003-send-file.md):
+ * Four ways (docs/decisions/0003-send-file.md, 0011-cold-reads.md):
  *   given    sendfile(2): the socket gets the pages of the page cache themselves. It would block on
  *            a page that is not there, so cachestat(2) is asked before, and for a while after a
- *            cold read, when pages may still be on their way from the disk, nothing is given;
+ *            read that waited for the disk, when others may be on their way, nothing is given;
  *   copied   through one buffer of the shard, read without waiting and sent in the same step;
- *   cold     read by the ring into one of a few buffers first; more such sends than buffers wait
- *            their turn.
- * A slow receiver holds no memory of ours: when its socket is full we wait for it to be writable
- * and begin again. A shard gives one send at most TURN_BYTES at once, or four times as much of what
- * costs a fourth. */
+ *   past it  what is not in the page cache is read past it by the ring, into one of a few buffers
+ *            (broker/reactor/cold.c);
+ *   cold     through the page cache into such a buffer: small ranges, what several receivers read,
+ *            and where the file system or the kernel does not know the other way.
+ * A slow receiver holds no memory of ours for long: when its socket is full we wait for it to be
+ * writable, and a buffer that it holds is taken from it when others want one. A shard gives one
+ * send at most TURN_BYTES at once, or four times as much of what costs a fourth. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-#include "broker/reactor/internal.h"
+#include "broker/reactor/send_file.h"
 
-#define CHUNK_BYTES (128 * 1024) /* smaller ones wake the receiver more often */
 #define TURN_BYTES (256 * 1024)
 #define GIVEN_PER_COPIED 4
-#define COLD_PENALTY_US 1000000 /* nothing is given for so long after a cold read */
-
-enum phase { WRITABLE, BUFFER_FREE, COLD_READ };
-
-struct send_file_op {
-    struct op_head head;
-    int32_t file;
-    uint32_t phase;     /* what is awaited */
-    uint64_t offset;    /* of what comes next */
-    uint64_t remaining; /* op->result: sent so far */
-    uint8_t *buffer;    /* COLD_READ */
-    struct io_op *next; /* BUFFER_FREE */
-};
-OP_STATE_FITS(struct send_file_op);
-
-static struct send_file_op *send_file_op(struct io_op *op) {
-    return (struct send_file_op *)(void *)op->impl;
-}
 
 static void await_writable(struct reactor *r, struct io_op *op) {
-    send_file_op(op)->phase = WRITABLE;
+    send_file_op(op)->phase = SEND_FILE_WRITABLE;
     io_uring_prep_poll_add(reactor_op_sqe(r, op), op_head(op)->fd, POLLOUT);
-}
-
-static void cold_read(struct reactor *r, struct io_op *op, uint8_t *buffer) {
-    struct send_file_op *s = send_file_op(op);
-    r->give_from_us = r->io.now.mono_us + COLD_PENALTY_US;
-    s->phase = COLD_READ;
-    s->buffer = buffer;
-    unsigned len = (unsigned)MIN(s->remaining, (uint64_t)CHUNK_BYTES);
-    io_uring_prep_read(reactor_op_sqe(r, op), s->file, buffer, len, s->offset);
-}
-
-static void await_cold_buffer(struct reactor *r, struct io_op *op) {
-    struct send_file_op *s = send_file_op(op);
-    if (r->cold_free_count > 0) {
-        cold_read(r, op, r->cold_buffers[--r->cold_free_count]);
-    } else if (r->cold_made_count < COUNT(r->cold_buffers)) {
-        r->cold_made_count++;
-        cold_read(r, op, mem_need(&r->mem, CHUNK_BYTES));
-    } else {
-        s->phase = BUFFER_FREE;
-        s->head.flags |= OP_PARKED;
-        s->next = NULL;
-        if (r->cold_waiting_head == NULL) {
-            r->cold_waiting_head = op;
-        } else {
-            send_file_op(r->cold_waiting_tail)->next = op;
-        }
-        r->cold_waiting_tail = op;
-    }
-}
-
-static void leave_waiting(struct reactor *r, struct io_op *op) {
-    struct io_op *before = NULL, *at = r->cold_waiting_head;
-    while (at != op) {
-        before = at;
-        at = send_file_op(at)->next;
-    }
-    struct io_op *after = send_file_op(op)->next;
-    if (before == NULL) {
-        r->cold_waiting_head = after;
-    } else {
-        send_file_op(before)->next = after;
-    }
-    if (after == NULL) r->cold_waiting_tail = before;
-}
-
-static void give_back_cold_buffer(struct reactor *r, uint8_t *buffer) {
-    struct io_op *next = r->cold_waiting_head;
-    while (next != NULL && op_is_cancelled(next))
-        next = send_file_op(next)->next; /* its end is on the way */
-    if (next == NULL) {
-        r->cold_buffers[r->cold_free_count++] = buffer;
-        return;
-    }
-    leave_waiting(r, next);
-    op_head(next)->flags &= ~(uint32_t)OP_PARKED;
-    cold_read(r, next, buffer);
 }
 
 static int64_t count_sent(struct io_op *op, ssize_t sent) {
@@ -116,32 +41,9 @@ static int64_t count_sent(struct io_op *op, ssize_t sent) {
 
 /* --- given --- */
 
-/* Debian 12 has no header for it. */
-#define SYS_CACHESTAT 451
-struct cachestat_range {
-    uint64_t offset, len;
-};
-struct cachestat_counts { /* pages */
-    uint64_t cached, dirty, writeback, evicted, recently_evicted;
-};
-
-bool send_file_has_cachestat(void) {
-    struct cachestat_range range = {0, 1};
-    struct cachestat_counts counts;
-    return syscall(SYS_CACHESTAT, -1, &range, &counts, 0) < 0 && errno == EBADF;
-}
-
-static bool is_cached(int file, uint64_t offset, uint64_t len) {
-    uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t pages = (offset + len - 1) / page_bytes - offset / page_bytes + 1;
-    struct cachestat_range range = {offset, len};
-    struct cachestat_counts counts;
-    return syscall(SYS_CACHESTAT, file, &range, &counts, 0) == 0 && counts.cached == pages;
-}
-
 static bool may_give(const struct reactor *r, const struct send_file_op *s, uint64_t len) {
-    return r->group->has_cachestat && len >= CHUNK_BYTES / 2 &&
-           r->io.now.mono_us >= r->give_from_us && is_cached(s->file, s->offset, len);
+    return r->group->has_cachestat && len >= SEND_FILE_LARGE_BYTES &&
+           r->io.now.mono_us >= r->give_from_us && page_cache_has(s->file, s->offset, len);
 }
 
 /* How often this thread has waited in the kernel. */
@@ -183,6 +85,8 @@ static int64_t send_some(struct io_op *op, const uint8_t *data, size_t len) {
 /* The octets, 0 when the socket is full, WANTS_TO_WAIT for the disk, or a negative errno. */
 static int64_t copy(struct reactor *r, struct io_op *op, uint64_t len) {
     struct send_file_op *s = send_file_op(op);
+    if (cold_is_past_cache(r, op)) return WANTS_TO_WAIT;
+    if (r->file_buffer == NULL) r->file_buffer = mem_need(&r->mem, SEND_FILE_CHUNK_BYTES);
     struct iovec chunk = {r->file_buffer, (size_t)len};
     ssize_t got = preadv2(s->file, &chunk, 1, (off_t)s->offset, RWF_NOWAIT);
     if (got < 0) return errno == EAGAIN || errno == EOPNOTSUPP ? WANTS_TO_WAIT : -errno;
@@ -191,48 +95,55 @@ static int64_t copy(struct reactor *r, struct io_op *op, uint64_t len) {
 
 /* --- one after another --- */
 
-enum progress { ENDED, WANTS_WRITABLE, WANTS_COLD_READ };
+enum progress { ENDED, WANTS_TURN, WANTS_WRITABLE, WANTS_COLD_READ };
 
-/* Sends from the page cache as far as it goes. ENDED: op->result holds. */
+/* Sends what is there as far as it goes. ENDED: op->result holds. */
 static enum progress run(struct reactor *r, struct io_op *op) {
     struct send_file_op *s = send_file_op(op);
-    if (r->file_buffer == NULL) r->file_buffer = mem_need(&r->mem, CHUNK_BYTES);
     for (uint64_t cost = 0; s->remaining > 0;) {
-        if (cost >= TURN_BYTES) return WANTS_WRITABLE;
+        if (cost >= TURN_BYTES) return WANTS_TURN;
         uint64_t most = MIN(s->remaining, (uint64_t)(TURN_BYTES - cost) * GIVEN_PER_COPIED);
-        bool is_given = may_give(r, s, most);
-        if (!is_given) most = MIN(s->remaining, (uint64_t)CHUNK_BYTES);
-        int64_t sent = is_given ? give(r, op, most) : copy(r, op, most);
+        bool is_read = s->cold != NULL;
+        bool is_given = !is_read && may_give(r, s, most);
+        if (!is_given) most = MIN(s->remaining, (uint64_t)SEND_FILE_CHUNK_BYTES);
+        if (is_read) most = MIN(most, (uint64_t)s->cold->len);
+        int64_t sent = is_read    ? send_some(op, s->cold->at, (size_t)most)
+                       : is_given ? give(r, op, most)
+                                  : copy(r, op, most);
         if (sent == WANTS_TO_WAIT) return WANTS_COLD_READ;
         if (sent == -EINTR) continue;
         if (sent < 0) {
             op->result = sent;
             return ENDED;
         }
+        if (is_read) cold_took(r, op, (size_t)sent);
         if ((uint64_t)sent < most) return WANTS_WRITABLE;
         cost += is_given ? most / GIVEN_PER_COPIED : most;
     }
     return ENDED;
 }
 
-static void go_on(struct reactor *r, struct io_op *op) {
-    switch (run(r, op)) {
-    case ENDED: op_end(r, op, op->result); break;
-    case WANTS_WRITABLE: await_writable(r, op); break;
-    case WANTS_COLD_READ: await_cold_buffer(r, op); break;
-    }
+static void end(struct reactor *r, struct io_op *op, int64_t result) {
+    cold_end(r, op);
+    op_end(r, op, result);
 }
 
-static void cold_read_finished(struct reactor *r, struct io_op *op, int32_t result) {
-    uint8_t *buffer = send_file_op(op)->buffer;
-    int64_t sent = result > 0 ? send_some(op, buffer, (size_t)result) : result == 0 ? -EIO : result;
-    give_back_cold_buffer(r, buffer);
-    if (sent < 0 && sent != -EINTR && sent != -EAGAIN) {
-        op_end(r, op, sent);
-    } else if (result > 0 && sent < result) {
-        await_writable(r, op); /* read again then: it is in the page cache now */
+static void wait(struct reactor *r, struct io_op *op, enum progress progress) {
+    if (progress == WANTS_COLD_READ) {
+        cold_start(r, op);
+        return;
+    }
+    send_file_op(op)->is_full = progress == WANTS_WRITABLE;
+    await_writable(r, op);
+    if (progress == WANTS_WRITABLE) cold_full(r, op);
+}
+
+static void go_on(struct reactor *r, struct io_op *op) {
+    enum progress progress = run(r, op);
+    if (progress == ENDED) {
+        end(r, op, op->result);
     } else {
-        go_on(r, op);
+        wait(r, op, progress);
     }
 }
 
@@ -240,14 +151,15 @@ static void send_file_on_cqe(struct reactor *r, struct io_op *op, int32_t result
                              uint32_t cqe_flags) {
     (void)cqe_flags;
     struct send_file_op *s = send_file_op(op);
-    if (s->phase == BUFFER_FREE) leave_waiting(r, op); /* kicked */
+    if (s->phase == SEND_FILE_WAITS) cold_give_up(r, op); /* kicked */
     if (op_is_cancelled(op)) {
-        if (s->phase == COLD_READ) give_back_cold_buffer(r, s->buffer);
-        op_end(r, op, -ECANCELED);
-    } else if (s->phase == COLD_READ) {
-        cold_read_finished(r, op, result);
-    } else if (result < 0 && result != -EINTR) {
-        op_end(r, op, result);
+        end(r, op, -ECANCELED);
+        return;
+    }
+    bool is_read = s->phase == SEND_FILE_READS;
+    if (is_read) result = cold_arrived(r, op, result);
+    if (result < 0 && result != -EINTR && result != -EAGAIN) {
+        end(r, op, result);
     } else {
         go_on(r, op); /* an error of the socket shows in the next send */
     }
@@ -258,18 +170,19 @@ bool reactor_send_file(struct io *io, struct io_op *op, int fd, int file, uint64
     struct reactor *r = reactor_of(io);
     op_begin(r, op, fd, send_file_on_cqe);
     struct send_file_op *s = send_file_op(op);
-    s->file = file;
-    s->offset = offset;
-    s->remaining = len;
-    switch (run(r, op)) {
-    case WANTS_WRITABLE: await_writable(r, op); return false;
-    case WANTS_COLD_READ: await_cold_buffer(r, op); return false;
-    default: op_detach(r, op); return true;
+    *s = (struct send_file_op){
+        .head = s->head, .file = file, .past_cache = -1, .offset = offset, .remaining = len};
+    enum progress progress = run(r, op);
+    if (progress == ENDED) {
+        cold_end(r, op);
+        op_detach(r, op);
+    } else {
+        wait(r, op, progress);
     }
+    return progress == ENDED;
 }
 
 void send_file_release(struct reactor *r) {
-    mem_free(&r->mem, r->file_buffer, CHUNK_BYTES);
-    for (uint32_t i = 0; i < r->cold_free_count; i++)
-        mem_free(&r->mem, r->cold_buffers[i], CHUNK_BYTES);
+    mem_free(&r->mem, r->file_buffer, SEND_FILE_CHUNK_BYTES);
+    cold_release(r);
 }

@@ -1,13 +1,16 @@
 /* tests/unit/reactor/send_file.c - files to sockets: the right octets from hot and cold pages, to
  * fast and slow readers, many at once. */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "tests/unit/reactor/echo.h"
 
-enum { FILE_BYTES = 3 << 20, READERS = 24 };
+enum { FILE_BYTES = 3 << 20, READERS = 24, FILES = 12 };
 static uint8_t content[FILE_BYTES];
 
 struct reader {
@@ -15,6 +18,8 @@ struct reader {
     int fd, peer; /* ours and the thread's */
     uint64_t offset, len;
     uint32_t pause_us; /* between reads: a slow one */
+    const _Atomic int *waits_for; /* reads nothing before it is 0; NULL: at once */
+    _Atomic int *unread;          /* one less when all is read; NULL: nobody asks */
     bool equal;
     int *left;
     struct job *job;
@@ -25,6 +30,7 @@ static void *read_it(void *argument) {
     struct reader *reader = argument;
     uint8_t *in = malloc(reader->len + 1);
     size_t have = 0;
+    while (reader->waits_for != NULL && *reader->waits_for > 0) usleep(1000);
     while (have < reader->len) {
         size_t want = reader->len - have;
         if (reader->pause_us != 0) {
@@ -37,6 +43,7 @@ static void *read_it(void *argument) {
     }
     reader->equal = have == reader->len && memcmp(in, content + reader->offset, have) == 0;
     free(in);
+    if (reader->unread != NULL) --*reader->unread;
     return NULL;
 }
 
@@ -45,22 +52,45 @@ static void sent(struct io_op *op) {
     if (--*reader->left == 0) job_wake(reader->job);
 }
 
-static int make_file(struct job *job) {
+static int make_file(struct job *job, const char *name) {
     struct prng prng;
     prng_seed(&prng, 5);
     prng_fill(&prng, content, sizeof content);
     int fd = -1;
-    cr_assert_eq(job_open(job, harness_path("data"), IO_READ | IO_WRITE | IO_CREATE, 0600, &fd),
+    cr_assert_eq(job_open(job, harness_path(name), IO_READ | IO_WRITE | IO_CREATE, 0600, &fd),
                  ST_OK);
     cr_assert_eq(job_write(job, fd, content, sizeof content, 0), ST_OK);
     cr_assert_eq(job_sync(job, fd, 0), ST_OK);
     return fd;
 }
 
+static void send_to(struct job *job, struct reader *reader, int file, int *left) {
+    int pair[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    reader->fd = pair[0];
+    reader->peer = pair[1];
+    reader->job = job;
+    reader->left = left;
+    reader->op.done = sent;
+    pthread_create(&reader->thread, NULL, read_it, reader);
+    bool is_sent =
+        io_send_file(job_io(job), &reader->op, reader->fd, file, reader->offset, reader->len);
+    if (!is_sent) ++*left;
+}
+
+static void expect_read(struct io *io, struct reader *reader, int i) {
+    cr_expect_eq(reader->op.result, (int64_t)reader->len, "%d: %lld", i,
+                 (long long)reader->op.result);
+    pthread_join(reader->thread, NULL);
+    cr_expect(reader->equal, "reader %d got other octets", i);
+    close(reader->peer);
+    (void)io_close(io, NULL, reader->fd);
+}
+
 static void send_to_many(struct job *job, void *argument) {
     bool cold = argument != NULL;
     struct io *io = job_io(job);
-    int file = make_file(job);
+    int file = make_file(job, "data");
     struct prng prng;
     prng_seed(&prng, 11);
     static struct reader readers[READERS];
@@ -69,28 +99,13 @@ static void send_to_many(struct job *job, void *argument) {
     if (cold) cr_assert_eq(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
     for (int i = 0; i < READERS; i++) {
         struct reader *reader = &readers[i];
-        int pair[2];
-        cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-        reader->fd = pair[0];
-        reader->peer = pair[1];
         reader->offset = prng_below(&prng, FILE_BYTES / 2);
         reader->len = i == 0 ? 0 : 1 + prng_below(&prng, FILE_BYTES / 2);
         reader->pause_us = i % 4 == 1 ? 1000 : 0;
-        reader->job = job;
-        reader->left = &left;
-        reader->op.done = sent;
-        pthread_create(&reader->thread, NULL, read_it, reader);
-        if (!io_send_file(io, &reader->op, reader->fd, file, reader->offset, reader->len)) left++;
+        send_to(job, reader, file, &left);
     }
     if (left > 0) job_suspend(job);
-    for (int i = 0; i < READERS; i++) {
-        cr_expect_eq(readers[i].op.result, (int64_t)readers[i].len, "%d: %lld", i,
-                     (long long)readers[i].op.result);
-        pthread_join(readers[i].thread, NULL);
-        cr_expect(readers[i].equal, "reader %d got other octets", i);
-        close(readers[i].peer);
-        (void)io_close(io, NULL, readers[i].fd);
-    }
+    for (int i = 0; i < READERS; i++) expect_read(io, &readers[i], i);
     job_close(job, file);
 }
 
@@ -101,10 +116,80 @@ Test(send_file, many_readers_get_their_octets_from_the_disk, .timeout = 120) {
     harness_run(&(struct reactor_options){0}, send_to_many, (void *)1);
 }
 
+/* Pages of the file that are in the page cache. */
+static size_t cached_pages(int file) {
+    static unsigned char pages[FILE_BYTES / 4096];
+    void *mapped = mmap(NULL, FILE_BYTES, PROT_READ, MAP_SHARED, file, 0);
+    cr_assert_neq(mapped, MAP_FAILED);
+    cr_assert_eq(mincore(mapped, FILE_BYTES, pages), 0);
+    munmap(mapped, FILE_BYTES);
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof pages; i++) count += pages[i] & 1;
+    return count;
+}
+
+static void send_history(struct job *job, void *argument) {
+    (void)argument;
+    int file = make_file(job, "data"), left = 0;
+    cr_assert_eq(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
+    bool is_in_memory = cached_pages(file) > 0; /* a tmpfs */
+    static struct reader reader;
+    reader = (struct reader){.offset = 12345, .len = 1500000};
+    send_to(job, &reader, file, &left);
+    if (left > 0) job_suspend(job);
+    expect_read(job_io(job), &reader, 0);
+    bool has_cachestat = syscall(451, -1, NULL, NULL, 0) == -1 && errno != ENOSYS;
+    if (has_cachestat && getenv("KLAMM_URING_LEVEL") == NULL && !is_in_memory)
+        cr_expect_eq(cached_pages(file), 0, "%zu pages are cached now", cached_pages(file));
+    job_close(job, file);
+}
+
+Test(send_file, who_reads_the_disk_alone_leaves_the_page_cache_as_it_is, .timeout = 60) {
+    harness_run(&(struct reactor_options){0}, send_history, NULL);
+}
+
+/* As many readers as there are buffers, each of a file of its own, do not read before others are
+ * through. Those come at the same time and wait already, or come when the first ones' sockets are
+ * full (argument): either way they get the buffers. */
+static void send_histories(struct job *job, void *argument) {
+    enum { READING = 4 };
+    static struct reader readers[FILES];
+    static _Atomic int unread = READING;
+    int files[FILES], left = 0;
+    char name[] = "data-a";
+    memset(readers, 0, sizeof readers);
+    for (int i = 0; i < FILES; i++, name[5]++) {
+        files[i] = make_file(job, name);
+        cr_assert_eq(posix_fadvise(files[i], 0, 0, POSIX_FADV_DONTNEED), 0);
+    }
+    for (int i = 0; i < FILES; i++) {
+        bool is_reading = i >= FILES - READING;
+        if (argument != NULL && i == FILES - READING)
+            job_sleep_until(job, job_io(job)->now.mono_us + 100000);
+        readers[i].offset = (uint64_t)i * 4097;
+        readers[i].len = FILE_BYTES - readers[i].offset - (uint64_t)i;
+        readers[i].waits_for = is_reading ? NULL : &unread;
+        readers[i].unread = is_reading ? &unread : NULL;
+        send_to(job, &readers[i], files[i], &left);
+    }
+    if (left > 0) job_suspend(job);
+    for (int i = 0; i < FILES; i++) {
+        expect_read(job_io(job), &readers[i], i);
+        job_close(job, files[i]);
+    }
+}
+
+Test(send_file, who_does_not_read_gives_its_buffer_to_those_that_wait, .timeout = 20) {
+    harness_run(&(struct reactor_options){0}, send_histories, NULL);
+}
+Test(send_file, who_does_not_read_gives_its_buffer_to_those_that_come, .timeout = 20) {
+    harness_run(&(struct reactor_options){0}, send_histories, (void *)1);
+}
+
 static void failing(struct job *job, void *argument) {
     (void)argument;
     struct io *io = job_io(job);
-    int file = make_file(job);
+    int file = make_file(job, "data");
     int pair[2];
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     cr_expect_eq(job_wait(job, io_send_file(io, job_op(job), pair[0], file, FILE_BYTES - 10, 11)),
