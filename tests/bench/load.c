@@ -297,10 +297,10 @@ static void run_produce(const struct scenario *s, struct topic *topic) {
     make_batch(s);
     topic_create(&client, s->name, own_or(options.partitions, s->partitions), topic);
     if (options.warmup_s > 0) produce(s, topic, options.warmup_s, options.megabytes, 0);
+    settle();
     double page_write = 0;
     if (options.pages != NULL && own_or(options.rate, s->rate) == 0)
-        page_write = page_cache_write_s_per_gb(options.pages, options.megabytes);
-    settle();
+        page_write = page_cache_write_s_per_gb(options.pages, options.megabytes); /* at last */
     struct before before = measure_begin();
     produce(s, topic, options.seconds, options.megabytes, 0);
     tell(s->name, &before, (double)run.answered * (double)batch.len);
