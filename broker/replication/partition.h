@@ -105,7 +105,7 @@ bool partition_wait(struct partition *partition, struct watermark_wait *wait);
  * for it, otherwise within PARTITION_SYNC_US, so that a stream of acks=1 does not sync for every
  * batch (docs/decisions/0006-sync-rounds.md). */
 void partition_sync_soon(struct partition *partition);
-#define PARTITION_SYNC_US 10000
+#define PARTITION_SYNC_US 50000
 /** Until the high watermark has what is in the log now, so that who asks where the log ends is told
  * of every acknowledged record; PARTITION_CATCH_UP_US at most, for a disk that hangs. The partition
  * is used until this returns, and may be offline or leaving then. */
