@@ -219,8 +219,11 @@ enum status log_delete(struct job *job, struct log *log) {
     log_job_quiet(job, log);
     rounds_forget(log);
     enum status st = ST_IO;
+    bool is_shared = false; /* by reads; no new one finds it */
+    for (uint32_t i = 0; i < log->segment_count; i++)
+        is_shared = is_shared || log->segments[i]->shares > 1;
     if (!log_is_offline(log)) {
-        st = removal_of_partition(job, log->dir, log->path, log->topic, log->partition,
+        st = removal_of_partition(job, log->dir, log->path, log->topic, log->partition, is_shared,
                                   log->config->file_delete_delay_ms);
     }
     if (st != ST_OK) log_fail(log, st);

@@ -334,7 +334,7 @@ static void switch_over(struct mover *m, int file) {
 /* Of the log's two directories the one that it is not in goes. */
 static enum status put_away(struct job *job, struct log *log, struct log_dir *dir,
                             const char *path) {
-    enum status st = removal_of_partition(job, dir, path, log->topic, log->partition,
+    enum status st = removal_of_partition(job, dir, path, log->topic, log->partition, true,
                                           log->config->file_delete_delay_ms);
     return judge_dir(dir, path, st);
 }

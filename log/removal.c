@@ -17,27 +17,6 @@ struct removal {
     char path[];
 };
 
-/* All but one, which may be "". */
-static enum status remove_files(struct job *job, const char *path, const char *but) {
-    struct io_listing listing = {0};
-    enum status st = job_list(job, path, &listing);
-    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
-        struct log_path file;
-        if (strcmp(listing.entries[i].name, but) == 0) continue;
-        log_path_of_name(&file, path, listing.entries[i].name, "");
-        st = job_unlink(job, file.text);
-        if (st == ST_NOT_FOUND) st = ST_OK;
-    }
-    io_listing_free(job_mem(job), &listing);
-    return st;
-}
-
-enum status remove_directory(struct job *job, const char *path) {
-    enum status st = remove_files(job, path, "");
-    if (st == ST_OK) st = job_rmdir(job, path);
-    return st == ST_NOT_FOUND ? ST_OK : st;
-}
-
 /* Whatever goes wrong: it is unlinked next. A file with another name, as backups by hard links give
  * it, keeps its octets. */
 static void shorten(struct job *job, const struct log_dir *dir, const char *path) {
@@ -54,6 +33,36 @@ static void shorten(struct job *job, const struct log_dir *dir, const char *path
         job_sleep_until(job, io_now(dir->io).mono_us + REMOVAL_PAUSE_US);
     }
     job_close(job, fd);
+}
+
+/* All but one, which may be "". in_steps: large logs get shorter first; NULL: they do not. */
+static enum status remove_files(struct job *job, const char *path, const char *but,
+                                const struct log_dir *in_steps) {
+    struct io_listing listing = {0};
+    enum status st = job_list(job, path, &listing);
+    for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
+        struct log_path file;
+        if (in_steps != NULL && in_steps->ends_removals) break;
+        const char *name = listing.entries[i].name;
+        if (strcmp(name, but) == 0) continue;
+        log_path_of_name(&file, path, name, "");
+        if (in_steps != NULL && strstr(name, ".log") != NULL) shorten(job, in_steps, file.text);
+        st = job_unlink(job, file.text);
+        if (st == ST_NOT_FOUND) st = ST_OK;
+    }
+    io_listing_free(job_mem(job), &listing);
+    return st;
+}
+
+static enum status remove_whole(struct job *job, const char *path, const struct log_dir *in_steps) {
+    enum status st = remove_files(job, path, "", in_steps);
+    if (in_steps != NULL && in_steps->ends_removals) return st; /* a start removes the rest */
+    if (st == ST_OK) st = job_rmdir(job, path);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+enum status remove_directory(struct job *job, const char *path) {
+    return remove_whole(job, path, NULL);
 }
 
 static enum status remove_parts(struct job *job, const struct removal *removal) {
@@ -76,8 +85,9 @@ static void free_removal(struct removal *removal) {
 static void removal_job(struct job *job, void *argument) {
     struct removal *removal = argument;
     struct log_dir *dir = removal->dir;
-    enum status st = removal->base_offset == WHOLE_DIRECTORY ? remove_directory(job, removal->path)
-                                                             : remove_parts(job, removal);
+    enum status st = removal->base_offset == WHOLE_DIRECTORY
+                         ? remove_whole(job, removal->path, removal->is_shared ? NULL : dir)
+                         : remove_parts(job, removal);
     /* What stays takes room and nothing else; the next start tries again. */
     if (st != ST_OK)
         LOG_WARN("log", "cannot remove: path=%s reason=\"%s\"", removal->path, status_name(st));
@@ -121,21 +131,23 @@ void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offs
 static enum status remove_in_place(struct job *job, const char *path) {
     struct log_path metadata;
     log_path_of_name(&metadata, path, PARTITION_METADATA_FILE, "");
-    enum status st = remove_files(job, path, PARTITION_METADATA_FILE);
+    enum status st = remove_files(job, path, PARTITION_METADATA_FILE, NULL);
     if (st == ST_OK) st = job_dir_sync(job, path);
     if (st == ST_OK) st = job_unlink(job, metadata.text);
     return st == ST_OK || st == ST_NOT_FOUND ? job_rmdir(job, path) : st;
 }
 
 enum status removal_of_partition(struct job *job, struct log_dir *dir, const char *path,
-                                 struct str topic, int32_t partition, int64_t delay_ms) {
+                                 struct str topic, int32_t partition, bool is_shared,
+                                 int64_t delay_ms) {
     struct log_path deleted;
     log_dir_unique_path(dir->io, dir->path, topic, partition, "-delete", &deleted);
     enum status st = job_rename(job, path, deleted.text);
     bool is_renamed = st == ST_OK;
     if (st == ST_NO_SPACE) st = remove_in_place(job, path);
     if (st == ST_OK) st = job_dir_sync(job, dir->path.ptr);
-    if (st == ST_OK && is_renamed) schedule(dir, deleted.text, WHOLE_DIRECTORY, true, delay_ms);
+    if (st == ST_OK && is_renamed)
+        schedule(dir, deleted.text, WHOLE_DIRECTORY, is_shared, delay_ms);
     return st;
 }
 

@@ -17,10 +17,11 @@
 void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset, bool is_shared,
                         int64_t delay_ms);
 /** A partition's directory, by the name it has until now: has lost it durably when this returns
- * ST_OK. */
+ * ST_OK. is_shared: of any of its files. */
 MUST_CHECK enum status removal_of_partition(struct job *job, struct log_dir *dir, const char *path,
-                                            struct str topic, int32_t partition, int64_t delay_ms);
+                                            struct str topic, int32_t partition, bool is_shared,
+                                            int64_t delay_ms);
 /** Gives up those that wait and waits for those at work. */
 void removals_end(struct job *job, struct log_dir *dir);
-/** Removes the files in a directory, then the directory. */
+/** Removes the files in a directory, then the directory, all at once: at a start. */
 MUST_CHECK enum status remove_directory(struct job *job, const char *path);

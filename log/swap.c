@@ -43,9 +43,12 @@ static bool are_there(const struct log *log, const int64_t *bases, uint32_t coun
     return true;
 }
 
-static void replace(struct log *log, uint32_t first, uint32_t count, struct segment *cleaned) {
+/* true: some of them are being read; no new read finds them. */
+static bool replace(struct log *log, uint32_t first, uint32_t count, struct segment *cleaned) {
+    bool is_shared = false;
     for (uint32_t i = first; i < first + count; i++) {
         log->sealed_bytes -= log->segments[i]->size_bytes;
+        is_shared = is_shared || log->segments[i]->shares > 1;
         segment_let_go(log->segments[i]);
     }
     log->sealed_bytes += cleaned->size_bytes;
@@ -53,11 +56,12 @@ static void replace(struct log *log, uint32_t first, uint32_t count, struct segm
     memmove(log->segments + first + 1, log->segments + first + count,
             (log->segment_count - first - count) * sizeof *log->segments);
     log->segment_count -= count - 1;
+    return is_shared;
 }
 
 /* From the .swap files on. */
 static enum status settle_names(struct job *job, struct log *log, const int64_t *bases,
-                                uint32_t count) {
+                                uint32_t count, bool is_shared) {
     enum status st = ST_OK;
     for (uint32_t i = 0; i < count && st == ST_OK; i++)
         st = segment_set_aside(job, log, bases[i], i > 0);
@@ -66,7 +70,8 @@ static enum status settle_names(struct job *job, struct log *log, const int64_t 
     if (st == ST_OK) st = job_dir_sync(job, log->path);
     if (st != ST_OK) return st;
     for (uint32_t i = 0; i < count; i++)
-        removal_of_segment(log->dir, log->path, bases[i], true, log->config->file_delete_delay_ms);
+        removal_of_segment(log->dir, log->path, bases[i], is_shared,
+                           log->config->file_delete_delay_ms);
     return ST_OK;
 }
 
@@ -102,8 +107,8 @@ enum status segments_swap(struct job *job, struct log *log, struct segment *clea
     if (st == ST_OK) {
         segment_hold(cleaned);
         cleaned->file_uses++; /* its file is not opened by a name that is not its own yet */
-        replace(log, first, count, cleaned);
-        st = settle_names(job, log, bases, count);
+        bool is_shared = replace(log, first, count, cleaned);
+        st = settle_names(job, log, bases, count, is_shared);
         if (st == ST_OK) forget_entries(cleaned);
         segment_file_unuse(cleaned);
     }

@@ -401,6 +401,51 @@ Test(cleaner, a_reader_keeps_the_segment_that_it_was_given) {
     fixture_release(&b.fx);
 }
 
+static uint32_t shortened;
+
+static int count_truncations(struct plain_io *plain, const struct plain_call *call) {
+    (void)plain;
+    shortened += call->kind == PLAIN_TRUNCATE;
+    return 0;
+}
+
+/* Octets that are read stay as they are, when the file has lost its name, too. */
+Test(cleaner, segments_that_were_replaced_go_in_steps_unless_they_are_read) {
+    uint32_t steps[2];
+    for (int is_read = 0; is_read < 2; is_read++) {
+        struct bench b;
+        bench_init(&b, 1);
+        b.fx.dir.removal_step_bytes = 500;
+        fill(&b, 100);
+        struct log_read read = {0};
+        uint8_t before[2000], after[2000];
+        size_t len = 0;
+        if (is_read) {
+            fixture_read(&b.fx, &read, 0, b.end, sizeof before, true);
+            len = MIN(read.bytes, sizeof before);
+            cr_assert_eq(pread(read.file, before, len, (off_t)read.position), (ssize_t)len);
+        }
+        cr_assert_eq(clean(&b), ST_OK);
+        shortened = 0;
+        b.fx.plain.fault = count_truncations;
+        for (int i = 0; i < 100; i++) {
+            advance(&b, 60001);
+            plain_io_settle(&b.fx.plain);
+        }
+        b.fx.plain.fault = NULL;
+        steps[is_read] = shortened;
+        cr_expect_not(file_exists(&b.fx, "00000000000000000000.log.deleted"));
+        if (is_read) {
+            cr_expect_eq(pread(read.file, after, len, (off_t)read.position), (ssize_t)len);
+            cr_expect_eq(memcmp(before, after, len), 0);
+            log_read_release(&read);
+        }
+        fixture_release(&b.fx);
+    }
+    cr_expect_gt(steps[1], 0, "those that nobody reads go in steps");
+    cr_expect_gt(steps[0], steps[1]);
+}
+
 Test(cleaner, small_segments_become_one) {
     struct bench b;
     bench_init(&b, 2);
