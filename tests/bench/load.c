@@ -22,6 +22,7 @@
 #include "topic.h"
 
 #define NS_PER_S INT64_C(1000000000)
+#define DISK_SAMPLE_S 2
 #define ANSWER_TIMEOUT_MS 30000
 #define FETCH_BYTES_MAX (1 << 20)
 #define FETCH_WAIT_MS 500
@@ -298,13 +299,20 @@ static void run_produce(const struct scenario *s, struct topic *topic) {
     topic_create(&client, s->name, own_or(options.partitions, s->partitions), topic);
     if (options.warmup_s > 0) produce(s, topic, options.warmup_s, options.megabytes, 0);
     settle();
+    struct latencies disk = {0};
+    int rate = own_or(options.rate, s->rate);
+    if (options.pages != NULL && rate > 0 && options.acks < 0)
+        disk_append_latencies(options.pages, batch.len, NS_PER_S / rate, rate * DISK_SAMPLE_S,
+                              &disk);
     double page_write = 0;
-    if (options.pages != NULL && own_or(options.rate, s->rate) == 0)
+    if (options.pages != NULL && rate == 0)
         page_write = page_cache_write_s_per_gb(options.pages, options.megabytes); /* at last */
     struct before before = measure_begin();
     produce(s, topic, options.seconds, options.megabytes, 0);
     tell(s->name, &before, (double)run.answered * (double)batch.len);
     if (page_write > 0) report_add(&report, "page_write_s_per_gb", page_write);
+    if (disk.total > 0) report_add(&report, "disk_p50_ms", latencies_ms(&disk, 0.5));
+    if (disk.total > 0) report_add(&report, "disk_p99_ms", latencies_ms(&disk, 0.99));
     report_add(&report, "records", (double)topic->records);
     report_end(&report);
     topic_await_records(&client, topic);
@@ -592,7 +600,8 @@ static void usage(FILE *out) {
         "  --keep             topics are not deleted\n"
         "  --data DIRECTORY   the broker's log directory: each load waits until what was deleted\n"
         "                     is gone from it, drain takes its files out of the page cache\n"
-        "  --pages DIRECTORY  measure before each fast load what writing to the page cache costs\n"
+        "  --pages DIRECTORY  measure there before each fast load what writing to the page cache\n"
+        "                     costs, before durable paced ones what the disk takes for an append\n"
         "  --json             an object per scenario\n\n",
         options.seconds, options.cold_megabytes, options.warmup_s);
     for (size_t i = 0; i < COUNT(scenarios); i++)

@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include "client.h"
 
@@ -62,18 +64,24 @@ double usage_own_cpu_s(void) {
            (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
 }
 
-static double write_file(const char *directory, double megabytes) {
-    static uint8_t data[64 << 10];
+/* Gone with its descriptor, whatever happens. */
+static int open_unnamed(const char *directory) {
     char path[4096];
-    if (snprintf(path, sizeof path, "%s/bench-pages-%d", directory, (int)getpid()) >= 4096)
+    if (snprintf(path, sizeof path, "%s/bench-file-%d", directory, (int)getpid()) >= 4096)
         die("%s: too long", directory);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) die("%s: %s", path, strerror(errno));
-    unlink(path); /* gone with its last descriptor, whatever happens here */
+    unlink(path);
+    return fd;
+}
+
+static double write_file(const char *directory, double megabytes) {
+    static uint8_t data[64 << 10];
+    int fd = open_unnamed(directory);
     double begin_s = usage_own_cpu_s();
     for (double done = 0; done < megabytes * MB; done += sizeof data) {
         if (write(fd, data, sizeof data) != (ssize_t)sizeof data)
-            die("%s: %s", path, strerror(errno));
+            die("%s: %s", directory, strerror(errno));
     }
     double took_s = usage_own_cpu_s() - begin_s;
     close(fd);
@@ -83,6 +91,28 @@ static double write_file(const char *directory, double megabytes) {
 double page_cache_write_s_per_gb(const char *directory, double megabytes) {
     if (megabytes > 0) (void)write_file(directory, megabytes);
     return write_file(directory, PAGE_SAMPLE_MB) * 1e3 / PAGE_SAMPLE_MB;
+}
+
+static int64_t monotonic_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+void disk_append_latencies(const char *directory, size_t bytes, int64_t interval_ns, int count,
+                           struct latencies *ret_latencies) {
+    static uint8_t data[64 << 10];
+    int fd = open_unnamed(directory);
+    prctl(PR_SET_TIMERSLACK, 1);
+    int64_t due_ns = monotonic_ns();
+    for (int i = 0; i < count; i++, due_ns += interval_ns) {
+        int64_t early_ns = due_ns - monotonic_ns();
+        if (early_ns > 0) nanosleep(&(struct timespec){.tv_nsec = early_ns}, NULL);
+        if (write(fd, data, bytes) != (ssize_t)bytes || fdatasync(fd) != 0)
+            die("%s: %s", directory, strerror(errno));
+        latencies_add(ret_latencies, monotonic_ns() - due_ns);
+    }
+    close(fd);
 }
 
 /* Below 2 * LATENCY_STEPS a bucket is a nanosecond; above, each doubling has LATENCY_STEPS of them.

@@ -36,6 +36,12 @@ void latencies_add(struct latencies *l, int64_t ns);
 /** In milliseconds: what `fraction` of them did not exceed; 0 when there are none. */
 double latencies_ms(const struct latencies *l, double fraction);
 
+/** What the disk itself takes to make an append durable: `count` times, one each `interval_ns`,
+ * `bytes` (64 KB at most) are written to the end of a file in `directory` and synced. As in a paced
+ * load the time counts from when it was due. */
+void disk_append_latencies(const char *directory, size_t bytes, int64_t interval_ns, int count,
+                           struct latencies *ret_latencies);
+
 /* One line per scenario: "name key=value key=value" or a JSON object. Whole numbers are told to the
  * last digit, others to six. */
 struct report {
