@@ -3,7 +3,7 @@
  * They are read past the page cache (O_DIRECT): who reads a topic's history then takes no page from
  * those who read and write its end, it costs half the CPU time, and no call waits for a page on its
  * way. Two receivers of the same file within COMPANY_MS read through the page cache, so that the
- * disk gives the octets once. A descriptor for it is opened by each send that needs one.
+ * disk gives the octets once. A read has a descriptor of its own for it, and closes it.
  *
  * There are a few buffers. A send holds one from its read until the socket has taken it; one whose
  * socket is full loses it to those who want one, and reads on through the page cache. */
@@ -56,43 +56,39 @@ static bool is_in_company(struct reactor *r, const struct send_file_op *s) {
     return last != 0 && last >> 32 != me >> 32 && now_ms - (uint32_t)last < COMPANY_MS;
 }
 
-static void open_past_cache(struct send_file_op *s) {
+/* -1: the file system, or the limit on descriptors, does not let us. */
+static int open_past_cache(int file) {
     char path[32];
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", s->file);
-    s->past_cache = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    return open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 }
 
 bool cold_is_past_cache(struct reactor *r, struct io_op *op) {
     struct send_file_op *s = send_file_op(op);
-    bool is_small = s->past_cache < 0 && s->remaining < SEND_FILE_LARGE_BYTES;
+    bool is_small = !s->past_cache && s->remaining < SEND_FILE_LARGE_BYTES;
     if (is_small || s->by_cache || !r->group->has_cachestat) return false;
     uint64_t len = MIN(s->remaining, (uint64_t)SEND_FILE_CHUNK_BYTES);
     if (page_cache_has(s->file, s->offset, len)) return false;
-    if (s->past_cache < 0) {
-        if (!is_in_company(r, s)) open_past_cache(s);
-        s->by_cache = s->past_cache < 0; /* or the file system knows no such descriptor */
-    }
-    return s->past_cache >= 0;
+    if (!s->past_cache) s->by_cache = is_in_company(r, s); /* asked once a send */
+    s->past_cache = !s->by_cache;
+    return s->past_cache;
 }
 
 /* --- buffers --- */
-
-static bool reads_past_cache(const struct send_file_op *s) {
-    return s->past_cache >= 0 && !s->by_cache;
-}
 
 static void read_into(struct reactor *r, struct io_op *op, struct cold_buffer *buffer) {
     struct send_file_op *s = send_file_op(op);
     struct io_uring_sqe *sqe = reactor_op_sqe(r, op);
     buffer->holder = op;
     buffer->at = buffer->octets;
+    buffer->file = s->past_cache && !s->by_cache ? open_past_cache(s->file) : -1;
     s->phase = SEND_FILE_READS;
     s->cold = buffer;
-    if (reads_past_cache(s)) {
+    if (buffer->file >= 0) {
         uint64_t before = s->offset % IO_DIRECT_BYTES;
         uint64_t len = MIN(before + s->remaining, (uint64_t)COLD_BYTES);
         len = (len + IO_DIRECT_BYTES - 1) / IO_DIRECT_BYTES * IO_DIRECT_BYTES;
-        io_uring_prep_read(sqe, s->past_cache, buffer->octets, (unsigned)len, s->offset - before);
+        io_uring_prep_read(sqe, buffer->file, buffer->octets, (unsigned)len, s->offset - before);
         buffer->at += before;
     } else {
         r->give_from_us = r->io.now.mono_us + COLD_PENALTY_US;
@@ -108,10 +104,16 @@ static void make(struct reactor *r, struct cold_buffer *buffer) {
     buffer->octets = buffer->memory + (IO_DIRECT_BYTES - at % IO_DIRECT_BYTES) % IO_DIRECT_BYTES;
 }
 
-static void lose(struct io_op *holder) {
-    struct send_file_op *s = send_file_op(holder);
+static void close_file(struct cold_buffer *buffer) {
+    if (buffer->file >= 0) close(buffer->file);
+    buffer->file = -1;
+}
+
+static void lose(struct cold_buffer *buffer) {
+    struct send_file_op *s = send_file_op(buffer->holder);
     s->cold = NULL;
     s->by_cache = true; /* what is read again comes from there, the next time */
+    close_file(buffer);
 }
 
 /* One that nobody has, or that a socket which is full does without; NULL: all are needed. */
@@ -126,7 +128,7 @@ static struct cold_buffer *find(struct reactor *r) {
         const struct send_file_op *s = send_file_op(buffer->holder);
         if (s->phase == SEND_FILE_WRITABLE && s->is_full) taken = buffer;
     }
-    if (taken != NULL) lose(taken->holder);
+    if (taken != NULL) lose(taken);
     return taken;
 }
 
@@ -181,6 +183,7 @@ static void pass_on(struct reactor *r, struct cold_buffer *buffer) {
 static void give_back(struct reactor *r, struct io_op *op) {
     struct cold_buffer *buffer = send_file_op(op)->cold;
     send_file_op(op)->cold = NULL;
+    close_file(buffer);
     pass_on(r, buffer);
 }
 
@@ -195,9 +198,9 @@ int32_t cold_arrived(struct reactor *r, struct io_op *op, int32_t result) {
         buffer->len = (size_t)MIN((uint64_t)(result - before), s->remaining);
         return 0;
     }
-    give_back(r, op);
-    bool is_refused = reads_past_cache(s) && (result == -EINVAL || result == -EOPNOTSUPP);
+    bool is_refused = buffer->file >= 0 && (result == -EINVAL || result == -EOPNOTSUPP);
     if (is_refused) s->by_cache = true;
+    give_back(r, op);
     return is_refused ? 0 : result < 0 ? result : -EIO;
 }
 
@@ -211,15 +214,12 @@ void cold_took(struct reactor *r, struct io_op *op, size_t len) {
 void cold_full(struct reactor *r, struct io_op *op) {
     struct cold_buffer *buffer = send_file_op(op)->cold;
     if (buffer == NULL || r->cold_waiting_head == NULL) return;
-    lose(op);
+    lose(buffer);
     pass_on(r, buffer);
 }
 
 void cold_end(struct reactor *r, struct io_op *op) {
-    struct send_file_op *s = send_file_op(op);
-    if (s->cold != NULL) give_back(r, op);
-    if (s->past_cache >= 0) close(s->past_cache);
-    s->past_cache = -1;
+    if (send_file_op(op)->cold != NULL) give_back(r, op);
 }
 
 void cold_release(struct reactor *r) {

@@ -58,8 +58,9 @@ struct descriptor {
 /* What a send_file reads from the disk goes through one (broker/reactor/cold.c). */
 struct cold_buffer {
     uint8_t *memory;
-    uint8_t *octets; /* aligned */
+    uint8_t *octets;      /* aligned */
     struct io_op *holder; /* NULL: free */
+    int file;             /* that it is read from past the page cache; -1: through it */
     uint8_t *at;          /* what is to be sent */
     size_t len;
 };

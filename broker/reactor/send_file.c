@@ -171,7 +171,7 @@ bool reactor_send_file(struct io *io, struct io_op *op, int fd, int file, uint64
     op_begin(r, op, fd, send_file_on_cqe);
     struct send_file_op *s = send_file_op(op);
     *s = (struct send_file_op){
-        .head = s->head, .file = file, .past_cache = -1, .offset = offset, .remaining = len};
+        .head = s->head, .file = file, .offset = offset, .remaining = len};
     enum progress progress = run(r, op);
     if (progress == ENDED) {
         cold_end(r, op);

@@ -16,10 +16,10 @@ enum send_file_phase {
 struct send_file_op {
     struct op_head head;
     int32_t file;
-    int32_t past_cache; /* a descriptor of the same file for O_DIRECT; -1: none */
     uint8_t phase;
-    bool is_full;  /* the socket was */
-    bool by_cache; /* it is not read past the page cache */
+    bool is_full;    /* the socket was */
+    bool past_cache; /* it is read past the page cache, where that does not have it ... */
+    bool by_cache;   /* ... unless it is not, any more */
     uint64_t offset; /* of what comes next */
     uint64_t remaining;
     struct cold_buffer *cold; /* what was read of it; NULL: nothing */
