@@ -133,6 +133,19 @@ enum status places_set_aside(struct job *job, const struct broker_dir *dir, stru
     return set_aside(job, dir, &found, "stray-set-aside", why);
 }
 
+/* The same at a start. A full disk may have no room for a longer name: there it keeps the one it
+ * has, and the next start tries again. Whoever gets its place meanwhile is told by its topic id. */
+static enum status set_aside_if_there_is_room(struct job *job, const struct broker_dir *dir,
+                                              struct found_partition *found, const char *event,
+                                              const char *why) {
+    enum status st = set_aside(job, dir, found, event, why);
+    if (st != ST_NO_SPACE) return st;
+    LOG_WARN("log", "no room to set a directory aside: dir=%s name=%s why=\"%s\"",
+             LOG_TEXT(dir->path), LOG_TEXT(found->name), why);
+    found->kind = FOUND_STRAY;
+    return ST_OK;
+}
+
 static enum status settle_one(struct job *job, struct broker *broker, const struct image *image,
                               uint32_t dir_index, struct found_partition *found) {
     struct broker_dir *dir = &broker->dirs[dir_index];
@@ -140,15 +153,15 @@ static enum status settle_one(struct job *job, struct broker *broker, const stru
     const struct topic_image *topic = topic_of(broker, image, found);
     uint32_t place = dir_index;
     if (topic == NULL && found->kind == FOUND_PARTITION)
-        return set_aside(job, dir, found, "stray-set-aside",
-                         "no topic of the metadata has this partition here");
+        return set_aside_if_there_is_room(job, dir, found, "stray-set-aside",
+                                          "no topic of the metadata has this partition here");
     if (topic == NULL) return ST_OK;
     bool has_place = broker_dir_of(broker, image, topic, found->partition, true, &place);
     if (found->kind == FOUND_PARTITION)
         return !has_place || place == dir_index
                    ? ST_OK
-                   : set_aside(job, dir, found, "double-set-aside",
-                               "the partition lies in another log directory, too");
+                   : set_aside_if_there_is_room(job, dir, found, "double-set-aside",
+                                                "the partition lies in another log directory, too");
     bool is_decided = uuid_eq(told(broker, &topic->partitions[found->partition]), dir->id);
     return is_decided && !is_held(broker, topic, found->partition)
                ? take_name(job, broker, dir, found)
