@@ -317,13 +317,18 @@ void connection_refuse_frame(struct connection *c, const char *why, int32_t leng
     connection_close(c);
 }
 
-/* Starts what may start, takes what was held back, and reads on or stops to. */
-static void proceed(struct connection *c) {
+static void start_what_may(struct connection *c) {
     start_next(c);
     while (c->in.held != NULL && !c->is_closing && !connection_is_full(c)) {
         framing_take_held(c);
         if (!c->is_closing) start_next(c);
     }
+}
+
+/* Starts what may start, takes what was held back, and reads on or stops to. */
+static void proceed(struct connection *c) {
+    ASSERT(!move_has_begun(&c->move));
+    start_what_may(c);
     if (c->is_closing || connection_is_full(c) == c->is_paused) return;
     c->is_paused = !c->is_paused;
     if (c->is_paused) {
@@ -368,6 +373,10 @@ static void on_end(struct io_receiver *receiver, int64_t result) {
     if (c->move.state == MOVE_DETACHING && !c->is_closing && result == -ECANCELED) {
         move_go(c);
         return;
+    }
+    if (c->move.state == MOVE_DRAINING && !c->is_closing && result == 0) {
+        c->move.state = MOVE_NOT; /* what it sent before it went is done, as without a move */
+        start_what_may(c);
     }
     if (!c->is_closing && !is_peers_end(result))
         tell_broken(c->shard, &c->peer, "nothing can be received", result);

@@ -23,7 +23,8 @@ void move_note(struct connection *c, uint64_t shards) {
 
 static bool is_quiet(const struct connection *c) {
     return c->request_count == 0 && !c->is_sending && framing_is_between(&c->in) &&
-           !io_timer_is_set(&c->mute);
+           !io_timer_is_set(&c->mute) &&
+           !list_is_linked(&c->flush.link); /* which considers it again */
 }
 
 void move_consider(struct connection *c) {
