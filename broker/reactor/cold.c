@@ -9,8 +9,10 @@
  * socket is full loses it to those who want one, and reads on through the page cache. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "broker/reactor/send_file.h"
 
@@ -36,12 +38,17 @@ bool send_file_has_cachestat(void) {
     return syscall(SYS_CACHESTAT, -1, &range, &counts, 0) < 0 && errno == EBADF;
 }
 
+/* Pages of a range; UINT64_MAX: not known. */
+static uint64_t count_cached(int file, uint64_t offset, uint64_t len) {
+    struct cachestat_range range = {offset, len};
+    struct cachestat_counts counts;
+    return syscall(SYS_CACHESTAT, file, &range, &counts, 0) == 0 ? counts.cached : UINT64_MAX;
+}
+
 bool page_cache_has(int file, uint64_t offset, uint64_t len) {
     uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t pages = (offset + len - 1) / page_bytes - offset / page_bytes + 1;
-    struct cachestat_range range = {offset, len};
-    struct cachestat_counts counts;
-    return syscall(SYS_CACHESTAT, file, &range, &counts, 0) == 0 && counts.cached == pages;
+    return count_cached(file, offset, len) == pages;
 }
 
 /* --- past it --- */
@@ -54,6 +61,12 @@ static bool is_in_company(struct reactor *r, const struct send_file_op *s) {
     uint64_t me = (uint64_t)(uint32_t)s->head.fd << 32 | now_ms;
     uint64_t last = atomic_exchange_explicit(place, me, memory_order_relaxed);
     return last != 0 && last >> 32 != me >> 32 && now_ms - (uint32_t)last < COMPANY_MS;
+}
+
+/* An overlay has no pages of its own to tell of, whatever is cached below. */
+static bool is_overlay(int file) {
+    struct statfs fs;
+    return fstatfs(file, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
 /* -1: the file system, or the limit on descriptors, does not let us. */
@@ -69,7 +82,8 @@ bool cold_is_past_cache(struct reactor *r, struct io_op *op) {
     if (is_small || s->by_cache || !r->group->has_cachestat) return false;
     uint64_t len = MIN(s->remaining, (uint64_t)SEND_FILE_CHUNK_BYTES);
     if (page_cache_has(s->file, s->offset, len)) return false;
-    if (!s->past_cache) s->by_cache = is_in_company(r, s); /* asked once a send */
+    if (!s->past_cache) /* asked once a send */
+        s->by_cache = is_in_company(r, s) || is_overlay(s->file);
     s->past_cache = !s->by_cache;
     return s->past_cache;
 }
@@ -87,6 +101,8 @@ static void read_into(struct reactor *r, struct io_op *op, struct cold_buffer *b
     if (buffer->file >= 0) {
         uint64_t before = s->offset % IO_DIRECT_BYTES;
         uint64_t len = MIN(before + s->remaining, (uint64_t)COLD_BYTES);
+        if (count_cached(s->file, s->offset, len) > 0) /* not beyond what was found to be absent: */
+            len = MIN(len, (uint64_t)SEND_FILE_CHUNK_BYTES); /* dirty pages would be waited for */
         len = (len + IO_DIRECT_BYTES - 1) / IO_DIRECT_BYTES * IO_DIRECT_BYTES;
         io_uring_prep_read(sqe, buffer->file, buffer->octets, (unsigned)len, s->offset - before);
         buffer->at += before;

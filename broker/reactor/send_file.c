@@ -25,11 +25,6 @@
 #define TURN_BYTES (256 * 1024)
 #define GIVEN_PER_COPIED 4
 
-static void await_writable(struct reactor *r, struct io_op *op) {
-    send_file_op(op)->phase = SEND_FILE_WRITABLE;
-    io_uring_prep_poll_add(reactor_op_sqe(r, op), op_head(op)->fd, POLLOUT);
-}
-
 static int64_t count_sent(struct io_op *op, ssize_t sent) {
     struct send_file_op *s = send_file_op(op);
     if (sent < 0) return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -134,8 +129,13 @@ static void wait(struct reactor *r, struct io_op *op, enum progress progress) {
         return;
     }
     send_file_op(op)->is_full = progress == WANTS_WRITABLE;
-    await_writable(r, op);
-    if (progress == WANTS_WRITABLE) cold_full(r, op);
+    send_file_op(op)->phase = SEND_FILE_WRITABLE;
+    if (progress == WANTS_WRITABLE) {
+        io_uring_prep_poll_add(reactor_op_sqe(r, op), op_head(op)->fd, POLLOUT);
+        cold_full(r, op);
+    } else { /* not by POLLOUT, which a socket that could take more does not tell of */
+        io_uring_prep_nop(reactor_op_sqe(r, op));
+    }
 }
 
 static void go_on(struct reactor *r, struct io_op *op) {

@@ -2,6 +2,7 @@
  * fast and slow readers, many at once. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -64,9 +65,26 @@ static int make_file(struct job *job, const char *name) {
     return fd;
 }
 
+/* Of TCP, and with a send buffer of that size, since such a socket may have room for more and not
+ * tell of it (POLLOUT): a send must not wait for that with a buffer in its hands. */
+static void connect_pair(int pair[2]) {
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof any;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), room = 400000;
+    cr_assert_eq(setsockopt(listener, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
+    cr_assert_eq(bind(listener, (struct sockaddr *)&any, len), 0);
+    cr_assert_eq(listen(listener, 1), 0);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&any, &len), 0);
+    pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(pair[1], (struct sockaddr *)&any, len), 0);
+    pair[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    cr_assert_geq(pair[0], 0);
+    close(listener);
+}
+
 static void send_to(struct job *job, struct reader *reader, int file, int *left) {
     int pair[2];
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    connect_pair(pair);
     reader->fd = pair[0];
     reader->peer = pair[1];
     reader->job = job;
