@@ -18,8 +18,10 @@ struct removal {
 };
 
 /* Whatever goes wrong: it is unlinked next. A file with another name, as backups by hard links give
- * it, keeps its octets. */
-static void shorten(struct job *job, const struct log_dir *dir, const char *path) {
+ * it, keeps its octets. It is cut where no page of the page cache, large ones among them, lies
+ * across: the kernel clears the rest of such a page, which may be in a socket's queue. */
+static void shorten(struct job *job, const struct removal *removal, const char *path) {
+    const struct log_dir *dir = removal->dir;
     struct io_stat stat;
     int fd = -1;
     enum status st = job_stat(job, path, &stat);
@@ -27,26 +29,27 @@ static void shorten(struct job *job, const struct log_dir *dir, const char *path
     st = job_open(job, path, IO_WRITE, 0, &fd);
     if (st != ST_OK) return;
     uint64_t left = stat.size_bytes;
-    while (st == ST_OK && left > dir->removal_step_bytes && !dir->ends_removals) {
-        left -= dir->removal_step_bytes;
+    while (st == ST_OK && left > dir->removal_step_bytes && !dir->ends_removals &&
+           !removal->is_shared && !dir->is_short) {
+        left = (left - 1) / dir->removal_step_bytes * dir->removal_step_bytes;
         st = job_truncate(job, fd, left);
         job_sleep_until(job, io_now(dir->io).mono_us + REMOVAL_PAUSE_US);
     }
     job_close(job, fd);
 }
 
-/* All but one, which may be "". in_steps: large logs get shorter first; NULL: they do not. */
+/* All but one, which may be "". removal: whose large logs get shorter first; NULL: they do not. */
 static enum status remove_files(struct job *job, const char *path, const char *but,
-                                const struct log_dir *in_steps) {
+                                const struct removal *removal) {
     struct io_listing listing = {0};
     enum status st = job_list(job, path, &listing);
     for (uint32_t i = 0; st == ST_OK && i < listing.count; i++) {
         struct log_path file;
-        if (in_steps != NULL && in_steps->ends_removals) break;
+        if (removal != NULL && removal->dir->ends_removals) break;
         const char *name = listing.entries[i].name;
         if (strcmp(name, but) == 0) continue;
         log_path_of_name(&file, path, name, "");
-        if (in_steps != NULL && strstr(name, ".log") != NULL) shorten(job, in_steps, file.text);
+        if (removal != NULL && strstr(name, ".log") != NULL) shorten(job, removal, file.text);
         st = job_unlink(job, file.text);
         if (st == ST_NOT_FOUND) st = ST_OK;
     }
@@ -54,9 +57,9 @@ static enum status remove_files(struct job *job, const char *path, const char *b
     return st;
 }
 
-static enum status remove_whole(struct job *job, const char *path, const struct log_dir *in_steps) {
-    enum status st = remove_files(job, path, "", in_steps);
-    if (in_steps != NULL && in_steps->ends_removals) return st; /* a start removes the rest */
+static enum status remove_whole(struct job *job, const char *path, const struct removal *removal) {
+    enum status st = remove_files(job, path, "", removal);
+    if (removal != NULL && removal->dir->ends_removals) return st; /* a start removes the rest */
     if (st == ST_OK) st = job_rmdir(job, path);
     return st == ST_NOT_FOUND ? ST_OK : st;
 }
@@ -70,7 +73,7 @@ static enum status remove_parts(struct job *job, const struct removal *removal) 
         struct log_path file;
         log_path_of_part(&file, removal->path, removal->base_offset, (enum segment_part)part,
                          SUFFIX_DELETED);
-        if (part == PART_LOG && !removal->is_shared) shorten(job, removal->dir, file.text);
+        if (part == PART_LOG) shorten(job, removal, file.text);
         enum status st = job_unlink(job, file.text);
         if (st != ST_OK && st != ST_NOT_FOUND) return st;
     }
@@ -86,7 +89,7 @@ static void removal_job(struct job *job, void *argument) {
     struct removal *removal = argument;
     struct log_dir *dir = removal->dir;
     enum status st = removal->base_offset == WHOLE_DIRECTORY
-                         ? remove_whole(job, removal->path, removal->is_shared ? NULL : dir)
+                         ? remove_whole(job, removal->path, removal->is_shared ? NULL : removal)
                          : remove_parts(job, removal);
     /* What stays takes room and nothing else; the next start tries again. */
     if (st != ST_OK)
@@ -121,6 +124,23 @@ static void schedule(struct log_dir *dir, const char *path, int64_t base_offset,
     io_timer_set(dir->io, &removal->timer, io_now(dir->io).mono_us + delay_us);
 }
 
+void removals_spare(struct log_dir *dir, const char *path, int64_t base_offset) {
+    LIST_EACH(&dir->removals, node) {
+        struct removal *removal = CONTAINER_OF(node, struct removal, link);
+        if (removal->base_offset == base_offset && strcmp(removal->path, path) == 0)
+            removal->is_shared = true;
+    }
+}
+
+/* Files of segments that went before lie in the same directory. */
+static bool spares_any(const struct log_dir *dir, const char *path) {
+    LIST_EACH(&dir->removals, node) {
+        const struct removal *removal = CONTAINER_OF(node, struct removal, link);
+        if (removal->is_shared && strcmp(removal->path, path) == 0) return true;
+    }
+    return false;
+}
+
 void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset, bool is_shared,
                         int64_t delay_ms) {
     ASSERT(base_offset >= 0);
@@ -141,6 +161,7 @@ enum status removal_of_partition(struct job *job, struct log_dir *dir, const cha
                                  struct str topic, int32_t partition, bool is_shared,
                                  int64_t delay_ms) {
     struct log_path deleted;
+    is_shared = is_shared || spares_any(dir, path);
     log_dir_unique_path(dir->io, dir->path, topic, partition, "-delete", &deleted);
     enum status st = job_rename(job, path, deleted.text);
     bool is_renamed = st == ST_OK;

@@ -9,13 +9,17 @@
 #pragma once
 #include "log/impl.h"
 
-/* removal_step_bytes of a directory; a simulation sets it low (docs/decisions/0010). */
+/* removal_step_bytes of a directory, a multiple of the largest page of the page cache (2 MiB); a
+ * simulation sets it low (docs/decisions/0010). */
 #define REMOVAL_STEP_BYTES (16u << 20)
 #define REMOVAL_PAUSE_US 20000
 /** The parts of a segment, renamed already. `path` is the partition's directory. is_shared:
  * somebody may still have its file open, so its octets stay as they are. */
 void removal_of_segment(struct log_dir *dir, const char *path, int64_t base_offset, bool is_shared,
                         int64_t delay_ms);
+/** Another file is about to get the name that such a part has: nothing by that name is shortened
+ * any more, whoever reads it. */
+void removals_spare(struct log_dir *dir, const char *path, int64_t base_offset);
 /** A partition's directory, by the name it has until now: has lost it durably when this returns
  * ST_OK. is_shared: of any of its files. */
 MUST_CHECK enum status removal_of_partition(struct job *job, struct log_dir *dir, const char *path,

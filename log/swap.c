@@ -20,6 +20,7 @@ enum status segment_rename(struct job *job, const struct log *log, int64_t base_
 
 enum status segment_set_aside(struct job *job, const struct log *log, int64_t base_offset,
                               bool with_snapshot) {
+    removals_spare(log->dir, log->path, base_offset);
     enum status st = segment_rename(job, log, base_offset, "", SUFFIX_DELETED, with_snapshot);
     for (int part = 0; st == ST_NO_SPACE && part < PART_COUNT; part++) {
         if (part == PART_SNAPSHOT && !with_snapshot) continue;

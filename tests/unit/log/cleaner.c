@@ -446,6 +446,34 @@ Test(cleaner, segments_that_were_replaced_go_in_steps_unless_they_are_read) {
     cr_expect_gt(steps[0], steps[1]);
 }
 
+/* The file of the second has the name that the first one's removal looks for, and is read. */
+Test(cleaner, a_segment_that_is_replaced_twice_within_the_delay_goes_by_its_last_readers) {
+    struct bench b;
+    bench_init(&b, 1);
+    b.fx.dir.removal_step_bytes = 200;
+    b.keys = 250;
+    fill(&b, 100);
+    b.fx.config.file_delete_delay_ms = 60000;
+    cr_assert_eq(clean(&b), ST_OK);
+    advance(&b, 30000);
+    fill(&b, 100);
+    struct log_read read;
+    uint8_t before[3000], after[3000];
+    fixture_read(&b.fx, &read, 0, b.end, sizeof before, true);
+    size_t len = MIN(read.bytes, sizeof before);
+    cr_assert_eq(pread(read.file, before, len, (off_t)read.position), (ssize_t)len);
+    cr_assert_eq(clean(&b), ST_OK);
+    cr_expect(file_exists(&b.fx, "00000000000000000000.log.deleted"));
+    for (int i = 0; i < 20; i++) {
+        advance(&b, i == 0 ? 30001 : 25);
+        plain_io_settle(&b.fx.plain);
+    }
+    cr_expect_eq(pread(read.file, after, len, (off_t)read.position), (ssize_t)len);
+    cr_expect_eq(memcmp(before, after, len), 0);
+    log_read_release(&read);
+    fixture_release(&b.fx);
+}
+
 Test(cleaner, small_segments_become_one) {
     struct bench b;
     bench_init(&b, 2);

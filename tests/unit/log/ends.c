@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include "log/cleaner.h"
 #include "log/removal.h"
 #include "tests/unit/log/fixture.h"
@@ -176,6 +178,28 @@ Test(ends, a_deleted_log_that_is_not_read_goes_in_steps) {
         if (is_read) log_read_release(&read);
         fixture_release(&fx);
     }
+}
+
+Test(ends, a_deleted_log_spares_what_was_read_when_it_left_the_log_before) {
+    struct fixture fx;
+    make_log(&fx);
+    struct log_read read;
+    uint8_t before[1000], after[1000];
+    fx.dir.removal_step_bytes = 500;
+    fx.config.file_delete_delay_ms = 60000;
+    fixture_read(&fx, &read, 0, BATCHES, sizeof before, true);
+    size_t len = MIN(read.bytes, sizeof before);
+    cr_assert_eq(pread(read.file, before, len, (off_t)read.position), (ssize_t)len);
+    cr_assert_eq(fixture_raise_start(&fx, 20), ST_OK);
+    cr_assert_eq(fixture_delete(&fx), ST_OK);
+    for (int i = 0; i < 20; i++) {
+        fx.plain.io.now.mono_us += 60000001;
+        plain_io_settle(&fx.plain);
+    }
+    cr_expect_eq(pread(read.file, after, len, (off_t)read.position), (ssize_t)len);
+    cr_expect_eq(memcmp(before, after, len), 0);
+    log_read_release(&read);
+    fixture_release(&fx);
 }
 
 struct stop {

@@ -226,11 +226,13 @@ Test(retention, old_segments_go_and_the_log_starts_behind_them) {
     fixture_release(&fx);
 }
 
-static uint32_t shortened;
+static uint32_t shortened, uneven; /* cuts; in the middle of a step of 500 */
 
 static int count_truncations(struct plain_io *plain, const struct plain_call *call) {
     (void)plain;
-    shortened += call->kind == PLAIN_TRUNCATE;
+    if (call->kind != PLAIN_TRUNCATE) return 0;
+    shortened++;
+    uneven += call->len % 500 != 0;
     return 0;
 }
 
@@ -244,7 +246,7 @@ Test(retention, a_segment_that_is_not_read_goes_in_steps) {
         if (is_read) fixture_read(&fx, &read, 10, 20, 1000, true);
         fx.config.file_delete_delay_ms = 60000;
         cr_expect_eq(retain(&fx, 35).segments, 2);
-        shortened = 0;
+        shortened = uneven = 0;
         fx.plain.fault = count_truncations;
         for (int i = 0; i < 20; i++) {
             advance(&fx, 60001);
@@ -253,6 +255,7 @@ Test(retention, a_segment_that_is_not_read_goes_in_steps) {
         fx.plain.fault = NULL;
         cr_expect_not(file_exists(&fx, "00000000000000000010.log.deleted"));
         cr_expect_eq(shortened, is_read ? 3 : 6, "read %d: %u steps", is_read, shortened);
+        cr_expect_eq(uneven, 0, "what lies across a cut is cleared, in a socket's queue, too");
         if (is_read) log_read_release(&read);
         fixture_release(&fx);
     }
