@@ -329,6 +329,10 @@ static void start_what_may(struct connection *c) {
 static void proceed(struct connection *c) {
     ASSERT(!move_has_begun(&c->move));
     start_what_may(c);
+    if (c->receive_ended) { /* part() */
+        if (c->request_count == 0 && c->in.held == NULL) connection_close(c);
+        return;
+    }
     if (c->is_closing || connection_is_full(c) == c->is_paused) return;
     c->is_paused = !c->is_paused;
     if (c->is_paused) {
@@ -368,19 +372,26 @@ static void on_direct(struct io_receiver *receiver) {
     proceed(c);
 }
 
+/* The peer has ended its side behind Produces that are held back: they are done first, as in Kafka,
+ * which notices an end when it has read up to there. It may not wait for answers (acks=0). */
+static void part(struct connection *c) {
+    c->move.state = MOVE_NOT;
+    proceed(c);
+}
+
 static void on_end(struct io_receiver *receiver, int64_t result) {
     struct connection *c = CONTAINER_OF(receiver, struct connection, receiver);
     if (c->move.state == MOVE_DETACHING && !c->is_closing && result == -ECANCELED) {
         move_go(c);
         return;
     }
-    if (c->move.state == MOVE_DRAINING && !c->is_closing && result == 0) {
-        c->move.state = MOVE_NOT; /* what it sent before it went is done, as without a move */
-        start_what_may(c);
+    c->receive_ended = true; /* the peer went, or we stopped: either way the connection is over */
+    if (!c->is_closing && result == 0 && c->in.held != NULL && connection_only_overlaps(c)) {
+        part(c);
+        return;
     }
     if (!c->is_closing && !is_peers_end(result))
         tell_broken(c->shard, &c->peer, "nothing can be received", result);
-    c->receive_ended = true; /* the peer went, or we stopped: either way the connection is over */
     connection_close(c);
     io_later(c->shard->io, &c->flush);
 }

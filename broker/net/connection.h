@@ -4,9 +4,10 @@
  * Requests: a frame is a 4-octet length and that many octets. Produce requests overlap (their
  * appends happen in order of arrival), everything else starts when the one before is answered. At
  * most LIMIT_REQUESTS_IN_FLIGHT requests and CONNECTION_BYTES_MAX octets wait or run; then reading
- * stops until answers have left (broker/net/framing.h). A length below zero or above
- * socket.request.max.bytes, or a header that cannot be read, closes the connection. Whenever this
- * side ends one there is a count and, unless it was idle, a rate-limited line. */
+ * stops until answers have left (broker/net/framing.h). A peer that ends its side behind Produces
+ * that are held back has them done first. A length below zero or above socket.request.max.bytes, or
+ * a header that cannot be read, closes the connection. Whenever this side ends one there is a count
+ * and, unless it was idle, a rate-limited line. */
 #pragma once
 #include "broker/net/admission.h"
 #include "broker/net/framing.h"

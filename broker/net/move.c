@@ -29,7 +29,7 @@ static bool is_quiet(const struct connection *c) {
 
 void move_consider(struct connection *c) {
     struct move *move = &c->move;
-    if (move->points < move->wanted || move_has_begun(move)) return;
+    if (move->points < move->wanted || move_has_begun(move) || c->receive_ended) return;
     if (is_quiet(c)) {
         move->state = MOVE_DETACHING;
         io_recv_detach(c->shard->io, &c->receiver);
