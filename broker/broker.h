@@ -31,7 +31,7 @@ struct broker_setup {
     /** For tests: a coordinator was loaded from its partition's log up to `end`, and is this (see
      * coordinator_dump). On any shard; NULL: nobody asks. */
     void (*on_group_loaded)(void *owner, int32_t partition, int64_t end, struct str dump);
-    uint32_t move_after; /* requests before a connection moves (broker/net/move.h); 0: MOVE_AFTER */
+    uint32_t move_after; /* points before a connection moves (broker/net/move.h); 0: MOVE_AFTER */
     /* Batches beyond it are walked by workers; 0: where it pays (broker/handlers/batch_work.h). A
      * simulation sets it low. */
     uint32_t long_batch_bytes;

@@ -78,14 +78,15 @@ static int open_past_cache(int file) {
 
 bool cold_is_past_cache(struct reactor *r, struct io_op *op) {
     struct send_file_op *s = send_file_op(op);
-    bool is_small = !s->past_cache && s->remaining < SEND_FILE_LARGE_BYTES;
-    if (is_small || s->by_cache || !r->group->has_cachestat) return false;
+    if (s->way == COLD_BY_CACHE || !r->group->has_cachestat) return false;
+    if (s->way == COLD_UNDECIDED && s->remaining < SEND_FILE_LARGE_BYTES) return false;
     uint64_t len = MIN(s->remaining, (uint64_t)SEND_FILE_CHUNK_BYTES);
     if (page_cache_has(s->file, s->offset, len)) return false;
-    if (!s->past_cache) /* asked once a send */
-        s->by_cache = is_in_company(r, s) || is_overlay(s->file);
-    s->past_cache = !s->by_cache;
-    return s->past_cache;
+    if (s->way == COLD_UNDECIDED) {
+        bool is_by_cache = is_in_company(r, s) || is_overlay(s->file);
+        s->way = is_by_cache ? COLD_BY_CACHE : COLD_PAST_CACHE;
+    }
+    return s->way == COLD_PAST_CACHE;
 }
 
 /* --- buffers --- */
@@ -95,7 +96,7 @@ static void read_into(struct reactor *r, struct io_op *op, struct cold_buffer *b
     struct io_uring_sqe *sqe = reactor_op_sqe(r, op);
     buffer->holder = op;
     buffer->at = buffer->octets;
-    buffer->file = s->past_cache && !s->by_cache ? open_past_cache(s->file) : -1;
+    buffer->file = s->way == COLD_PAST_CACHE ? open_past_cache(s->file) : -1;
     s->phase = SEND_FILE_READS;
     s->cold = buffer;
     if (buffer->file >= 0) {
@@ -128,7 +129,7 @@ static void close_file(struct cold_buffer *buffer) {
 static void lose(struct cold_buffer *buffer) {
     struct send_file_op *s = send_file_op(buffer->holder);
     s->cold = NULL;
-    s->by_cache = true; /* what is read again comes from there, the next time */
+    s->way = COLD_BY_CACHE; /* what is read again comes from there, the next time */
     close_file(buffer);
 }
 
@@ -215,7 +216,7 @@ int32_t cold_arrived(struct reactor *r, struct io_op *op, int32_t result) {
         return 0;
     }
     bool is_refused = buffer->file >= 0 && (result == -EINVAL || result == -EOPNOTSUPP);
-    if (is_refused) s->by_cache = true;
+    if (is_refused) s->way = COLD_BY_CACHE;
     give_back(r, op);
     return is_refused ? 0 : result < 0 ? result : -EIO;
 }

@@ -173,8 +173,7 @@ bool reactor_send_file(struct io *io, struct io_op *op, int fd, int file, uint64
     *s = (struct send_file_op){
         .head = s->head, .file = file, .offset = offset, .remaining = len};
     enum progress progress = run(r, op);
-    if (progress == ENDED) {
-        cold_end(r, op);
+    if (progress == ENDED) { /* nothing was read for it: that would have taken a turn */
         op_detach(r, op);
     } else {
         wait(r, op, progress);

@@ -13,13 +13,15 @@ enum send_file_phase {
     SEND_FILE_READS,
 };
 
+/* How a send reads what is not in the page cache. */
+enum cold_way { COLD_UNDECIDED, COLD_PAST_CACHE, COLD_BY_CACHE };
+
 struct send_file_op {
     struct op_head head;
     int32_t file;
     uint8_t phase;
+    uint8_t way;     /* enum cold_way */
     bool is_full;    /* the socket was */
-    bool past_cache; /* it is read past the page cache, where that does not have it ... */
-    bool by_cache;   /* ... unless it is not, any more */
     uint64_t offset; /* of what comes next */
     uint64_t remaining;
     struct cold_buffer *cold; /* what was read of it; NULL: nothing */

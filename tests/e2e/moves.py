@@ -13,7 +13,7 @@ from os.path import abspath, dirname
 sys.path.insert(0, dirname(dirname(abspath(__file__))) + "/lib")
 from client import Client, batch, record  # noqa: E402
 
-IN_A_ROW = 100  # MOVE_AFTER, twice it, and some
+IN_A_ROW = 100  # MOVE_AFTER / MOVE_ALONE, twice it, and some
 CLIENTS = 4
 written = [[], []]  # by partition: the values in the order of their offsets
 lock = threading.Lock()

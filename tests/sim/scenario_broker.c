@@ -39,7 +39,7 @@ struct plan {
     uint64_t chaos_us;
     uint64_t stop_every_us;                     /* clean stops; 0: none */
     uint32_t index_bytes, index_interval_bytes; /* small: segments roll often */
-    uint32_t move_after;                        /* requests, before a connection moves */
+    uint32_t move_after;                        /* points before a connection moves */
     uint32_t room_from;                         /* which segments get room in advance */
     uint32_t removal_step_bytes;                /* larger ones get shorter before they go */
     uint32_t frame_direct_bytes;                /* of which a frame is received directly */

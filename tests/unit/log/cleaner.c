@@ -401,21 +401,12 @@ Test(cleaner, a_reader_keeps_the_segment_that_it_was_given) {
     fixture_release(&b.fx);
 }
 
-static uint32_t shortened;
-
-static int count_truncations(struct plain_io *plain, const struct plain_call *call) {
-    (void)plain;
-    shortened += call->kind == PLAIN_TRUNCATE;
-    return 0;
-}
-
 /* Octets that are read stay as they are, when the file has lost its name, too. */
 Test(cleaner, segments_that_were_replaced_go_in_steps_unless_they_are_read) {
     uint32_t steps[2];
     for (int is_read = 0; is_read < 2; is_read++) {
         struct bench b;
         bench_init(&b, 1);
-        b.fx.dir.removal_step_bytes = 500;
         fill(&b, 100);
         struct log_read read = {0};
         uint8_t before[2000], after[2000];
@@ -426,14 +417,13 @@ Test(cleaner, segments_that_were_replaced_go_in_steps_unless_they_are_read) {
             cr_assert_eq(pread(read.file, before, len, (off_t)read.position), (ssize_t)len);
         }
         cr_assert_eq(clean(&b), ST_OK);
-        shortened = 0;
-        b.fx.plain.fault = count_truncations;
+        fixture_count_cuts(&b.fx, 500);
         for (int i = 0; i < 100; i++) {
             advance(&b, 60001);
             plain_io_settle(&b.fx.plain);
         }
         b.fx.plain.fault = NULL;
-        steps[is_read] = shortened;
+        steps[is_read] = b.fx.cuts;
         cr_expect_not(file_exists(&b.fx, "00000000000000000000.log.deleted"));
         if (is_read) {
             cr_expect_eq(pread(read.file, after, len, (off_t)read.position), (ssize_t)len);

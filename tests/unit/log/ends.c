@@ -149,32 +149,22 @@ Test(ends, deletion_renames_at_once_and_removes_after_the_delay) {
     fixture_release(&fx);
 }
 
-static uint32_t shortened;
-
-static int count_truncations(struct plain_io *plain, const struct plain_call *call) {
-    (void)plain;
-    shortened += call->kind == PLAIN_TRUNCATE;
-    return 0;
-}
-
 /* Four segments of 1,700 octets. Octets that are read stay as they are. */
 Test(ends, a_deleted_log_that_is_not_read_goes_in_steps) {
     for (int is_read = 0; is_read < 2; is_read++) {
         struct fixture fx;
         make_log(&fx);
         struct log_read read;
-        fx.dir.removal_step_bytes = 500;
         if (is_read) fixture_read(&fx, &read, 0, BATCHES, 1000, true);
         cr_assert_eq(fixture_delete(&fx), ST_OK);
-        shortened = 0;
-        fx.plain.fault = count_truncations;
+        fixture_count_cuts(&fx, 500);
         for (int i = 0; i < 20; i++) {
             fx.plain.io.now.mono_us += 60000001;
             plain_io_settle(&fx.plain);
         }
         fx.plain.fault = NULL;
         cr_expect_not(directory_has(fx.path, "-delete"));
-        cr_expect_eq(shortened, is_read ? 0 : 4 * 3, "read %d: %u steps", is_read, shortened);
+        cr_expect_eq(fx.cuts, is_read ? 0 : 4 * 3, "read %d: %u steps", is_read, fx.cuts);
         if (is_read) log_read_release(&read);
         fixture_release(&fx);
     }
@@ -202,17 +192,6 @@ Test(ends, a_deleted_log_spares_what_was_read_when_it_left_the_log_before) {
     fixture_release(&fx);
 }
 
-struct stop {
-    struct log_dir *dir;
-    bool has_ended;
-};
-
-static void stop_job(struct job *job, void *argument) {
-    struct stop *stop = argument;
-    removals_end(job, stop->dir);
-    stop->has_ended = true;
-}
-
 Test(ends, a_stop_waits_for_one_step_of_a_deleted_log) {
     struct fixture fx;
     make_log(&fx);
@@ -220,13 +199,12 @@ Test(ends, a_stop_waits_for_one_step_of_a_deleted_log) {
     cr_assert_eq(fixture_delete(&fx), ST_OK);
     fx.plain.io.now.mono_us += 60000001;
     plain_io_settle(&fx.plain); /* to its first pause */
-    struct stop stop = {.dir = &fx.dir};
-    job_start(&fx.plain.jobs, stop_job, &stop);
+    fixture_end_removals(&fx);
     for (int i = 0; i < 10; i++) (void)plain_io_turn(&fx.plain);
-    cr_expect_not(stop.has_ended, "a file is open");
+    cr_expect_not(fx.removals_ended, "a file is open");
     fx.plain.io.now.mono_us += REMOVAL_PAUSE_US;
     plain_io_settle(&fx.plain);
-    cr_expect(stop.has_ended);
+    cr_expect(fx.removals_ended);
     cr_expect(directory_has(fx.path, "-delete"), "a start removes the rest");
     fixture_release(&fx);
 }

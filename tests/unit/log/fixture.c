@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/logging.h"
+#include "log/removal.h"
 
 static struct fixture *of_owner(struct log_owner *o) {
     return CONTAINER_OF(o, struct fixture, owner);
@@ -144,6 +145,30 @@ static void aborted_job(struct job *job, void *argument) {
 
 enum status fixture_open(struct fixture *fx) { return run(fx, open_job, 0, 0, NULL); }
 enum status fixture_close(struct fixture *fx) { return run(fx, close_job, 0, 0, NULL); }
+static int count_cut(struct plain_io *plain, const struct plain_call *call) {
+    struct fixture *fx = CONTAINER_OF(plain, struct fixture, plain);
+    if (call->kind != PLAIN_TRUNCATE) return 0;
+    fx->cuts++;
+    fx->uneven_cuts += call->len % fx->cut_step != 0;
+    return 0;
+}
+
+void fixture_count_cuts(struct fixture *fx, uint64_t step) {
+    fx->cuts = fx->uneven_cuts = 0;
+    fx->dir.removal_step_bytes = fx->cut_step = step;
+    fx->plain.fault = count_cut;
+}
+
+static void end_removals_job(struct job *job, void *argument) {
+    struct fixture *fx = argument;
+    removals_end(job, &fx->dir);
+    fx->removals_ended = true;
+}
+
+void fixture_end_removals(struct fixture *fx) {
+    job_start(&fx->plain.jobs, end_removals_job, fx);
+}
+
 enum status fixture_delete(struct fixture *fx) { return run(fx, delete_job, 0, 0, NULL); }
 enum status fixture_truncate(struct fixture *fx, int64_t offset) {
     return run(fx, truncate_job, offset, 0, NULL);

@@ -16,6 +16,9 @@ struct fixture {
     struct log *log;
     struct batch_builder builder;
     struct log_open open; /* of the next fixture_open */
+    uint32_t cuts, uneven_cuts; /* fixture_count_cuts */
+    uint64_t cut_step;
+    bool removals_ended; /* fixture_end_removals */
 };
 
 /* An append with its own batch. */
@@ -41,6 +44,11 @@ enum status fixture_raise_start(struct fixture *fx, int64_t offset);
 enum status fixture_retain(struct fixture *fx, int64_t upper, struct retained *deleted);
 enum status fixture_begin_epoch(struct fixture *fx, int32_t epoch);
 enum status fixture_delete(struct fixture *fx);
+/** Files get shorter in steps of so many octets before they go. fx->cuts counts from 0 how often
+ * one was, uneven_cuts how often at no multiple of `step`. */
+void fixture_count_cuts(struct fixture *fx, uint64_t step);
+/** Starts a job that ends removals as a stop does; fx->removals_ended when it has. */
+void fixture_end_removals(struct fixture *fx);
 enum status fixture_find(struct fixture *fx, int64_t timestamp_ms, int64_t upper,
                          struct log_found *found);
 enum status fixture_find_record(struct fixture *fx, int64_t offset, int64_t upper,

@@ -226,36 +226,24 @@ Test(retention, old_segments_go_and_the_log_starts_behind_them) {
     fixture_release(&fx);
 }
 
-static uint32_t shortened, uneven; /* cuts; in the middle of a step of 500 */
-
-static int count_truncations(struct plain_io *plain, const struct plain_call *call) {
-    (void)plain;
-    if (call->kind != PLAIN_TRUNCATE) return 0;
-    shortened++;
-    uneven += call->len % 500 != 0;
-    return 0;
-}
-
 /* Its octets are read by whoever still has it open. */
 Test(retention, a_segment_that_is_not_read_goes_in_steps) {
     for (int is_read = 0; is_read < 2; is_read++) {
         struct fixture fx;
         make_log(&fx, 35, NOW - WEEK - 20);
-        fx.dir.removal_step_bytes = 500;
         struct log_read read;
         if (is_read) fixture_read(&fx, &read, 10, 20, 1000, true);
         fx.config.file_delete_delay_ms = 60000;
         cr_expect_eq(retain(&fx, 35).segments, 2);
-        shortened = uneven = 0;
-        fx.plain.fault = count_truncations;
+        fixture_count_cuts(&fx, 500);
         for (int i = 0; i < 20; i++) {
             advance(&fx, 60001);
             plain_io_settle(&fx.plain);
         }
         fx.plain.fault = NULL;
         cr_expect_not(file_exists(&fx, "00000000000000000010.log.deleted"));
-        cr_expect_eq(shortened, is_read ? 3 : 6, "read %d: %u steps", is_read, shortened);
-        cr_expect_eq(uneven, 0, "what lies across a cut is cleared, in a socket's queue, too");
+        cr_expect_eq(fx.cuts, is_read ? 3 : 6, "read %d: %u steps", is_read, fx.cuts);
+        cr_expect_eq(fx.uneven_cuts, 0, "the kernel clears what lies across a cut");
         if (is_read) log_read_release(&read);
         fixture_release(&fx);
     }
@@ -283,38 +271,24 @@ Test(retention, a_segment_with_another_name_is_unlinked_whole) {
     fixture_release(&fx);
 }
 
-struct stop {
-    struct log_dir *dir;
-    bool has_ended;
-};
-
-static void stop_job(struct job *job, void *argument) {
-    struct stop *stop = argument;
-    removals_end(job, stop->dir);
-    stop->has_ended = true;
-}
-
 /* What is at work goes after the pause it is in, what waits stays for the next start. */
 Test(retention, a_stop_does_not_wait_for_the_steps) {
     struct fixture fx;
     make_log(&fx, 35, NOW - WEEK - 20);
-    fx.dir.removal_step_bytes = 10;
     fx.config.file_delete_delay_ms = 0;
-    shortened = 0;
-    fx.plain.fault = count_truncations;
+    fixture_count_cuts(&fx, 10);
     cr_assert_eq(retain(&fx, 19).segments, 1);
     plain_io_settle(&fx.plain);
     fx.config.file_delete_delay_ms = 60000;
     cr_assert_eq(retain(&fx, 35).segments, 1);
-    cr_assert_eq(shortened, 1, "%u: the first is at work", shortened);
-    struct stop stop = {.dir = &fx.dir};
-    job_start(&fx.plain.jobs, stop_job, &stop);
+    cr_assert_eq(fx.cuts, 1, "%u: the first is at work", fx.cuts);
+    fixture_end_removals(&fx);
     for (int i = 0; i < 10; i++) (void)plain_io_turn(&fx.plain);
-    cr_expect_not(stop.has_ended, "its file is open");
+    cr_expect_not(fx.removals_ended, "its file is open");
     advance(&fx, REMOVAL_PAUSE_US / 1000 + 1);
     for (int i = 0; i < 10; i++) (void)plain_io_turn(&fx.plain);
-    cr_assert(stop.has_ended, "%u steps", shortened);
-    cr_expect_eq(shortened, 1, "%u steps", shortened);
+    cr_assert(fx.removals_ended, "%u steps", fx.cuts);
+    cr_expect_eq(fx.cuts, 1, "%u steps", fx.cuts);
     cr_expect_not(file_exists(&fx, SEGMENT_0 ".log.deleted"));
     size_t len = 0;
     free(file_read(&fx, "00000000000000000010.log.deleted", &len));

@@ -157,8 +157,12 @@ static void send_history(struct job *job, void *argument) {
     if (left > 0) job_suspend(job);
     expect_read(job_io(job), &reader, 0);
     bool has_cachestat = syscall(451, -1, NULL, NULL, 0) == -1 && errno != ENOSYS;
-    if (has_cachestat && getenv("KLAMM_URING_LEVEL") == NULL && !is_in_memory)
+    if (!has_cachestat || is_in_memory) {
+        cr_log_warn("not looked at: the page cache, %s",
+                    is_in_memory ? "where TMPDIR is" : "of a kernel before 6.5");
+    } else {
         cr_expect_eq(cached_pages(file), 0, "%zu pages are cached now", cached_pages(file));
+    }
     job_close(job, file);
 }
 
