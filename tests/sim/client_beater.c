@@ -252,7 +252,8 @@ static void beat(struct beater *b, int32_t epoch) {
     seat->generation = response.member_epoch;
     bool is_exact = !b->is_behind && !joins;
     uint8_t before = b->target.topics[0];
-    b->is_behind = false;
+    /* One of a topic that it did not know is told again with the next assignment only. */
+    b->is_behind = b->is_behind && response.assignment == NULL;
     b->has_settled = response.assignment == NULL && holds_target(b) && !b->tells_held &&
                      memcmp(&told, &seat->holding, sizeof told) == 0;
     if (response.assignment != NULL) {

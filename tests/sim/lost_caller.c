@@ -290,10 +290,13 @@ static bool was_done(const struct step *step, int16_t error) {
 static void go_on(struct caller *c, const struct step *step, bool may_be_forgotten,
                   int16_t told) {
     int16_t error = asks_again(told) ? ask_again(c, step) : told;
-    if (error != KAFKA_NONE && error == step->forgotten) {
-        begin(c, step); /* as a client does that is told so */
+    /* As a client does that is told so; a sweep in that very moment may forget it once more: an
+     * empty group goes, whoever has got an id in it, in Kafka too. */
+    for (int i = 0; i < 2 && error != KAFKA_NONE && error == step->forgotten; i++) {
+        begin(c, step);
         error = ask_again(c, step);
-    } else if (was_done(step, error)) {
+    }
+    if (was_done(step, error)) {
         c->member_count = 0; /* it has left, or there was none */
         error = KAFKA_NONE;
     }
