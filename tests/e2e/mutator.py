@@ -428,6 +428,8 @@ def damage_file(state, copy, file, damage, at, rng):
         octets[at] ^= 1 << rng.randrange(8)
         touched = (at, at + 1)
     elif damage == "zero":
+        while at > 0 and not any(octets[at:at + 512]):
+            at -= 1  # a file that ends in zeros is not damaged there
         octets[at:at + 512] = bytes(len(octets[at:at + 512]))
         touched = (at, at + 512)
     elif damage == "truncate":
