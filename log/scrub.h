@@ -3,10 +3,10 @@
  * matter: a stopped broker's, or one that is being written meanwhile (`is_live`).
  *
  * Checked: each batch (length, checksum, offsets, epochs), each index entry against the batches
- * (it leads to a batch from which its offset, or its timestamp, can be found), transaction indexes,
- * producer snapshots, epoch files, partition.metadata, metadata snapshots, and at the root
- * meta.properties, the clean marker and the offset checkpoints. What recovery kept as a hole is
- * told as one.
+ * (it leads to a batch from which its offset, or its timestamp, can be found; a time is the newest
+ * up to its offset, since retention goes by the last one), transaction indexes, producer snapshots,
+ * epoch files, partition.metadata, metadata snapshots, and at the root meta.properties, the clean
+ * marker and the offset checkpoints. What recovery kept as a hole is told as one.
  *
  * In a live directory files grow, move and go. What looks damaged is looked at again after
  * SCRUB_AGAIN_MS and told only when it still does; a file that has gone was never wrong. Octets

@@ -31,6 +31,7 @@ struct pass {
     int64_t expected;         /* the least offset of the next batch */
     int32_t epoch;            /* the largest so far */
     int64_t max_timestamp_ms; /* of the batches so far */
+    bool has_gap;             /* batches were met that could not be read */
     uint64_t batches;
     struct pass_finding findings[SCRUB_FINDINGS_MAX];
     uint32_t finding_count; /* found; SCRUB_FINDINGS_MAX of them are kept */
@@ -153,25 +154,30 @@ static void skip_offset_entries(struct pass *p, uint64_t position) {
     }
 }
 
-/* Entries for offsets below `offset` are complete: nothing before them may be newer than they
- * say. */
-static void check_time_entries(struct pass *p, int64_t offset) {
+/* An entry carries the newest timestamp up to its offset. Those below `offset`, the last one of the
+ * next batch (`next_ms`: its newest timestamp), may be held against what was read. */
+static void check_time_entries(struct pass *p, int64_t offset, int64_t next_base, int64_t next_ms) {
     for (; p->next_time < p->time_count; p->next_time++) {
         size_t where = (size_t)p->next_time * TIME_INDEX_ENTRY_BYTES;
         struct time_entry entry = time_index_decode(p->times + where);
-        if (p->base_offset + entry.relative_offset >= offset) return;
-        if (p->max_timestamp_ms > entry.timestamp_ms)
+        int64_t entry_offset = p->base_offset + entry.relative_offset;
+        if (entry_offset >= offset) return;
+        int64_t newest_ms = p->max_timestamp_ms;
+        if (newest_ms > entry.timestamp_ms)
             note(p, PART_TIME_INDEX, (int64_t)where, "an entry leads behind its timestamp");
+        if (entry_offset >= next_base) newest_ms = MAX(newest_ms, next_ms);
+        if (entry.timestamp_ms > newest_ms && !p->has_gap)
+            note(p, PART_TIME_INDEX, (int64_t)where, "an entry tells a time that no record has");
     }
 }
 
 static void check_entries_left(struct pass *p) {
-    check_time_entries(p, INT64_MAX);
     if (p->dir != NULL) note_txns(p, scrub_txns_end(&p->txns));
     if (p->next_offset < p->offset_count) {
         note(p, PART_INDEX, (int64_t)p->next_offset * OFFSET_INDEX_ENTRY_BYTES,
              "an entry leads behind the last batch");
     }
+    check_time_entries(p, INT64_MAX, INT64_MAX, NO_TIMESTAMP);
 }
 
 /* --- batches --- */
@@ -189,7 +195,7 @@ static void check_order(struct pass *p, uint64_t at, const struct batch_view *vi
 static enum status take_batch(struct pass *p, uint64_t at, const struct batch_view *view) {
     check_order(p, at, view);
     check_offset_entries(p, at, view);
-    check_time_entries(p, batch_last_offset(view));
+    check_time_entries(p, batch_last_offset(view), view->base_offset, view->max_timestamp);
     p->batches++;
     p->expected = MAX(p->expected, batch_next_offset(view));
     p->epoch = MAX(p->epoch, view->partition_leader_epoch);
@@ -229,13 +235,19 @@ static enum status is_reserved(struct pass *p, uint64_t at, bool *ret_is) {
     return ST_OK;
 }
 
+/* What the indexes tell of what is in there is believed from here on. */
+static void meet_gap(struct pass *p) {
+    p->has_gap = true;
+    p->txns.is_blind = true;
+}
+
 /* At octets that are no batch. *ret_next: where to go on; the end when nothing tells. */
 static enum status take_damage(struct pass *p, uint64_t at, enum status why, bool has_header,
                                const struct batch_view *view, uint64_t *ret_next) {
     const struct hole *hole = hole_at(p, at);
     *ret_next = p->scan.size_bytes;
     if (hole != NULL) {
-        p->txns.is_blind = true;
+        meet_gap(p);
         skip_offset_entries(p, hole->end_position);
         note(p, PART_LOG, (int64_t)at, "a hole, kept by an earlier recovery");
         *ret_next = hole->end_position;
@@ -248,7 +260,7 @@ static enum status take_damage(struct pass *p, uint64_t at, enum status why, boo
         if (st != ST_OK) return st;
     }
     if (reserved) return ST_OK;
-    p->txns.is_blind = true;
+    meet_gap(p);
     if (has_header) {
         note(p, PART_LOG, (int64_t)at, "its checksum is wrong");
         *ret_next = at + view->batch_bytes;

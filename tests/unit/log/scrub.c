@@ -5,6 +5,7 @@
 #include "fixture.h"
 #include "log/names.h"
 #include "log/scrub.h"
+#include "log/time_index.h"
 
 #define FIRST "00000000000000000000"
 #define SECOND "00000000000000000008"
@@ -104,6 +105,11 @@ static void old_time(struct fixture *fx) {
 static void early_time(struct fixture *fx) {
     put_at(fx, FIRST ".timeindex", 0, "\0\0\0\0\0\0\3\xe8", 8);
 }
+static void late_last_time(struct fixture *fx) {
+    size_t size = 0;
+    free(file_read(fx, FIRST ".timeindex", &size));
+    file_flip(fx, FIRST ".timeindex", size - TIME_INDEX_ENTRY_BYTES);
+}
 static void flip_snapshot(struct fixture *fx) { file_flip(fx, SECOND ".snapshot", 3); }
 static void spoil_epochs(struct fixture *fx) {
     file_write(fx, LEADER_EPOCHS_FILE, "0\n2\n1 0\n", 8);
@@ -138,6 +144,8 @@ static const struct {
     {"a time that falls", old_time, FIRST ".timeindex@-1: its entries do not rise\n"},
     {"a time index entry that hides records", early_time,
      FIRST ".timeindex@0: an entry leads behind its timestamp\n"},
+    {"a last time, by which retention goes", late_last_time,
+     FIRST ".timeindex@72: an entry tells a time that no record has\n"},
     {"a producer snapshot", flip_snapshot,
      SECOND ".snapshot@-1: is not a snapshot of producer state\n"},
     {"leader epochs", spoil_epochs, LEADER_EPOCHS_FILE "@-1: is not a list of leader epochs\n"},
