@@ -2,7 +2,10 @@
  * JSON), written by zlib, whose levels are the ones that compression.gzip.level means.
  *
  * As java.util.zip.GZIPInputStream: another member may follow, and what follows the last one is not
- * looked at; reserved header flags are not minded. */
+ * looked at; reserved header flags are not minded. Unlike zlib, and so Java, igzip takes a block
+ * whose Huffman codes leave room for more. No encoder makes such blocks, and what they give is held
+ * against the member's checksum and length as ever.
+ */
 #include <isa-l/igzip_lib.h>
 #include <zlib.h>
 #include "base/assert.h"

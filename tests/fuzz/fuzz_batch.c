@@ -62,8 +62,19 @@ static enum status unpack(enum codec codec, struct bytes in, struct octets *out)
     return st;
 }
 
+/* Of a block whose Huffman codes are no complete set, which igzip may take and zlib does not. */
+static bool has_incomplete_codes(const z_stream *z) {
+    static const char *const said[] = {"invalid code lengths set", "invalid literal/lengths set",
+                                       "invalid distances set"};
+    for (size_t i = 0; i < COUNT(said); i++) {
+        if (z->msg != NULL && strcmp(z->msg, said[i]) == 0) return true;
+    }
+    return false;
+}
+
 /* The same by zlib with a member loop like java.util.zip.GZIPInputStream's. ST_UNSUPPORTED: not to
- * be compared, because zlib alone minds reserved header flags; Java and igzip do not. */
+ * be compared, because zlib alone minds reserved header flags, Java and igzip do not; or because of
+ * has_incomplete_codes, which protocol/compress_gzip.c tells of. */
 static enum status unpack_by_zlib(struct bytes in, struct octets *out) {
     out->len = 0;
     enum status st = ST_OK;
@@ -81,7 +92,8 @@ static enum status unpack_by_zlib(struct bytes in, struct octets *out) {
             out->len += 4096 - z.avail_out;
             if (out->len > PLAIN_BYTES_MAX) st = ST_TOO_LARGE;
         }
-        if (st == ST_OK && result != Z_STREAM_END) st = ST_CORRUPT;
+        if (st == ST_OK && result != Z_STREAM_END)
+            st = has_incomplete_codes(&z) ? ST_UNSUPPORTED : ST_CORRUPT;
         in.ptr += in.len - z.avail_in;
         in.len = z.avail_in;
         ASSERT(inflateEnd(&z) == Z_OK);
