@@ -102,6 +102,7 @@ def write():
     lone = Transaction("tx-forgotten-pending", "forgotten-pending", {0: 10})
     delete_offset("forgotten-pending", 0)
     lone.end(True)
+    time.sleep(0.3)  # a segment ends here, below what stays open: it can be compacted
     gone = Transaction("tx-gone", "of-a-topic-that-is-gone", {0: 10}, "gone")
 
     commit("open", {0: 5})

@@ -324,6 +324,10 @@ class Touched:
         return any(os.path.dirname(file) == os.path.dirname(b.file) and file < b.file
                    for file in self.others if self.is_file_lost)
 
+    def is_replaced(self, b, kind):
+        """Something else may rightly be served in its place."""
+        return self.is_file_lost and self.has(b) or kind == ".log" and self.is_behind_other(b)
+
     def any_of(self, state, topic):
         return any(self.has(b) for b in state.batches.get(topic, []))
 
@@ -359,24 +363,23 @@ def compare(client, state, touched, kind, outcomes):
                         broken += judge_loss(touched, kind, topic, batches[i], "gap", got, outcomes)
                     i += 1
                 if i == len(batches):
-                    lost = touched.is_file_lost and touched.has(batches[-1])
-                    if end > batches[-1].end and not lost:
+                    if end > batches[-1].end and not touched.is_replaced(batches[-1], kind):
                         broken.append(f"{topic}: something at {base} that never was")
                     break
                 if batches[i].base != base:
                     if base < batches[i].base:
                         continue  # it holds the offset, and was looked at before
-                    if not (touched.is_file_lost and touched.has(batches[i])):
+                    if not touched.is_replaced(batches[i], kind):
                         broken.append(f"{topic}: at {base} something that was not there")
                         break
                     i += 1
                     continue
-                foreign = touched.is_file_lost and touched.has(batches[i])
-                if without_epoch(octets) != without_epoch(batches[i].octets) and not foreign:
+                is_same = without_epoch(octets) == without_epoch(batches[i].octets)
+                if not is_same and not touched.is_replaced(batches[i], kind):
                     broken.append(f"{topic}: other octets at {base}")
                 i += 1
             if i == first:
-                if not (touched.is_file_lost and touched.has(wanted)):
+                if not touched.is_replaced(wanted, kind):
                     broken.append(f"{topic}: {wanted.base} cannot be passed")
                 i += 1
     return broken
