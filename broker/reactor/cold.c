@@ -3,7 +3,8 @@
  * They are read past the page cache (O_DIRECT): who reads a topic's history then takes no page from
  * those who read and write its end, it costs half the CPU time, and no call waits for a page on its
  * way. Two receivers of the same file within COMPANY_MS read through the page cache, so that the
- * disk gives the octets once. A read has a descriptor of its own for it, and closes it.
+ * disk gives the octets once. A read has a descriptor of its own for it, and closes it, and lets
+ * syncs go before it.
  *
  * There are a few buffers. A send holds one from its read until the socket has taken it; one whose
  * socket is full loses it to those who want one, and reads on through the page cache. */
@@ -20,6 +21,8 @@
 #define COLD_ROOM (COLD_BYTES + IO_DIRECT_BYTES) /* it lies aligned in it */
 #define COLD_PENALTY_US 1000000 /* nothing is given for so long after a read that waited */
 #define COMPANY_MS 1000
+#define YIELD_NS 200000
+#define YIELDS_MAX 10
 
 /* --- what the page cache has --- */
 
@@ -162,7 +165,22 @@ static void wait_for_one(struct reactor *r, struct io_op *op) {
     r->cold_waiting_tail = op;
 }
 
+/* A sync is several small operations of the device, one after another, and each would wait for what
+ * is being read. So a read past the page cache waits for syncs, for 2 ms at most. */
+static bool yields(struct reactor *r, struct io_op *op) {
+    static struct __kernel_timespec step = {.tv_nsec = YIELD_NS};
+    struct send_file_op *s = send_file_op(op);
+    bool is_to = s->way == COLD_PAST_CACHE && s->yielded < YIELDS_MAX &&
+                 atomic_load_explicit(&r->group->syncs, memory_order_relaxed) > 0;
+    s->yielded = is_to ? s->yielded + 1 : 0;
+    if (!is_to) return false;
+    s->phase = SEND_FILE_YIELDS;
+    io_uring_prep_timeout(reactor_op_sqe(r, op), &step, 0, 0);
+    return true;
+}
+
 void cold_start(struct reactor *r, struct io_op *op) {
+    if (yields(r, op)) return;
     struct cold_buffer *buffer = find(r);
     if (buffer != NULL) {
         read_into(r, op, buffer);

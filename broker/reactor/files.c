@@ -220,9 +220,16 @@ bool reactor_open(struct io *io, struct io_op *op, const char *path, unsigned fl
     return false;
 }
 
+static void sync_on_cqe(struct reactor *r, struct io_op *op, int32_t result, uint32_t cqe_flags) {
+    (void)cqe_flags;
+    atomic_fetch_sub_explicit(&r->group->syncs, 1, memory_order_relaxed);
+    op_end(r, op, result);
+}
+
 bool reactor_sync(struct io *io, struct io_op *op, int fd, unsigned flags) {
     struct reactor *r = reactor_of(io);
-    op_begin(r, op, fd, op_simple_cqe);
+    op_begin(r, op, fd, sync_on_cqe);
+    atomic_fetch_add_explicit(&r->group->syncs, 1, memory_order_relaxed);
     io_uring_prep_fsync(reactor_op_sqe(r, op), fd,
                         (flags & IO_ALL) != 0 ? 0 : IORING_FSYNC_DATASYNC);
     return false;

@@ -133,6 +133,7 @@ struct reactor_group {
     struct listener_claim claims[LISTENER_CLAIMS];
     uint32_t claim_count;
     _Atomic uint64_t cold_readers[COLD_READERS]; /* by file: the last socket << 32 | when, ms */
+    _Atomic uint32_t syncs;                      /* under way, of all shards */
     struct worker_pool *computing;               /* io_work */
     struct worker_pool *blocking;  /* what has no opcode and may block */
     struct worker_pool **lanes;    /* options.lane_count, of one thread each */

@@ -156,8 +156,8 @@ static void send_file_on_cqe(struct reactor *r, struct io_op *op, int32_t result
         end(r, op, -ECANCELED);
         return;
     }
-    bool is_read = s->phase == SEND_FILE_READS;
-    if (is_read) result = cold_arrived(r, op, result);
+    if (s->phase == SEND_FILE_READS) result = cold_arrived(r, op, result);
+    if (s->phase == SEND_FILE_YIELDS) result = 0; /* -ETIME */
     if (result < 0 && result != -EINTR && result != -EAGAIN) {
         end(r, op, result);
     } else {

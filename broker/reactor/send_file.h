@@ -9,6 +9,7 @@
 
 enum send_file_phase {
     SEND_FILE_WRITABLE, /* awaits the socket, or its next turn */
+    SEND_FILE_YIELDS,   /* to syncs */
     SEND_FILE_WAITS,    /* for a buffer; parked */
     SEND_FILE_READS,
 };
@@ -22,6 +23,7 @@ struct send_file_op {
     uint8_t phase;
     uint8_t way;     /* enum cold_way */
     bool is_full;    /* the socket was */
+    uint8_t yielded; /* how often, before the next read */
     uint64_t offset; /* of what comes next */
     uint64_t remaining;
     struct cold_buffer *cold; /* what was read of it; NULL: nothing */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "broker/reactor/internal.h"
 #include "tests/unit/reactor/echo.h"
 
 enum { FILE_BYTES = 3 << 20, READERS = 24, FILES = 12 };
@@ -208,8 +209,37 @@ Test(send_file, who_does_not_read_gives_its_buffer_to_those_that_come, .timeout 
     harness_run(&(struct reactor_options){0}, send_histories, (void *)1);
 }
 
-static void failing(struct job *job, void *argument) {
+static _Atomic uint32_t *syncs_of(struct job *job) {
+    return &reactor_of(job_io(job))->group->syncs;
+}
+
+/* Somebody syncs all the time: each read waits, and goes on in the end. */
+static void send_beside_syncs(struct job *job, void *argument) {
     (void)argument;
+    int file = make_file(job, "data"), left = 0;
+    cr_expect_eq(*syncs_of(job), 0, "a sync that has ended is counted");
+    cr_assert_eq(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
+    bool is_from_disk = cached_pages(file) == 0 && reactor_of(job_io(job))->group->has_cachestat;
+    static struct reader reader;
+    reader = (struct reader){.offset = 12345, .len = 1500000};
+    ++*syncs_of(job);
+    uint64_t began_us = reactor_clock_us();
+    send_to(job, &reader, file, &left);
+    if (left > 0) job_suspend(job);
+    uint64_t took_us = reactor_clock_us() - began_us;
+    --*syncs_of(job);
+    expect_read(job_io(job), &reader, 0);
+    if (is_from_disk)
+        cr_expect_geq(took_us, 3 * 2000, "three reads took %llu us", (unsigned long long)took_us);
+    job_close(job, file);
+}
+
+Test(send_file, who_reads_the_disk_gives_way_to_syncs_for_a_while, .timeout = 60) {
+    harness_run(&(struct reactor_options){0}, send_beside_syncs, NULL);
+}
+
+/* argument: with somebody who syncs. */
+static void failing(struct job *job, void *argument) {
     struct io *io = job_io(job);
     int file = make_file(job, "data");
     int pair[2];
@@ -225,6 +255,7 @@ static void failing(struct job *job, void *argument) {
 
     /* Given up by a close while the reader does not read. */
     int left = 20;
+    if (argument != NULL) ++*syncs_of(job);
     static struct reader readers[20];
     memset(readers, 0, sizeof readers);
     cr_assert_eq(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
@@ -248,9 +279,13 @@ static void failing(struct job *job, void *argument) {
         if (i % 2 != 0) (void)io_close(io, NULL, readers[i].fd);
         close(readers[i].peer);
     }
+    if (argument != NULL) --*syncs_of(job);
     job_close(job, file);
 }
 
 Test(send_file, errors_and_closes_end_it) {
     harness_run(&(struct reactor_options){0}, failing, NULL);
+}
+Test(send_file, errors_and_closes_end_what_gives_way_to_syncs) {
+    harness_run(&(struct reactor_options){0}, failing, (void *)1);
 }
