@@ -75,7 +75,7 @@ static struct options {
     pid_t pid; /* 0: not known, and then its figures are not told */
     double seconds, warmup_s;
     const char
-        *pages; /* a directory on the broker's disk, for page_cache_write_s_per_gb; NULL: no */
+        *pages; /* a directory on the broker's disk, for write_floor; NULL: no */
     const char *data;      /* the broker's log directory; NULL: not known */
     double megabytes;      /* of a produce scenario at most, and of its warm-up; 0: by time only */
     double cold_megabytes; /* of the topic that drain reads */
@@ -304,13 +304,17 @@ static void run_produce(const struct scenario *s, struct topic *topic) {
     if (options.pages != NULL && rate > 0 && options.acks < 0)
         disk_append_latencies(options.pages, batch.len, NS_PER_S / rate, rate * DISK_SAMPLE_S,
                               &disk);
-    double page_write = 0;
-    if (options.pages != NULL && rate == 0)
-        page_write = page_cache_write_s_per_gb(options.pages, options.megabytes); /* at last */
+    struct write_floor floor = {0};
+    if (options.pages != NULL && rate == 0) /* at last */
+        floor = write_floor(options.pages, batch.len, (unsigned)topic->partitions,
+                            options.megabytes);
     struct before before = measure_begin();
     produce(s, topic, options.seconds, options.megabytes, 0);
     tell(s->name, &before, (double)run.answered * (double)batch.len);
-    if (page_write > 0) report_add(&report, "page_write_s_per_gb", page_write);
+    if (floor.write_s_per_gb > 0) {
+        report_add(&report, "page_write_s_per_gb", floor.write_s_per_gb);
+        report_add(&report, "page_sync_s_per_gb", floor.sync_s_per_gb);
+    }
     if (disk.total > 0) report_add(&report, "disk_p50_ms", latencies_ms(&disk, 0.5));
     if (disk.total > 0) report_add(&report, "disk_p99_ms", latencies_ms(&disk, 0.99));
     report_add(&report, "records", (double)topic->records);
@@ -600,8 +604,8 @@ static void usage(FILE *out) {
         "  --keep             topics are not deleted\n"
         "  --data DIRECTORY   the broker's log directory: each load waits until what was deleted\n"
         "                     is gone from it, drain takes its files out of the page cache\n"
-        "  --pages DIRECTORY  measure there before each fast load what writing to the page cache\n"
-        "                     costs, before durable paced ones what the disk takes for an append\n"
+        "  --pages DIRECTORY  measure there before each fast load what its writes and their syncs\n"
+        "                     cost, before durable paced ones what the disk takes for an append\n"
         "  --json             an object per scenario\n\n",
         options.seconds, options.cold_megabytes, options.warmup_s);
     for (size_t i = 0; i < COUNT(scenarios); i++)

@@ -11,7 +11,11 @@
 #include "client.h"
 
 #define MB 1e6
-#define PAGE_SAMPLE_MB 300.0
+#define FLOOR_FILES_MAX 16u
+#define FLOOR_BYTES_MAX (128 << 10)
+#define FLOOR_ROOM_BYTES (16 << 20)
+#define FLOOR_ROUND_MB 75.0 /* 50 ms of 1.5 GB a second */
+#define FLOOR_ROUNDS 4
 
 static FILE *open_proc(pid_t pid, const char *name) {
     char path[64];
@@ -75,22 +79,66 @@ static int open_unnamed(const char *directory) {
     return fd;
 }
 
-static double write_file(const char *directory, double megabytes) {
-    static uint8_t data[64 << 10];
-    int fd = open_unnamed(directory);
-    double begin_s = usage_own_cpu_s();
-    for (double done = 0; done < megabytes * MB; done += sizeof data) {
-        if (write(fd, data, sizeof data) != (ssize_t)sizeof data)
-            die("%s: %s", directory, strerror(errno));
+/* Takes its turn among the files; appends to each as a broker does, into room that it has got. */
+struct append_run {
+    const char *directory;
+    size_t bytes;
+    unsigned file_count;
+    int files[FLOOR_FILES_MAX];
+    off_t ends[FLOOR_FILES_MAX], rooms[FLOOR_FILES_MAX];
+};
+
+static void append_in_turn(struct append_run *run, double megabytes) {
+    static uint8_t data[FLOOR_BYTES_MAX];
+    unsigned i = 0;
+    for (double done = 0; done < megabytes * MB; done += (double)run->bytes) {
+        if (run->ends[i] + (off_t)run->bytes > run->rooms[i]) { /* a refusal only costs more */
+            (void)fallocate(run->files[i], FALLOC_FL_KEEP_SIZE, run->rooms[i], FLOOR_ROOM_BYTES);
+            run->rooms[i] += FLOOR_ROOM_BYTES;
+        }
+        if (pwrite(run->files[i], data, run->bytes, run->ends[i]) != (ssize_t)run->bytes)
+            die("%s: %s", run->directory, strerror(errno));
+        run->ends[i] += (off_t)run->bytes;
+        i = (i + 1) % run->file_count;
     }
-    double took_s = usage_own_cpu_s() - begin_s;
-    close(fd);
-    return took_s;
 }
 
-double page_cache_write_s_per_gb(const char *directory, double megabytes) {
-    if (megabytes > 0) (void)write_file(directory, megabytes);
-    return write_file(directory, PAGE_SAMPLE_MB) * 1e3 / PAGE_SAMPLE_MB;
+static void sync_all(struct append_run *run) {
+    for (unsigned i = 0; i < run->file_count; i++) {
+        if (fdatasync(run->files[i]) != 0) die("%s: %s", run->directory, strerror(errno));
+    }
+}
+
+static struct append_run append_begin(const char *directory, size_t bytes, unsigned files) {
+    struct append_run run = {.directory = directory, .bytes = bytes, .file_count = files};
+    for (unsigned i = 0; i < files; i++) run.files[i] = open_unnamed(directory);
+    return run;
+}
+
+static void append_end(const struct append_run *run) {
+    for (unsigned i = 0; i < run->file_count; i++) close(run->files[i]);
+}
+
+struct write_floor write_floor(const char *directory, size_t bytes, unsigned files,
+                               double megabytes) {
+    files = MIN(files, FLOOR_FILES_MAX);
+    bytes = MIN(bytes, (size_t)FLOOR_BYTES_MAX);
+    struct write_floor floor = {0};
+    struct append_run run = append_begin(directory, bytes, files);
+    if (megabytes > 0) append_in_turn(&run, megabytes);
+    append_end(&run);
+    run = append_begin(directory, bytes, files);
+    for (int round = 0; round < FLOOR_ROUNDS; round++) {
+        double begin_s = usage_own_cpu_s();
+        append_in_turn(&run, FLOOR_ROUND_MB);
+        double written_s = usage_own_cpu_s();
+        sync_all(&run);
+        floor.write_s_per_gb += (written_s - begin_s) * 1e3 / (FLOOR_ROUND_MB * FLOOR_ROUNDS);
+        floor.sync_s_per_gb +=
+            (usage_own_cpu_s() - written_s) * 1e3 / (FLOOR_ROUND_MB * FLOOR_ROUNDS);
+    }
+    append_end(&run);
+    return floor;
 }
 
 static int64_t monotonic_ns(void) {

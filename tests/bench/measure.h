@@ -19,11 +19,17 @@ double usage_disk_read_mb(pid_t pid);
 /** CPU seconds of this program. */
 double usage_own_cpu_s(void);
 
-/** What it costs this machine to write into the page cache: CPU seconds per GB, in writes of 64 KB
- * to a file in `directory` that is removed again. `megabytes` are written and freed before that,
- * unmeasured: in a virtual machine a page that the host has not yet given costs several times as
- * much at its first touch, and what was freed a moment ago has not been taken back. */
-double page_cache_write_s_per_gb(const char *directory, double megabytes);
+/* CPU seconds per GB. */
+struct write_floor {
+    double write_s_per_gb, sync_s_per_gb;
+};
+/** What it costs this machine to append batches of `bytes` (128 KB at most) to so many files (16 at
+ * most) in `directory` in turn, and to sync them all after every 75 MB; they are removed again.
+ * `megabytes` are written and freed before that, unmeasured: in a virtual machine a page that the
+ * host has not yet given costs several times as much at its first touch, and what was freed a
+ * moment ago has not been taken back. */
+struct write_floor write_floor(const char *directory, size_t bytes, unsigned files,
+                               double megabytes);
 
 /* Latencies, counted in buckets that are exact within 1/64. */
 enum { LATENCY_STEPS = 64, LATENCY_BUCKETS = 64 * LATENCY_STEPS };
