@@ -49,7 +49,13 @@ bool reactor_work(struct io *io, struct io_op *op, int64_t (*fn)(void *), void *
 
 /* --- file systems --- */
 
-static int64_t run_sync_fs(struct io_op *op) { return errno_of(syncfs(op_head(op)->fd)); }
+static int64_t run_sync_fs(struct io_op *op) {
+    _Atomic uint32_t *syncs = &worker_op(op)->owner->group->syncs;
+    atomic_fetch_add_explicit(syncs, 1, memory_order_relaxed);
+    int64_t result = errno_of(syncfs(op_head(op)->fd));
+    atomic_fetch_sub_explicit(syncs, 1, memory_order_relaxed);
+    return result;
+}
 
 bool reactor_sync_fs(struct io *io, struct io_op *op, int fd) {
     begin(io, op, fd, run_sync_fs);

@@ -73,9 +73,8 @@ static const struct scenario {
 static struct options {
     const char *bootstrap;
     pid_t pid; /* 0: not known, and then its figures are not told */
-    double seconds, warmup_s;
-    const char
-        *pages; /* a directory on the broker's disk, for write_floor; NULL: no */
+    double seconds, warmup_s, rest_s;
+    const char *pages;     /* a directory on the broker's disk, for write_floor; NULL: no */
     const char *data;      /* the broker's log directory; NULL: not known */
     double megabytes;      /* of a produce scenario at most, and of its warm-up; 0: by time only */
     double cold_megabytes; /* of the topic that drain reads */
@@ -122,6 +121,10 @@ static void settle(void) {
     }
     sync();
 }
+
+/* The host of a virtual machine takes back what the page cache had of files that are gone, for some
+ * seconds, and stops the machine for tenths of one: not while latencies are measured. */
+static void rest(void) { usleep((useconds_t)(options.rest_s * 1e6)); }
 
 static int own_or(int option, int own) { return option != 0 ? option : own; }
 
@@ -301,6 +304,7 @@ static void run_produce(const struct scenario *s, struct topic *topic) {
     settle();
     struct latencies disk = {0};
     int rate = own_or(options.rate, s->rate);
+    if (rate > 0) rest();
     if (options.pages != NULL && rate > 0 && options.acks < 0)
         disk_append_latencies(options.pages, batch.len, NS_PER_S / rate, rate * DISK_SAMPLE_S,
                               &disk);
@@ -503,6 +507,7 @@ static void run_drain(const struct scenario *s) {
     produce(s, &paced, options.seconds, 0, 0);
     double alone_ms = latencies_ms(&run.latencies, 0.99);
     make_cold(&cold);
+    rest();
     double disk_before = usage_disk_read_mb(options.pid);
     struct before before = measure_begin();
     produce(s, &paced, 0, 0, start_drain(&cold));
@@ -596,6 +601,7 @@ static void usage(FILE *out) {
         "  --megabytes N      no more than this is written per load, whichever ends first\n"
         "  --cold-megabytes N written for drain before (%g)\n"
         "  --warmup N         seconds of the same load before, not measured (%g)\n"
+        "  --rest N           seconds before paced loads, and drain, are measured (0)\n"
         "  --acks 1|all       (1)\n"
         "  --connections N    of produce scenarios (the scenario's own)\n"
         "  --depth N          requests under way per connection (the scenario's own)\n"
@@ -627,7 +633,7 @@ static void read_options(int argc, char **argv) {
         {"connections", 1, NULL, 'c'},    {"depth", 1, NULL, 'd'},  {"rate", 1, NULL, 'r'},
         {"partitions", 1, NULL, 'n'},     {"pages", 1, NULL, 'g'},  {"json", 0, NULL, 'j'},
         {"cold-megabytes", 1, NULL, 'o'}, {"data", 1, NULL, 'D'},   {"keep", 0, NULL, 'k'},
-        {"help", 0, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"rest", 1, NULL, 'R'},           {"help", 0, NULL, 'h'},     {NULL, 0, NULL, 0},
     };
     int index = 0;
     for (;;) {
@@ -640,6 +646,7 @@ static void read_options(int argc, char **argv) {
         case 's': options.seconds = number(name, optarg, 0.01, 86400); break;
         case 'm': options.megabytes = number(name, optarg, 0, 1e6); break;
         case 'w': options.warmup_s = number(name, optarg, 0, 86400); break;
+        case 'R': options.rest_s = number(name, optarg, 0, 600); break;
         case 'c': options.connections = (int)number(name, optarg, 1, CONNECTIONS_MAX); break;
         case 'd': options.depth = (int)number(name, optarg, 1, DEPTH_MAX); break;
         case 'r': options.rate = (int)number(name, optarg, 1, 1e6); break;
