@@ -274,6 +274,7 @@ static void find_job(struct job *job, void *argument) {
 bool log_aborted_start(struct log *log, const struct log_read *read, struct log_aborted *aborted) {
     struct mem *mem = log->dir->io->mem;
     struct segment *segment = read->segment;
+    aborted->mem = mem;
     aborted->log = log;
     aborted->segment = segment;
     aborted->first = read->offset;
@@ -299,5 +300,5 @@ bool log_aborted_start(struct log *log, const struct log_read *read, struct log_
 }
 
 void log_aborted_release(struct log_aborted *aborted) {
-    aborted_txns_release(&aborted->list, aborted->log->dir->io->mem);
+    if (aborted->mem != NULL) aborted_txns_release(&aborted->list, aborted->mem);
 }

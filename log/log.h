@@ -187,6 +187,7 @@ struct log_read {
 };
 /** Finds the range. true: finished at once, results hold, done is not called. */
 bool log_read_start(struct log *log, struct log_read *read);
+/** On the log's shard. The log may have been deleted since. */
 void log_read_release(struct log_read *read);
 
 struct log_found {
@@ -223,6 +224,7 @@ struct log_aborted {
     enum status status; /* ST_CLOSED: the segment has left the log since the read: read again */
     struct aborted_txns list;
     /* the log's */
+    struct mem *mem; /* of the list; NULL: not started */
     struct log *log;
     struct segment *segment;
     int64_t first, upper;
@@ -230,8 +232,8 @@ struct log_aborted {
 /** `read` gave octets and is not released before this ends. true: finished at once, results hold,
  *  done is not called. At the end of a log without recent aborts nothing is read or allocated. */
 bool log_aborted_start(struct log *log, const struct log_read *read, struct log_aborted *aborted);
-/** Frees the list, which is empty unless the status is ST_OK; on the log's shard, while it is open.
- */
+/** Frees the list, which is empty unless the status is ST_OK; on the log's shard. The log may have
+ * gone, as for log_read_release. */
 void log_aborted_release(struct log_aborted *aborted);
 
 /* --- changing the ends --- */

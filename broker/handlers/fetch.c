@@ -1,7 +1,8 @@
 /* broker/handlers/fetch.c - Fetch: reading and waiting. One visit per shard reads what is there;
  * when all are home and there is too little, the visits that found less than is asked for stay
  * armed on their partitions and call home when a high watermark moves, until min_bytes are there or
- * max_wait_ms is over. The answer's records are ranges of segment files, held until it has left.
+ * max_wait_ms is over. The answer's records are ranges of segment files, held until it has left;
+ * their partitions are not, and may go while a receiver takes its time.
  *
  * A visit is, at any time, away (a message or work on the owner is under way) or home; armed means
  * that its waits are linked on the owner while it is home. Nothing of a request is freed before all
@@ -16,17 +17,12 @@
 
 /* --- on the owner's shard --- */
 
-static void stop_using(struct fetch_part *part) {
+static void give_back(struct fetch_part *part) {
     if (part->has_segment) {
         log_aborted_release(&part->aborted);
         log_read_release(&part->read);
     }
     part->has_segment = false;
-    if (part->is_using) {
-        part->partition->fetch_bytes += part->given_bytes;
-        partition_unuse(part->partition);
-    }
-    part->is_using = false;
 }
 
 static void disarm(struct fetch_visit *v) {
@@ -106,7 +102,8 @@ static void reads_done(struct fetch_visit *v) {
     bool moved = !is_enough && !v->is_armed;
     LIST_EACH(&v->parts, node) {
         struct fetch_part *part = CONTAINER_OF(node, struct fetch_part, link);
-        if (!part->has_segment) stop_using(part);
+        if (part->is_using) partition_unuse(part->partition);
+        part->is_using = false;
     }
     if (moved) call_home(v); /* arrives before the visit does */
     visit_return(&v->visit);
@@ -172,7 +169,7 @@ static bool start_read(struct fetch_part *part) {
     struct log *log = part->partition->log;
     uint64_t bytes = part->visit->bytes;
     bool is_full = bytes > 0 && bytes >= part->visit->fetch->max_bytes;
-    part->aborted = (struct log_aborted){.done = on_aborted, .log = log};
+    part->aborted = (struct log_aborted){.done = on_aborted};
     part->read = (struct log_read){
         .done = on_read,
         .offset = part->wish.offset,
@@ -203,7 +200,7 @@ static bool check_divergence(struct fetch_part *part, const struct partition *p)
 static void read_part(struct fetch_part *part, struct shard *at) {
     struct fetch_response_partition_data *answer = &part->answer;
     struct partition *p = shard_partition(at, part->topic_id, part->wish.index);
-    stop_using(part);
+    give_back(part);
     int16_t problem = partition_problem(p, MAX(part->wish.leader_epoch, NO_LEADER_EPOCH));
     if (problem != KAFKA_NONE) {
         fail(part, problem);
@@ -260,9 +257,14 @@ static void visit_disarm(struct visit *visit, struct shard *at) {
 }
 
 static void visit_release(struct visit *visit, struct shard *at) {
-    (void)at;
     struct fetch_visit *v = CONTAINER_OF(visit, struct fetch_visit, visit);
-    LIST_EACH(&v->parts, node) stop_using(CONTAINER_OF(node, struct fetch_part, link));
+    LIST_EACH(&v->parts, node) {
+        struct fetch_part *part = CONTAINER_OF(node, struct fetch_part, link);
+        give_back(part);
+        if (part->given_bytes == 0) continue;
+        struct partition *p = shard_partition(at, part->topic_id, part->wish.index);
+        if (p != NULL) p->fetch_bytes += part->given_bytes;
+    }
     visit_return(visit);
 }
 

@@ -18,7 +18,7 @@ struct fetch_part {
     struct session_part *cached; /* NULL: no session */
     struct fetch_wish wish;
     struct fetch_response_partition_data answer;
-    struct partition *partition; /* used from the start of the read until no segment is held */
+    struct partition *partition; /* used from the start of the read until the visit has read */
     struct log_read read;
     struct log_aborted aborted; /* of what was read, for read_committed */
     struct watermark_wait wait;
