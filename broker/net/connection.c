@@ -102,6 +102,8 @@ void connection_forget(struct connection *c, struct request *rq) {
     c->request_bytes -= rq->frame.len;
     rq->connection = NULL;
     if (rq->release != NULL) {
+        rq->is_releasing = true;
+        c->shard->releasing_count++;
         rq->release(rq);
     } else {
         request_free(rq);

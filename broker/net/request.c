@@ -229,7 +229,11 @@ void request_free(struct request *rq) {
     buffer_put(&shard->buffers, rq->buffer);
     arena_reset(&rq->arena);
     struct arena arena = rq->arena; /* its first chunk stays with the request */
+    bool was_releasing = rq->is_releasing;
     if (!pool_keeps(&shard->requests)) arena_release(&arena);
     *rq = (struct request){.arena = arena, .shard = shard};
     pool_put(&shard->requests, rq);
+    if (!was_releasing) return;
+    shard->releasing_count--;
+    shard_connection_gone(shard);
 }

@@ -75,6 +75,7 @@ struct request {
     /** Gives back what the answer still holds (segments); may take its time and then calls
      * request_free. NULL: nothing. */
     void (*release)(struct request *rq);
+    bool is_releasing; /* that is under way: it counts in shard->releasing_count */
 };
 
 /** Decodes and hands to the handler. The frame's first octets are the request header. */

@@ -175,7 +175,7 @@ void shard_free(struct shard *shard) {
 }
 
 void shard_connection_gone(struct shard *shard) {
-    if (shard->closing == NULL || shard->connection_count > 0) return;
+    if (shard->closing == NULL || shard->connection_count > 0 || shard->releasing_count > 0) return;
     struct job *job = shard->closing;
     shard->closing = NULL;
     job_wake(job);
@@ -190,7 +190,7 @@ void shard_close_connections(struct job *job, struct shard *shard) {
     group_service_stop(shard); /* what waits there belongs to connections */
     LIST_EACH(&shard->connection_list, node)
     connection_close(CONTAINER_OF(node, struct connection, link));
-    if (shard->connection_count == 0) return;
+    if (shard->connection_count == 0 && shard->releasing_count == 0) return;
     shard->closing = job;
     job_suspend(job);
 }

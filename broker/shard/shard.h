@@ -122,6 +122,7 @@ struct shard {
     struct fetch_sessions fetch_sessions;
     struct list connection_list; /* least recently active first */
     uint32_t connection_count;
+    uint32_t releasing_count; /* requests that give back what they hold, on other shards perhaps */
     int64_t producer_id_expiration_ms; /* a setting that may change */
     struct io_timer idle_timer;        /* closes idle connections */
     uint32_t cleaner_count;            /* cleaners at work on this shard */
@@ -168,11 +169,12 @@ void shards_spread_failure(struct broker *broker, uint32_t dir_index);
 struct shard *shard_new(struct broker *broker, struct io *io);
 /** Everything was closed. */
 void shard_free(struct shard *shard);
-/** Closes the listeners and every connection; returns when the last one has gone. */
+/** Closes the listeners and every connection; returns when the last one has gone, and what their
+ * requests held on any shard. */
 void shard_close_connections(struct job *job, struct shard *shard);
 /** Closes every partition's log. */
 void shard_close_partitions(struct job *job, struct shard *shard);
-/** A connection has gone, its memory too. */
+/** A connection has gone, its memory too, or what a request held. */
 void shard_connection_gone(struct shard *shard);
 /** The partition on this shard, NULL when it is not here (yet, or any more). */
 struct partition *shard_partition(const struct shard *shard, struct uuid topic_id, int32_t index);

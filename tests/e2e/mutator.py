@@ -311,7 +311,7 @@ class Touched:
     def __init__(self, state, file, at, end):
         self.file, self.at, self.end = file, at, end
         self.others = set()
-        self.is_file_lost = False
+        self.is_file_lost = self.is_swapped = False
         self.hides_others = False
 
     def has(self, b):
@@ -326,7 +326,8 @@ class Touched:
 
     def is_replaced(self, b, kind):
         """Something else may rightly be served in its place."""
-        return self.is_file_lost and self.has(b) or kind == ".log" and self.is_behind_other(b)
+        behind = kind == ".log" and self.is_swapped and self.is_behind_other(b)
+        return self.is_file_lost and self.has(b) or behind
 
     def any_of(self, state, topic):
         return any(self.has(b) for b in state.batches.get(topic, []))
@@ -510,6 +511,7 @@ def run_case(options, state, kind, file, damage, at, number):
         # A segment that ends between two batches looks like one that compaction made.
         touched.is_file_lost = damage in ("delete", "swap") or damage == "truncate" and (
             sum(len(b[3]) for b in batches_of(octets)) == len(octets))
+        touched.is_swapped = damage == "swap"
         touched.hides_others = (kind == ".log" and damage == "copy" and
                                 holds_batch(state, os.path.join(data, file), done[0], done[1]))
         broker = Broker(options, data)
