@@ -14,6 +14,9 @@
 
 /* Offset indexes of older segments that stay in memory after a lookup, per directory and shard. */
 #define LOG_DIR_INDEX_BYTES ((size_t)8 << 20)
+/* Dirty logs of one round that nobody waits for from which on it may be one syncfs, unless fs_from
+ * says fewer. */
+#define LOG_DIR_LATE_FS_FROM 4u
 #define LOG_DIR_SYNC_LIMIT 4 /* syncs in flight at once, unless the owner says otherwise */
 /* Files of inactive segments that stay open though nobody uses them, per directory and shard,
  * unless the owner says otherwise. */
@@ -58,6 +61,7 @@ struct log_dir {
     struct list ring_waiters; /* struct log that wait until it has fewer */
     struct fs_rounds *fs; /* borrowed, the owner's; shared by shards; NULL: file by file always */
     uint32_t fs_from;     /* the owner's; 0: never */
+    bool fs_is_late;      /* nobody waits for the syncfs that is asked for */
     /* The owner's, while it opens many logs after a crash: what recovery makes, and a start after
      * the next crash would make once more, waits for log_dir_settle. */
     bool gathers_syncs;

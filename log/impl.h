@@ -70,6 +70,7 @@ struct log {
     int64_t roll_offset;
 
     int64_t sync_wanted; /* log_sync asked for everything below it */
+    bool sync_is_awaited; /* since the last round began, by other than log_sync_late */
     int64_t sync_target; /* below it everything is durable when the sync in flight succeeds */
     struct segment *sync_segment;
     uint64_t sync_began_us;

@@ -148,6 +148,9 @@ void log_finish_segments(struct log *log);
 /** Asks that everything appended so far gets onto stable storage by the directory's next sync
  * round; owner->on_durable follows. Cheap to call for every batch. */
 void log_sync(struct log *log);
+/** The same where nobody waits for it: with LOG_DIR_LATE_FS_FROM such logs their round may be one
+ * syncfs, which waits for what others wrote, too. */
+void log_sync_late(struct log *log);
 
 /** A new leader epoch starts at the log's end. It is in memory at once and in the file
  * leader-epoch-checkpoint with the next roll or clean close; a crash before loses nothing that

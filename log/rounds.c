@@ -17,16 +17,22 @@ void rounds_want(struct log *log) {
 
 void rounds_forget(struct log *log) { list_remove(&log->dirty); }
 
-void log_sync(struct log *log) {
+void log_sync_late(struct log *log) {
     if (log_is_offline(log)) return;
     log->sync_wanted = log->assigned_end;
     rounds_want(log);
+}
+
+void log_sync(struct log *log) {
+    log->sync_is_awaited = true;
+    log_sync_late(log);
 }
 
 /* Until finish() the log stays, and so does the segment. */
 static void begin(struct log *log, uint32_t segment_index, int64_t target) {
     log->sync_segment = log->segments[segment_index];
     log->sync_target = target;
+    log->sync_is_awaited = false;
     log->sync_began_us = io_now(log->dir->io).mono_us;
     segment_hold(log->sync_segment);
     log_hold(log);
@@ -102,17 +108,29 @@ static bool is_many(const struct log_dir *dir, uint32_t files) {
     return dir->fs != NULL && dir->fs_from > 0 && files >= dir->fs_from;
 }
 
+static bool fs_is_quick(const struct log_dir *dir, uint32_t files) {
+    return dir->file_sync_us == 0 || dir->fs_sync_us <= dir->file_sync_us * files;
+}
+
 bool rounds_prefer_fs(const struct log_dir *dir, uint32_t files) {
-    bool is_quick = dir->file_sync_us == 0 || dir->fs_sync_us <= dir->file_sync_us * files;
-    return is_many(dir, files) && is_quick;
+    return is_many(dir, files) && fs_is_quick(dir, files);
+}
+
+static struct log *next_awaited(const struct log_dir *dir) {
+    LIST_EACH(&dir->dirty, node) {
+        struct log *log = CONTAINER_OF(node, struct log, dirty);
+        if (log->sync_is_awaited) return log;
+    }
+    return NULL;
 }
 
 static bool fs_is_due(struct log_dir *dir) {
     uint32_t count = 0;
     if (dir->fs == NULL || dir->fs_from == 0) return false;
     LIST_EACH(&dir->dirty, node) count++;
-    if (!is_many(dir, count)) return false;
-    if (rounds_prefer_fs(dir, count)) return true;
+    bool is_awaited = next_awaited(dir) != NULL;
+    if (!is_many(dir, count) && (is_awaited || count < LOG_DIR_LATE_FS_FROM)) return false;
+    if (fs_is_quick(dir, count)) return true;
     if (++dir->fs_passed_over < FS_RETRY_ROUNDS) return false;
     dir->fs_passed_over = 0;
     return true;
@@ -134,6 +152,7 @@ static void fs_done(struct fs_question *question) {
 }
 
 static void start_fs(struct log_dir *dir) {
+    dir->fs_is_late = next_awaited(dir) == NULL;
     for (struct list *node; (node = list_pop_front(&dir->dirty)) != NULL;) {
         struct log *log = CONTAINER_OF(node, struct log, dirty);
         begin(log, log->segment_count - 1, log->end); /* older segments are covered, too */
@@ -150,13 +169,24 @@ static void start_fs(struct log_dir *dir) {
 
 /* --- the queue --- */
 
+/* While a syncfs is under way, what comes waits for the next round: there are many. What somebody
+ * waits for does not wait for one that nobody does. */
+static struct log *pop_next(struct log_dir *dir) {
+    struct log *log = NULL;
+    if (!dir->fs_is_asked || dir->offline) {
+        struct list *node = list_pop_front(&dir->dirty);
+        return node != NULL ? CONTAINER_OF(node, struct log, dirty) : NULL;
+    }
+    if (dir->fs_is_late) log = next_awaited(dir);
+    if (log != NULL) list_remove(&log->dirty);
+    return log;
+}
+
 static void run(struct log_dir *dir) {
     if (!dir->offline && !dir->fs_is_asked && fs_is_due(dir)) start_fs(dir);
-    /* While a syncfs is under way, what comes waits for the next round: there are many. */
-    while (dir->offline || (!dir->fs_is_asked && dir->syncs_in_flight < dir->sync_limit)) {
-        struct list *node = list_pop_front(&dir->dirty);
-        if (node == NULL) return;
-        struct log *log = CONTAINER_OF(node, struct log, dirty);
+    while (dir->offline || dir->syncs_in_flight < dir->sync_limit) {
+        struct log *log = pop_next(dir);
+        if (log == NULL) return;
         if (dir->offline) {
             log_fail(log, ST_IO);
         } else if (start(log)) {

@@ -1,10 +1,12 @@
 /* log/rounds.h - sync rounds of one log directory: group commit.
  * A log that has something to sync queues in dir->dirty. At the end of a turn its file is synced,
- * at most dir->sync_limit in flight, one a log; when dir->fs_from or more are queued, one syncfs
- * takes all of them (log/fs_rounds.h), unless it lately took longer than their own syncs would
- * have: it also waits for what others wrote into the file system. What was in the file when a sync
- * started is durable when it ended; what came meanwhile makes the next one. After an error nothing
- * is known of any earlier write: never retried, the directory goes offline.
+ * at most dir->sync_limit in flight, one a log; when dir->fs_from or more are queued, or
+ * LOG_DIR_LATE_FS_FROM that nobody waits for, one syncfs takes all of them (log/fs_rounds.h),
+ * unless it lately took longer than their own syncs would have: it also waits for what others
+ * wrote into the file system. Logs that somebody waits for do not wait for one that nobody does.
+ * What was in the file when a sync started is durable when it ended; what came meanwhile makes the
+ * next one. After an error nothing is known of any earlier write: never retried, the directory goes
+ * offline.
  * Measured in docs/decisions/0006-sync-rounds.md. */
 #pragma once
 #include "base/job.h"

@@ -360,7 +360,7 @@ bool partition_wait(struct partition *p, struct watermark_wait *wait) {
 }
 
 static void on_sync_due(struct io_timer *timer) {
-    log_sync(CONTAINER_OF(timer, struct partition, sync_timer)->log);
+    log_sync_late(CONTAINER_OF(timer, struct partition, sync_timer)->log);
 }
 
 void partition_sync_soon(struct partition *p) {
@@ -368,7 +368,9 @@ void partition_sync_soon(struct partition *p) {
         sync_now(p);
     } else if (!io_timer_is_set(&p->sync_timer)) {
         p->sync_timer.fire = on_sync_due;
-        io_timer_set(p->shard->io, &p->sync_timer, p->shard->io->now.mono_us + PARTITION_SYNC_US);
+        uint64_t now_us = p->shard->io->now.mono_us; /* together with the others, of all shards */
+        io_timer_set(p->shard->io, &p->sync_timer,
+                     (now_us / PARTITION_SYNC_US + 1) * PARTITION_SYNC_US);
     }
 }
 

@@ -49,7 +49,7 @@ static void check(struct io_timer *timer) {
         any = true;
         if (p->state != PARTITION_ONLINE || log_end(p->log) == log_durable_end(p->log)) continue;
         uint64_t waited_ms = (shard->io->now.mono_us - p->durable_at_us) / 1000;
-        if (waited_ms >= (uint64_t)p->config.flush_ms) log_sync(p->log);
+        if (waited_ms >= (uint64_t)p->config.flush_ms) log_sync_late(p->log);
     }
     if (any) set_next(shard);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+#include "log/rounds.h"
 #include "tests/unit/log/fixture.h"
 
 Test(rounds, nothing_is_durable_before_its_sync_ended) {
@@ -280,6 +281,46 @@ Test(rounds, few_dirty_logs_are_synced_one_by_one) {
     plain_io_settle(&fx.plain);
     for (int i = 0; i < MANY - 1; i++) cr_expect_eq(log_durable_end(logs[i]), 1, "log %d", i);
     cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 0);
+    many_close(&fx, &fs, logs);
+}
+
+static void append_to(struct fixture *fx, struct log *log) {
+    fx->log = log;
+    cr_assert_eq(fixture_append(fx, 1, 100, 1), ST_OK);
+}
+
+Test(rounds, some_dirty_logs_that_nobody_waits_for_are_one_syncfs) {
+    struct fixture fx;
+    struct fs_rounds fs;
+    struct log *logs[MANY];
+    many_open(&fx, &fs, logs);
+    for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM - 1; i++) log_sync_late(logs[i]);
+    plain_io_settle(&fx.plain);
+    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 0, "too few");
+    for (int i = 0; i < MANY; i++) append_to(&fx, logs[i]);
+    uint64_t syncs = fx.plain.counts[PLAIN_SYNC];
+    for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM; i++) log_sync_late(logs[i]);
+    rounds_run(&fx.dir.later);
+    cr_expect(fx.dir.fs_is_asked);
+    log_sync_late(logs[MANY - 2]);
+    log_sync(logs[MANY - 1]); /* it does not wait for the others */
+    rounds_run(&fx.dir.later);
+    cr_expect_eq(fx.dir.syncs_in_flight, 1);
+    cr_expect(fx.dir.fs_is_asked);
+    plain_io_settle(&fx.plain);
+    for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM; i++)
+        cr_expect_eq(log_durable_end(logs[i]), 2, "log %u", i);
+    cr_expect_eq(log_durable_end(logs[MANY - 2]), 2);
+    cr_expect_eq(log_durable_end(logs[MANY - 1]), 2);
+    cr_expect_eq(fx.plain.counts[PLAIN_SYNC], syncs + 2);
+    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 1);
+    for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM; i++) {
+        append_to(&fx, logs[i]);
+        log_sync_late(logs[i]);
+    }
+    log_sync(logs[0]); /* somebody came to wait: file by file */
+    plain_io_settle(&fx.plain);
+    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 1);
     many_close(&fx, &fs, logs);
 }
 
