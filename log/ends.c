@@ -185,6 +185,7 @@ static enum status truncate_to(struct job *job, struct log *log, int64_t offset)
     log->end = log->assigned_end = offset;
     log->durable_end = MIN(log->durable_end, offset);
     log->sync_wanted = MIN(log->sync_wanted, offset);
+    log->sync_awaited = MIN(log->sync_awaited, offset);
     log->log_start = MIN(log->log_start, offset);
     log->clean_end = MIN(log->clean_end, offset);
     leader_epochs_cut_end(&log->epochs, offset);

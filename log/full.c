@@ -42,6 +42,7 @@ static void answer(struct log *log, struct list *failed) {
     enum status st = forget_producers(log, &all);
     log->assigned_end = log->end;
     log->sync_wanted = MIN(log->sync_wanted, log->end);
+    log->sync_awaited = MIN(log->sync_awaited, log->end);
     for (struct list *node; (node = list_pop_front(&all)) != NULL;) {
         struct log_append *append = CONTAINER_OF(node, struct log_append, link);
         append->status = ST_NO_SPACE;

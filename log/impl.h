@@ -69,9 +69,9 @@ struct log {
     bool rolling;
     int64_t roll_offset;
 
-    int64_t sync_wanted; /* log_sync asked for everything below it */
-    bool sync_is_awaited; /* since the last round began, by other than log_sync_late */
-    int64_t sync_target; /* below it everything is durable when the sync in flight succeeds */
+    int64_t sync_wanted;  /* log_sync or log_sync_late asked for everything below it */
+    int64_t sync_awaited; /* the same of log_sync alone */
+    int64_t sync_target;  /* below it everything is durable when the sync in flight succeeds */
     struct segment *sync_segment;
     uint64_t sync_began_us;
     struct io_op sync_op;

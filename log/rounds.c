@@ -24,15 +24,14 @@ void log_sync_late(struct log *log) {
 }
 
 void log_sync(struct log *log) {
-    log->sync_is_awaited = true;
     log_sync_late(log);
+    log->sync_awaited = log->sync_wanted;
 }
 
 /* Until finish() the log stays, and so does the segment. */
 static void begin(struct log *log, uint32_t segment_index, int64_t target) {
     log->sync_segment = log->segments[segment_index];
     log->sync_target = target;
-    log->sync_is_awaited = false;
     log->sync_began_us = io_now(log->dir->io).mono_us;
     segment_hold(log->sync_segment);
     log_hold(log);
@@ -119,7 +118,7 @@ bool rounds_prefer_fs(const struct log_dir *dir, uint32_t files) {
 static struct log *next_awaited(const struct log_dir *dir) {
     LIST_EACH(&dir->dirty, node) {
         struct log *log = CONTAINER_OF(node, struct log, dirty);
-        if (log->sync_is_awaited) return log;
+        if (log->durable_end < log->sync_awaited) return log;
     }
     return NULL;
 }

@@ -258,69 +258,78 @@ static void many_close(struct fixture *fx, struct fs_rounds *fs, struct log *log
     fixture_release(fx);
 }
 
-Test(rounds, many_dirty_logs_are_made_durable_by_one_syncfs) {
+/* The first `count` logs are asked for, and durable; by so many syncs of files and of all. */
+static void expect_syncs(struct fixture *fx, struct log *logs[MANY], void (*ask)(struct log *),
+                         unsigned count, uint64_t of_files, uint64_t of_all, const char *what) {
+    uint64_t files_before = fx->plain.counts[PLAIN_SYNC];
+    uint64_t all_before = fx->plain.counts[PLAIN_SYNC_FS];
+    for (unsigned i = 0; i < count; i++) ask(logs[i]);
+    plain_io_settle(&fx->plain);
+    for (unsigned i = 0; i < count; i++)
+        cr_expect_eq(log_durable_end(logs[i]), log_end(logs[i]), "%s, log %u", what, i);
+    cr_expect_eq(fx->plain.counts[PLAIN_SYNC] - files_before, of_files, "%s", what);
+    cr_expect_eq(fx->plain.counts[PLAIN_SYNC_FS] - all_before, of_all, "%s", what);
+}
+
+static void append_to_all(struct fixture *fx, struct log *logs[MANY]) {
+    for (int i = 0; i < MANY; i++) {
+        fx->log = logs[i];
+        cr_assert_eq(fixture_append(fx, 1, 100, 1), ST_OK);
+    }
+}
+
+static void await_first(struct log *log) {
+    log_sync_late(log);
+    if (log_partition(log) == 0) log_sync(log);
+}
+
+static const struct round {
+    const char *name;
+    void (*ask)(struct log *log);
+    unsigned count, of_files, of_all;
+} rounds_asked[] = {
+    {"many", log_sync, MANY, 0, 1},
+    {"one less", log_sync, MANY - 1, MANY - 1, 0},
+    {"that nobody waits for", log_sync_late, LOG_DIR_LATE_FS_FROM, 0, 1},
+    {"fewer of them", log_sync_late, LOG_DIR_LATE_FS_FROM - 1, LOG_DIR_LATE_FS_FROM - 1, 0},
+    {"somebody comes to wait", await_first, LOG_DIR_LATE_FS_FROM, LOG_DIR_LATE_FS_FROM, 0},
+};
+
+Test(rounds, many_dirty_logs_are_made_durable_by_one_syncfs_and_few_one_by_one) {
+    for (size_t i = 0; i < COUNT(rounds_asked); i++) {
+        struct fixture fx;
+        struct fs_rounds fs;
+        struct log *logs[MANY];
+        many_open(&fx, &fs, logs);
+        const struct round *r = &rounds_asked[i];
+        expect_syncs(&fx, logs, r->ask, r->count, r->of_files, r->of_all, r->name);
+        many_close(&fx, &fs, logs);
+    }
+}
+
+Test(rounds, who_waits_does_not_wait_for_a_syncfs_that_nobody_waits_for) {
     struct fixture fx;
     struct fs_rounds fs;
     struct log *logs[MANY];
     many_open(&fx, &fs, logs);
-    uint64_t syncs = fx.plain.counts[PLAIN_SYNC];
-    for (int i = 0; i < MANY; i++) log_sync(logs[i]);
-    plain_io_settle(&fx.plain);
-    for (int i = 0; i < MANY; i++) cr_expect_eq(log_durable_end(logs[i]), 1, "log %d", i);
-    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 1);
-    cr_expect_eq(fx.plain.counts[PLAIN_SYNC], syncs, "no file of its own was synced");
-    many_close(&fx, &fs, logs);
-}
-
-Test(rounds, few_dirty_logs_are_synced_one_by_one) {
-    struct fixture fx;
-    struct fs_rounds fs;
-    struct log *logs[MANY];
-    many_open(&fx, &fs, logs);
-    for (int i = 0; i < MANY - 1; i++) log_sync(logs[i]);
-    plain_io_settle(&fx.plain);
-    for (int i = 0; i < MANY - 1; i++) cr_expect_eq(log_durable_end(logs[i]), 1, "log %d", i);
-    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 0);
-    many_close(&fx, &fs, logs);
-}
-
-static void append_to(struct fixture *fx, struct log *log) {
-    fx->log = log;
-    cr_assert_eq(fixture_append(fx, 1, 100, 1), ST_OK);
-}
-
-Test(rounds, some_dirty_logs_that_nobody_waits_for_are_one_syncfs) {
-    struct fixture fx;
-    struct fs_rounds fs;
-    struct log *logs[MANY];
-    many_open(&fx, &fs, logs);
-    for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM - 1; i++) log_sync_late(logs[i]);
-    plain_io_settle(&fx.plain);
-    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 0, "too few");
-    for (int i = 0; i < MANY; i++) append_to(&fx, logs[i]);
     uint64_t syncs = fx.plain.counts[PLAIN_SYNC];
     for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM; i++) log_sync_late(logs[i]);
     rounds_run(&fx.dir.later);
     cr_expect(fx.dir.fs_is_asked);
     log_sync_late(logs[MANY - 2]);
-    log_sync(logs[MANY - 1]); /* it does not wait for the others */
+    log_sync(logs[MANY - 1]);
     rounds_run(&fx.dir.later);
     cr_expect_eq(fx.dir.syncs_in_flight, 1);
     cr_expect(fx.dir.fs_is_asked);
     plain_io_settle(&fx.plain);
-    for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM; i++)
-        cr_expect_eq(log_durable_end(logs[i]), 2, "log %u", i);
-    cr_expect_eq(log_durable_end(logs[MANY - 2]), 2);
-    cr_expect_eq(log_durable_end(logs[MANY - 1]), 2);
+    cr_expect_eq(log_durable_end(logs[0]), 1);
+    cr_expect_eq(log_durable_end(logs[MANY - 2]), 1);
+    cr_expect_eq(log_durable_end(logs[MANY - 1]), 1);
     cr_expect_eq(fx.plain.counts[PLAIN_SYNC], syncs + 2);
     cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 1);
-    for (unsigned i = 0; i < LOG_DIR_LATE_FS_FROM; i++) {
-        append_to(&fx, logs[i]);
-        log_sync_late(logs[i]);
-    }
-    log_sync(logs[0]); /* somebody came to wait: file by file */
-    plain_io_settle(&fx.plain);
-    cr_expect_eq(fx.plain.counts[PLAIN_SYNC_FS], 1);
+    log_sync(logs[0]); /* asked for in vain: nobody waits for what comes later */
+    append_to_all(&fx, logs);
+    expect_syncs(&fx, logs, log_sync_late, LOG_DIR_LATE_FS_FROM, 0, 1, "asked in vain before");
     many_close(&fx, &fs, logs);
 }
 
