@@ -31,7 +31,7 @@ static void connection_free(struct connection *c) {
     shard->connection_count--;
     metrics_set(&shard->metrics, METRIC_CONNECTIONS, (int64_t)shard->connection_count);
     pool_put(&shard->connections, c);
-    shard_connection_gone(shard);
+    shard_check_closed(shard);
 }
 
 /* Only at the end of a turn, so that no caller up the stack still holds the connection. */

@@ -235,5 +235,5 @@ void request_free(struct request *rq) {
     pool_put(&shard->requests, rq);
     if (!was_releasing) return;
     shard->releasing_count--;
-    shard_connection_gone(shard);
+    shard_check_closed(shard);
 }

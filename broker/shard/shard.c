@@ -174,7 +174,7 @@ void shard_free(struct shard *shard) {
     MEM_FREE(mem, shard);
 }
 
-void shard_connection_gone(struct shard *shard) {
+void shard_check_closed(struct shard *shard) {
     if (shard->closing == NULL || shard->connection_count > 0 || shard->releasing_count > 0) return;
     struct job *job = shard->closing;
     shard->closing = NULL;

@@ -174,7 +174,8 @@ void shard_free(struct shard *shard);
 void shard_close_connections(struct job *job, struct shard *shard);
 /** Closes every partition's log. */
 void shard_close_partitions(struct job *job, struct shard *shard);
-/** A connection has gone, its memory too, or what a request held. */
-void shard_connection_gone(struct shard *shard);
+/** To be called when a connection has gone, its memory too, or what a request held: the last one
+ * ends shard_close_connections. */
+void shard_check_closed(struct shard *shard);
 /** The partition on this shard, NULL when it is not here (yet, or any more). */
 struct partition *shard_partition(const struct shard *shard, struct uuid topic_id, int32_t index);

@@ -6,22 +6,19 @@ two partitions (broker/net/move.h). All that was sent has to be stored. Prints w
 """
 import os
 import socket
-import struct
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from client import MESSAGES, Client, batch, encode, record  # noqa: E402
+from client import Client, batch, framed, record  # noqa: E402
 
 CLIENTS, ANSWERED, UNANSWERED = 12, 300, 60
 
 
 def request(correlation, topic, partition, acks):
-    values = {"Acks": acks, "TimeoutMs": 20000, "TopicData": [{"Name": topic, "PartitionData": [
-        {"Index": partition, "Records": batch([record(value=b"%d" % correlation)])}]}]}
-    payload = struct.pack(">hhih", MESSAGES["request", "ProduceRequest"].key, 8, correlation, -1)
-    payload += encode("Produce", 8, values)
-    return struct.pack(">i", len(payload)) + payload
+    return framed("Produce", 8, correlation, {
+        "Acks": acks, "TimeoutMs": 20000, "TopicData": [{"Name": topic, "PartitionData": [
+            {"Index": partition, "Records": batch([record(value=b"%d" % correlation)])}]}]})
 
 
 def send_and_go(address, topic, partition):

@@ -50,12 +50,8 @@ def fetch(client, topic):
 
 def stalling(address):
     """A connection with room for little: the broker's socket is full while nobody reads."""
-    client = Client.__new__(Client)
-    host, _, port = address.rpartition(":")
-    client.socket, client.correlation = socket.socket(), 0
+    client = Client(address)
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-    client.socket.settimeout(20)
-    client.socket.connect((host, int(port)))
     return client
 
 
