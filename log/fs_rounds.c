@@ -45,15 +45,27 @@ static void sync_done(struct io_op *op) {
     start(rounds);
 }
 
+static void on_gathered(struct io_timer *timer) {
+    start(CONTAINER_OF(timer, struct fs_rounds, gather));
+}
+
+/* All shards ask for what nobody waits for at the same times: one syncfs shall do for them. */
 static void arrive(struct io_message *message, struct io *at) {
     struct fs_question *question = CONTAINER_OF(message, struct fs_question, message);
-    ASSERT(question->rounds->io == at);
-    list_push_back(&question->rounds->waiting, &question->link);
-    start(question->rounds);
+    struct fs_rounds *rounds = question->rounds;
+    ASSERT(rounds->io == at);
+    bool is_first = list_is_empty(&rounds->waiting);
+    list_push_back(&rounds->waiting, &question->link);
+    if (!question->is_late) {
+        start(rounds);
+    } else if (is_first) {
+        io_timer_set(at, &rounds->gather, at->now.mono_us + FS_ROUNDS_GATHER_US);
+    }
 }
 
 void fs_rounds_init(struct fs_rounds *rounds, struct io *io, int fd) {
     *rounds = (struct fs_rounds){.io = io, .fd = fd};
+    rounds->gather.fire = on_gathered;
     list_init(&rounds->waiting);
     list_init(&rounds->covered);
 }

@@ -72,7 +72,12 @@ uint64_t rounds_wait_us(const struct log_dir *dir) {
     return dir->ring_writes > 0 ? MAX(wait_us, now_us - dir->write_progress_us) : wait_us;
 }
 
-bool rounds_are_slow(const struct log_dir *dir) { return rounds_wait_us(dir) > ROUNDS_SLOW_US; }
+/* A disk that has much to write is not one that hangs. */
+bool rounds_are_slow(const struct log_dir *dir) {
+    uint64_t usual_us = MAX(dir->fs_sync_us, dir->file_sync_us);
+    uint64_t slow_us = MAX(4 * usual_us, (uint64_t)ROUNDS_SLOW_US);
+    return rounds_wait_us(dir) > MIN(slow_us, (uint64_t)ROUNDS_SLOW_MOST_US);
+}
 
 /* A moving average, an eighth of it the new value. */
 static void average(uint64_t *average_us, uint64_t us) {
@@ -162,6 +167,7 @@ static void start_fs(struct log_dir *dir) {
     dir->fs_began_us = io_now(dir->io).mono_us;
     dir->fs_question.rounds = dir->fs;
     dir->fs_question.home = dir->io;
+    dir->fs_question.is_late = dir->fs_is_late;
     dir->fs_question.done = fs_done;
     fs_question_ask(&dir->fs_question);
 }

@@ -84,6 +84,43 @@ Test(rounds, a_bounded_number_of_syncs_is_in_flight) {
     fixture_release(&fx);
 }
 
+/* One sync of the log that takes so long, and whether the directory is slow by then. */
+static bool is_slow_in_a_sync_of(struct fixture *fx, uint64_t us) {
+    struct test_append append;
+    append_prepare(fx, &append, 1, 100, 1);
+    cr_assert_eq(log_append(fx->log, &append.append), ST_OK);
+    plain_io_settle(&fx->plain);
+    log_sync(fx->log);
+    plain_io_turn(&fx->plain); /* the sync starts */
+    cr_assert_eq(fx->dir.syncs_in_flight, 1);
+    fx->plain.io.now.mono_us += us;
+    bool slow = rounds_are_slow(&fx->dir);
+    plain_io_settle(&fx->plain);
+    cr_expect_not(rounds_are_slow(&fx->dir), "nothing is under way");
+    append_release(&append);
+    return slow;
+}
+
+/* While syncs hang, appends go to the ring, which costs more: not when there is much to write. */
+Test(rounds, a_disk_is_slow_when_it_takes_longer_than_it_does) {
+    struct fixture fx;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    fixture_fill(&fx, 1);
+    fx.plain.deferred = true;
+    cr_expect_not(is_slow_in_a_sync_of(&fx, 99000));
+    fx.dir.file_sync_us = 0;
+    cr_expect(is_slow_in_a_sync_of(&fx, 101000), "of a disk that nothing is known of");
+    fx.dir.file_sync_us = 0;
+    for (int i = 0; i < 10; i++) cr_expect_not(is_slow_in_a_sync_of(&fx, 70000));
+    cr_expect_not(is_slow_in_a_sync_of(&fx, 270000));
+    cr_expect(is_slow_in_a_sync_of(&fx, 500000));
+    for (int i = 0; i < 10; i++) (void)is_slow_in_a_sync_of(&fx, 10000000);
+    cr_expect(is_slow_in_a_sync_of(&fx, 1001000), "whatever it took before");
+    cr_expect_not(is_slow_in_a_sync_of(&fx, 999000));
+    fixture_release(&fx);
+}
+
 /* KAFKA-3968: a batch in a new segment does not count before the file can be found after a crash;
  * an older segment's end is synced before what follows it counts. */
 static struct {
@@ -259,12 +296,19 @@ static void many_close(struct fixture *fx, struct fs_rounds *fs, struct log *log
 }
 
 /* The first `count` logs are asked for, and durable; by so many syncs of files and of all. */
+/* A syncfs that nobody waits for too. */
+static void settle_all(struct fixture *fx) {
+    plain_io_settle(&fx->plain);
+    fx->plain.io.now.mono_us += FS_ROUNDS_GATHER_US;
+    plain_io_settle(&fx->plain);
+}
+
 static void expect_syncs(struct fixture *fx, struct log *logs[MANY], void (*ask)(struct log *),
                          unsigned count, uint64_t of_files, uint64_t of_all, const char *what) {
     uint64_t files_before = fx->plain.counts[PLAIN_SYNC];
     uint64_t all_before = fx->plain.counts[PLAIN_SYNC_FS];
     for (unsigned i = 0; i < count; i++) ask(logs[i]);
-    plain_io_settle(&fx->plain);
+    settle_all(fx);
     for (unsigned i = 0; i < count; i++)
         cr_expect_eq(log_durable_end(logs[i]), log_end(logs[i]), "%s, log %u", what, i);
     cr_expect_eq(fx->plain.counts[PLAIN_SYNC] - files_before, of_files, "%s", what);
@@ -321,7 +365,7 @@ Test(rounds, who_waits_does_not_wait_for_a_syncfs_that_nobody_waits_for) {
     rounds_run(&fx.dir.later);
     cr_expect_eq(fx.dir.syncs_in_flight, 1);
     cr_expect(fx.dir.fs_is_asked);
-    plain_io_settle(&fx.plain);
+    settle_all(&fx);
     cr_expect_eq(log_durable_end(logs[0]), 1);
     cr_expect_eq(log_durable_end(logs[MANY - 2]), 1);
     cr_expect_eq(log_durable_end(logs[MANY - 1]), 1);
@@ -363,6 +407,34 @@ static int answered;
 static void count_answer(struct fs_question *question) {
     (void)question;
     answered++;
+}
+
+/* Two shards whose timers are due together; somebody who waits does not wait for the second. */
+Test(rounds, what_nobody_waits_for_shares_a_syncfs) {
+    for (int somebody_waits = 0; somebody_waits < 2; somebody_waits++) {
+        struct fixture fx;
+        struct fs_rounds fs;
+        fixture_init(&fx);
+        fs_rounds_init(&fs, &fx.plain.io, open("/tmp", O_RDONLY | O_DIRECTORY));
+        fx.plain.deferred = true;
+        answered = 0;
+        struct fs_question asked[3] = {0};
+        for (int i = 0; i < 3; i++) {
+            asked[i] = (struct fs_question){.rounds = &fs,
+                                            .home = &fx.plain.io,
+                                            .is_late = i < 2 || !somebody_waits,
+                                            .done = count_answer};
+            fs_question_ask(&asked[i]);
+            plain_io_settle(&fx.plain);
+            cr_expect_eq(answered, i == 2 && somebody_waits ? 3 : 0, "after %d", i);
+            fx.plain.io.now.mono_us += FS_ROUNDS_GATHER_US / 3;
+        }
+        settle_all(&fx);
+        cr_expect_eq(answered, 3);
+        cr_expect_eq(fs.count, 1);
+        close(fs.fd);
+        fixture_release(&fx);
+    }
 }
 
 Test(rounds, no_syncfs_succeeds_after_one_that_lost_octets) {
