@@ -27,6 +27,7 @@ static void answer(struct fs_rounds *rounds) {
 
 static void start(struct fs_rounds *rounds) {
     while (list_is_empty(&rounds->covered) && !list_is_empty(&rounds->waiting)) {
+        io_timer_clear(rounds->io, &rounds->gather);
         for (struct list *node; (node = list_pop_front(&rounds->waiting)) != NULL;)
             list_push_back(&rounds->covered, node);
         rounds->op.done = sync_done;

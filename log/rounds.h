@@ -29,9 +29,9 @@ void rounds_write_began(struct log_dir *dir);
 void rounds_write_ended(struct log_dir *dir);
 /** For how long no sync under way has ended, or no such write; 0: there is none. */
 uint64_t rounds_wait_us(const struct log_dir *dir);
-/** It is four times longer than syncs of this directory lately took, but not counted as slow before
- * ROUNDS_SLOW_US, always after ROUNDS_SLOW_MOST_US: an inline write might hold the shard for as
- * long, so writes go to the ring. */
+/** It is more than four times what syncs of this directory lately took (ROUNDS_SLOW_US at least,
+ * ROUNDS_SLOW_MOST_US at most): an inline write might hold the shard for as long, so writes go to
+ * the ring. */
 bool rounds_are_slow(const struct log_dir *dir);
 #define ROUNDS_SLOW_US 100000
 #define ROUNDS_SLOW_MOST_US 1000000

@@ -313,6 +313,7 @@ static void expect_syncs(struct fixture *fx, struct log *logs[MANY], void (*ask)
         cr_expect_eq(log_durable_end(logs[i]), log_end(logs[i]), "%s, log %u", what, i);
     cr_expect_eq(fx->plain.counts[PLAIN_SYNC] - files_before, of_files, "%s", what);
     cr_expect_eq(fx->plain.counts[PLAIN_SYNC_FS] - all_before, of_all, "%s", what);
+    cr_expect_eq(fx->dir.fs_sync_us, 0, "%s: only the disk's time is compared", what);
 }
 
 static void append_to_all(struct fixture *fx, struct log *logs[MANY]) {
