@@ -4,6 +4,7 @@
 #include "controller/format.h"
 #include <stdio.h>
 #include "base/assert.h"
+#include "base/limits.h"
 #include "base/strbuf.h"
 #include "controller/controller.h"
 #include "controller/draw.h"
@@ -13,6 +14,46 @@
 #define DIRECTORY_MODE 0755u
 #define BOOTSTRAP_MODE 0644u
 #define METADATA_DIR "__cluster_metadata-0"
+
+/* --- directories --- */
+
+static enum status sync_parent(struct job *job, const char *path) {
+    char parent[LIMIT_PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    memcpy(parent, slash == NULL ? "." : path, MAX(len, 1u));
+    parent[MAX(len, 1u)] = '\0';
+    return job_dir_sync(job, parent);
+}
+
+static bool has_meta(struct job *job, struct str dir) {
+    char path[LIMIT_PATH_BYTES + sizeof META_PROPERTIES_FILE + 1];
+    struct io_stat about;
+    snprintf(path, sizeof path, "%.*s/" META_PROPERTIES_FILE, STR_ARG(dir));
+    return job_stat(job, path, &about) == ST_OK;
+}
+
+/* That a parent cannot be made or synced does not matter unless it is missing then. */
+enum status format_make_dir(struct job *job, struct str dir) {
+    char path[LIMIT_PATH_BYTES];
+    if (dir.len >= sizeof path) return ST_TOO_LARGE;
+    if (has_meta(job, dir)) return ST_OK; /* by then the names were synced */
+    enum status st = ST_OK;
+    for (size_t n = 1; n <= dir.len; n++) {
+        if (n < dir.len && dir.ptr[n] != '/') continue;
+        memcpy(path, dir.ptr, n);
+        path[n] = '\0';
+        st = job_mkdir(job, path, DIRECTORY_MODE);
+        if (st == ST_OK)
+            st = sync_parent(job, path);
+        else if (st == ST_EXISTS)
+            (void)sync_parent(job, path);
+    }
+    struct io_stat about;
+    if (st != ST_EXISTS) return st;
+    st = job_stat(job, path, &about);
+    return st == ST_OK && about.kind != IO_DIR ? ST_EXISTS : st;
+}
 
 /* --- looking --- */
 

@@ -17,6 +17,12 @@ struct format_plan {
                               as they are */
 };
 
+/** Makes a data directory where it is missing, and its parents. Unless it is formatted, its name
+ * and theirs are on stable storage then, also of those that were there: a start that crashed may
+ * have made them. ST_EXISTS: something that is not a directory has its name; ST_TOO_LARGE: it is
+ * too long. */
+MUST_CHECK enum status format_make_dir(struct job *job, struct str dir);
+
 /** Formats every directory; ret_message gets one line per directory as Kafka's tool prints it, or
  * the reason. */
 MUST_CHECK enum status format_standalone(struct job *job, const struct format_plan *plan,

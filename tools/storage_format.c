@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "base/assert.h"
-#include "base/limits.h"
 #include "broker/config/listeners.h"
 #include "controller/format.h"
 #include "tools/ring_job.h"
@@ -17,30 +16,11 @@ struct run {
     struct str message;
 };
 
-/* One directory and its parents. ST_EXISTS: something else has its name. */
-static enum status make_dir(struct job *job, struct str dir) {
-    char path[LIMIT_PATH_BYTES];
-    if (dir.len >= sizeof path) return ST_TOO_LARGE;
-    enum status st = ST_OK;
-    for (size_t n = 1; n <= dir.len; n++) {
-        if (n < dir.len && dir.ptr[n] != '/') continue;
-        memcpy(path, dir.ptr, n);
-        path[n] = '\0';
-        st = job_mkdir(job, path, 0755); /* of the parents, only the last one's failure counts */
-    }
-    struct io_stat about;
-    if (st == ST_EXISTS)
-        st = job_stat(job, path, &about);
-    else
-        return st;
-    return st == ST_OK && about.kind != IO_DIR ? ST_EXISTS : st;
-}
-
 static void format_job(struct job *job, void *argument) {
     struct run *run = argument;
     for (uint32_t i = 0; run->status == ST_OK && i < run->plan.dir_count; i++) {
         struct str dir = run->plan.dirs[i];
-        run->status = make_dir(job, dir);
+        run->status = format_make_dir(job, dir);
         if (run->status != ST_OK)
             run->message = arena_printf(
                 run->arena, "Unable to create directory %.*s: %s", STR_ARG(dir),

@@ -121,24 +121,6 @@ static void list_dirs(struct broker *broker) {
                             .is_for_metadata = true};
 }
 
-/* The name of a directory is on stable storage, too: formatting relies on it. */
-static enum status sync_parent(struct job *job, const char *path) {
-    char parent[LIMIT_PATH_BYTES];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    memcpy(parent, slash == NULL ? "." : path, MAX(len, 1u));
-    parent[MAX(len, 1u)] = '\0';
-    return job_dir_sync(job, parent);
-}
-
-/* By then its name was synced. */
-static bool is_formatted(struct job *job, const char *path) {
-    char meta[LIMIT_PATH_BYTES + sizeof META_PROPERTIES_FILE + 1];
-    struct io_stat stat;
-    snprintf(meta, sizeof meta, "%s/" META_PROPERTIES_FILE, path);
-    return job_stat(job, meta, &stat) == ST_OK;
-}
-
 /* A directory that cannot be used is left out, as Kafka leaves it out, unless nothing can be done
  * without it. */
 static enum status give_up_dir(struct broker *broker, uint32_t index, const char *why,
@@ -158,27 +140,14 @@ static enum status give_up_dir(struct broker *broker, uint32_t index, const char
 
 static enum status make_dir(struct job *job, struct broker *broker, uint32_t index,
                             struct str *ret_message) {
-    char path[LIMIT_PATH_BYTES];
     struct str dir = broker->dirs[index].path;
-    if (dir.len >= sizeof path) return ST_TOO_LARGE;
-    for (size_t n = 1; n <= dir.len; n++) { /* each parent, too */
-        if (n < dir.len && dir.ptr[n] != '/') continue;
-        memcpy(path, dir.ptr, n);
-        path[n] = '\0';
-        enum status st = job_mkdir(job, path, 0755);
-        if (st == ST_OK) st = sync_parent(job, path);
-        if (st == ST_EXISTS && n == dir.len && !is_formatted(job, path)) {
-            (void)sync_parent(job,
-                              path); /* made by a start that crashed, perhaps; else no matter */
-        }
-        if (st == ST_OK || st == ST_EXISTS || n < dir.len) continue;
-        return give_up_dir(broker, index, status_name(st), ret_message);
-    }
-    struct io_stat stat;
     struct io_listing listing = {0};
-    enum status st = job_stat(job, path, &stat);
-    if (st == ST_OK && stat.kind != IO_DIR)
-        return give_up_dir(broker, index, "not a directory", ret_message);
+    enum status st = format_make_dir(job, dir);
+    if (st == ST_TOO_LARGE) return st;
+    if (st == ST_EXISTS) return give_up_dir(broker, index, "not a directory", ret_message);
+    char path[LIMIT_PATH_BYTES];
+    memcpy(path, dir.ptr, dir.len);
+    path[dir.len] = '\0';
     if (st == ST_OK) st = job_list(job, path, &listing);
     io_listing_free(job_mem(job), &listing);
     return st == ST_OK ? ST_OK : give_up_dir(broker, index, status_name(st), ret_message);

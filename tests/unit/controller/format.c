@@ -54,6 +54,72 @@ static void run_find_data(struct job *job, void *argument) {
 
 static struct str in_root(const char *name) { return arena_printf(&arena, "%s/%s", root, name); }
 
+/* --- directories --- */
+
+struct making {
+    struct str dir;
+    enum status st;
+};
+static void run_make_dir(struct job *job, void *argument) {
+    struct making *making = argument;
+    making->st = format_make_dir(job, making->dir);
+}
+
+static struct {
+    char paths[256]; /* below root, a space after each */
+    int below, above;
+} synced;
+static int note_sync(struct plain_io *io, const struct plain_call *call) {
+    (void)io;
+    if (call->kind != PLAIN_DIR_SYNC) return 0;
+    size_t root_len = strlen(root);
+    bool is_below = strncmp(call->path, root, root_len) == 0;
+    synced.below += is_below;
+    synced.above += !is_below;
+    if (!is_below) return 0;
+    size_t len = strlen(synced.paths);
+    (void)snprintf(synced.paths + len, sizeof synced.paths - len, "%s/ ", call->path + root_len);
+    return 0;
+}
+
+static enum status make(const char *name) {
+    struct making making = {.dir = in_root(name)};
+    memset(&synced, 0, sizeof synced);
+    plain.fault = note_sync;
+    plain_io_run(&plain, run_make_dir, &making);
+    plain.fault = NULL;
+    return making.st;
+}
+
+static void put(const char *name, bool is_file) {
+    const char *path = arena_printf(&arena, "%s/%s%c", root, name, 0).ptr;
+    if (!is_file) {
+        cr_assert_eq(mkdir(path, 0755), 0);
+        return;
+    }
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    cr_assert_eq(fclose(file), 0);
+}
+
+/* A power cut takes a directory whose name is not synced, with all that is durable in it. */
+Test(format, the_names_of_a_data_directory_and_its_parents_are_durable) {
+    cr_expect_eq(make("a/b/c"), ST_OK);
+    cr_expect_str_eq(synced.paths, "/ /a/ /a/b/ ");
+    cr_expect_eq(make("a/b/c"), ST_OK, "by a start that crashed");
+    cr_expect_str_eq(synced.paths, "/ /a/ /a/b/ ");
+    put("d", false);
+    cr_expect_eq(make("d/e"), ST_OK, "the rest of it");
+    cr_expect_str_eq(synced.paths, "/ /d/ ");
+    put("a/b/c/meta.properties", true);
+    cr_expect_eq(make("a/b/c"), ST_OK);
+    cr_expect_eq(synced.below + synced.above, 0, "formatted: nothing is left to do");
+    put("file", true);
+    cr_expect_eq(make("file"), ST_EXISTS);
+    cr_expect_neq(make("file/f"), ST_OK);
+}
+
+
 static struct run format(struct run run) {
     run.plan.node_id = run.plan.node_id != 0 ? run.plan.node_id : 1;
     run.plan.controller_listener = STR("CONTROLLER");
