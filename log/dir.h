@@ -61,7 +61,6 @@ struct log_dir {
     struct list ring_waiters; /* struct log that wait until it has fewer */
     struct fs_rounds *fs; /* borrowed, the owner's; shared by shards; NULL: file by file always */
     uint32_t fs_from;     /* the owner's; 0: never */
-    bool fs_is_late;      /* nobody waits for the syncfs that is asked for */
     /* The owner's, while it opens many logs after a crash: what recovery makes, and a start after
      * the next crash would make once more, waits for log_dir_settle. */
     bool gathers_syncs;

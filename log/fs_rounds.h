@@ -34,7 +34,7 @@ struct fs_question {
     struct list link;
     struct fs_rounds *rounds;
     struct io *home;
-    bool is_late;
+    bool is_late; /* nobody waits for the answer */
     int64_t result; /* 0 or a negative errno */
     /** On the home shard, later. */
     void (*done)(struct fs_question *question);

@@ -143,7 +143,7 @@ static bool fs_is_due(struct log_dir *dir) {
 /* The time in which others may come to share it is not the disk's. */
 static uint64_t fs_took_us(const struct log_dir *dir) {
     uint64_t took_us = io_now(dir->io).mono_us - dir->fs_began_us;
-    uint64_t gathering_us = dir->fs_is_late ? FS_ROUNDS_GATHER_US : 0;
+    uint64_t gathering_us = dir->fs_question.is_late ? FS_ROUNDS_GATHER_US : 0;
     return took_us - MIN(took_us, gathering_us);
 }
 
@@ -163,7 +163,7 @@ static void fs_done(struct fs_question *question) {
 }
 
 static void start_fs(struct log_dir *dir) {
-    dir->fs_is_late = next_awaited(dir) == NULL;
+    dir->fs_question.is_late = next_awaited(dir) == NULL;
     for (struct list *node; (node = list_pop_front(&dir->dirty)) != NULL;) {
         struct log *log = CONTAINER_OF(node, struct log, dirty);
         begin(log, log->segment_count - 1, log->end); /* older segments are covered, too */
@@ -174,7 +174,6 @@ static void start_fs(struct log_dir *dir) {
     dir->fs_began_us = io_now(dir->io).mono_us;
     dir->fs_question.rounds = dir->fs;
     dir->fs_question.home = dir->io;
-    dir->fs_question.is_late = dir->fs_is_late;
     dir->fs_question.done = fs_done;
     fs_question_ask(&dir->fs_question);
 }
@@ -189,7 +188,7 @@ static struct log *pop_next(struct log_dir *dir) {
         struct list *node = list_pop_front(&dir->dirty);
         return node != NULL ? CONTAINER_OF(node, struct log, dirty) : NULL;
     }
-    if (dir->fs_is_late) log = next_awaited(dir);
+    if (dir->fs_question.is_late) log = next_awaited(dir);
     if (log != NULL) list_remove(&log->dirty);
     return log;
 }

@@ -269,9 +269,7 @@ Test(append, queues_while_a_segment_is_made_and_goes_on_in_it) {
 Test(append, allocates_nothing_once_warm) {
     struct fixture fx;
     struct test_append a;
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 300);
+    fixture_begin(&fx, 300);
     uint64_t before = fx.plain.mem.alloc_count;
     append_prepare(&fx, &a, 1, 100, 5000);
     before = fx.plain.mem.alloc_count;

@@ -237,9 +237,7 @@ Test(ends, a_disk_without_room_for_another_name_loses_the_directory_at_once) {
 
 Test(ends, an_epoch_is_known_when_it_has_begun_and_in_the_file_after_the_close) {
     struct fixture fx;
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 3);
+    fixture_begin(&fx, 3);
     cr_assert_eq(fixture_begin_epoch(&fx, 7), ST_OK);
     cr_assert_eq(fixture_begin_epoch(&fx, 7), ST_OK, "twice is once");
     int32_t epoch;

@@ -273,6 +273,12 @@ void fixture_fill(struct fixture *fx, uint32_t count) {
     plain_io_settle(&fx->plain);
 }
 
+void fixture_begin(struct fixture *fx, uint32_t count) {
+    fixture_init(fx);
+    cr_assert_eq(fixture_open(fx), ST_OK);
+    fixture_fill(fx, count);
+}
+
 void fixture_sync(struct fixture *fx) {
     log_sync(fx->log);
     plain_io_settle(&fx->plain);

@@ -67,6 +67,8 @@ enum status fixture_append(struct fixture *fx, int32_t records, size_t value_byt
                            int64_t timestamp_ms);
 /** `count` batches of one record of 100 octets, timestamps 1000, 1001, ... */
 void fixture_fill(struct fixture *fx, uint32_t count);
+/** All three: a new log that is open and has `count` batches. */
+void fixture_begin(struct fixture *fx, uint32_t count);
 /** Syncs and waits until everything is durable. */
 void fixture_sync(struct fixture *fx);
 

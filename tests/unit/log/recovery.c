@@ -837,9 +837,7 @@ Test(recovery, a_torn_header_is_no_message_before_version_2) {
 
 Test(recovery, messages_before_version_2_behind_batches_are_not_cut) {
     struct fixture fx;
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 3);
+    fixture_begin(&fx, 3);
     fixture_sync(&fx);
     fixture_kill(&fx);
     uint8_t message[BATCH_OVERHEAD_BYTES + 50] = {0};

@@ -9,9 +9,7 @@
 Test(rounds, nothing_is_durable_before_its_sync_ended) {
     struct fixture fx;
     struct test_append a[3];
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 1);
+    fixture_begin(&fx, 1);
     cr_expect_eq(log_durable_end(fx.log), 0);
     fx.plain.deferred = true;
     log_sync(fx.log);
@@ -40,9 +38,7 @@ Test(rounds, many_requests_are_one_sync) {
     enum { COUNT_OF = 50 };
     struct fixture fx;
     struct test_append a[COUNT_OF];
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 1);
+    fixture_begin(&fx, 1);
     uint64_t before = fx.plain.counts[PLAIN_SYNC];
     for (int i = 0; i < COUNT_OF; i++) {
         append_prepare(&fx, &a[i], 1, 100, 1);
@@ -86,10 +82,7 @@ Test(rounds, a_bounded_number_of_syncs_is_in_flight) {
 
 /* One sync of the log that takes so long, and whether the directory is slow by then. */
 static bool is_slow_in_a_sync_of(struct fixture *fx, uint64_t us) {
-    struct test_append append;
-    append_prepare(fx, &append, 1, 100, 1);
-    cr_assert_eq(log_append(fx->log, &append.append), ST_OK);
-    plain_io_settle(&fx->plain);
+    fixture_fill(fx, 1);
     log_sync(fx->log);
     plain_io_turn(&fx->plain); /* the sync starts */
     cr_assert_eq(fx->dir.syncs_in_flight, 1);
@@ -97,16 +90,13 @@ static bool is_slow_in_a_sync_of(struct fixture *fx, uint64_t us) {
     bool slow = rounds_are_slow(&fx->dir);
     plain_io_settle(&fx->plain);
     cr_expect_not(rounds_are_slow(&fx->dir), "nothing is under way");
-    append_release(&append);
     return slow;
 }
 
 /* While syncs hang, appends go to the ring, which costs more: not when there is much to write. */
 Test(rounds, a_disk_is_slow_when_it_takes_longer_than_it_does) {
     struct fixture fx;
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 1);
+    fixture_begin(&fx, 1);
     fx.plain.deferred = true;
     cr_expect_not(is_slow_in_a_sync_of(&fx, 99000));
     fx.dir.file_sync_us = 0;
@@ -238,9 +228,7 @@ Test(rounds, other_logs_of_a_failed_directory_go_offline_too) {
  * everything, sync nothing, and call it durable. */
 Test(rounds, a_log_whose_opening_met_a_failed_sync_is_not_opened_again) {
     struct fixture fx;
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 3);
+    fixture_begin(&fx, 3);
     int64_t syncs_left = 0;
     fx.plain.fault_context = &syncs_left;
     fx.plain.fault = fail_index_sync;
@@ -258,9 +246,7 @@ static int fail_read(struct plain_io *plain, const struct plain_call *call) {
 
 Test(rounds, a_log_that_cannot_be_read_leaves_the_others_of_the_directory_alone) {
     struct fixture fx;
-    fixture_init(&fx);
-    cr_assert_eq(fixture_open(&fx), ST_OK);
-    fixture_fill(&fx, 3);
+    fixture_begin(&fx, 3);
     fx.plain.fault = fail_read;
     cr_expect_eq(fixture_crash(&fx, 0), ST_IO);
     cr_expect_eq(fx.failure_calls, 0, "nothing that is stored got lost");
