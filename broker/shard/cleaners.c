@@ -44,6 +44,11 @@ static double number_of(const struct broker_settings *settings, struct str name)
     return value;
 }
 
+/* By log.cleaner.threads as this shard knows it. */
+static bool is_dismissed(const struct cleaner *cleaner, const struct shard *shard) {
+    return cleaner->index >= thread_count(shard);
+}
+
 static struct cleaner_limits limits_of(const struct shard *shard) {
     struct broker_settings settings = settings_of(shard);
     int64_t threads = MAX(thread_count(shard), (int64_t)1);
@@ -133,10 +138,12 @@ static struct choice choose(struct job *job, struct shard *shard) {
     return choice;
 }
 
-static bool clean_dirtiest(struct job *job, struct shard *shard) {
+static bool clean_dirtiest(struct job *job, struct cleaner *cleaner, struct shard *shard) {
+    if (is_dismissed(cleaner, shard)) return false;
     struct choice choice = choose(job, shard);
     struct partition *p = shard_partition(shard, choice.key.topic_id, choice.key.index);
-    if (!choice.is_made || shard->stopping || !may_be_cleaned(p)) return false;
+    if (!choice.is_made || shard->stopping || is_dismissed(cleaner, shard) || !may_be_cleaned(p))
+        return false;
     p->is_cleaned_now = true;
     partition_use(p);
     clean(job, p, &choice.cleanable);
@@ -158,7 +165,7 @@ static void work(struct job *job, void *argument) {
     struct cleaner *cleaner = argument;
     struct io *io = job_io(job);
     struct shard *shard = cleaner->broker->shards[io->shard];
-    if (clean_dirtiest(job, shard)) cleaner->cleaned++;
+    if (clean_dirtiest(job, cleaner, shard)) cleaner->cleaned++;
     shard->cleaner_count--;
     if (!shard->stopping) walk_to(cleaner, io, (shard->index + 1u) % cleaner->broker->shard_count);
     if (shard->cleaner_count == 0 && shard->cleaner_stopper != NULL)
@@ -185,7 +192,7 @@ static void rest(struct cleaner *cleaner, struct shard *shard, int64_t ms) {
 static void come_round(struct cleaner *cleaner, struct shard *shard) {
     struct broker_settings settings = settings_of(shard);
     metrics_set(&shard->metrics, METRIC_CLEANER_LAST_ROUND, shard->io->now.wall_ms / 1000);
-    if (cleaner->index >= thread_count(shard)) {
+    if (is_dismissed(cleaner, shard)) {
         cleaner->is_out = false;
     } else if (cleaner->cleaned > 0) {
         cleaner->cleaned = 0;
