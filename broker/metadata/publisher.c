@@ -2,7 +2,7 @@
 #include "broker/metadata/publisher.h"
 #include "base/assert.h"
 #include "base/logging.h"
-#include "broker/metadata/apply.h"
+#include "broker/metadata/image_notes.h"
 #include "broker/shard/places.h"
 #include "broker/metadata/rules.h"
 
@@ -13,31 +13,13 @@ struct publisher {
     struct list waiting; /* decisions not yet taken */
     struct decision *current;
     struct list committed;  /* decisions whose image is not applied everywhere yet */
-    struct list notes;      /* images on their way, in order */
-    int64_t applied_offset; /* every shard has applied the image of this offset */
+    struct image_notes notes;
     uint32_t placement_start;
     struct rules_context rules; /* of the decision being made */
     int64_t broker_epoch;       /* of this process, -1 before its registration */
     bool is_deciding;
     struct decision *long_one; /* being decided in turns; the others wait */
 };
-
-/* One image on its way to every shard. */
-struct image_note {
-    struct list link;
-    struct publisher *publisher;
-    struct image *previous;
-    int64_t offset;
-    uint32_t waiting_count; /* shards that have not applied it */
-    struct image_change change;
-    struct arena arena; /* of change */
-    struct image_delivery deliveries[];
-};
-
-static size_t note_bytes(const struct publisher *publisher) {
-    return sizeof(struct image_note) +
-           publisher->broker->shard_count * sizeof(struct image_delivery);
-}
 
 static void random_octets(void *context, void *out, size_t len) {
     struct publisher *publisher = context;
@@ -135,7 +117,7 @@ static void finish(struct decision *d, enum status st) {
 static void finish_applied(struct publisher *publisher) {
     while (!list_is_empty(&publisher->committed)) {
         struct decision *d = CONTAINER_OF(publisher->committed.next, struct decision, link);
-        if (d->applied_at > publisher->applied_offset) return;
+        if (d->applied_at > publisher->notes.applied_offset) return;
         list_remove(&d->link);
         finish(d, ST_OK);
     }
@@ -250,8 +232,7 @@ void publisher_submit(struct publisher *publisher, struct decision *d) {
 
 bool publisher_is_idle(const struct publisher *publisher) {
     return publisher->current == NULL && publisher->long_one == NULL &&
-           list_is_empty(&publisher->waiting) &&
-           list_is_empty(&publisher->notes);
+           list_is_empty(&publisher->waiting) && image_notes_are_through(&publisher->notes);
 }
 
 /* --- cordoned directories --- */
@@ -301,38 +282,16 @@ static bool has_broker_settings(const struct image_delta *delta) {
 
 /* --- images --- */
 
-static void on_applied(struct io_message *message, struct io *at) {
-    (void)at;
-    struct image_delivery *delivery = CONTAINER_OF(message, struct image_delivery, message);
-    struct image_note *note = delivery->owner;
-    struct publisher *publisher = note->publisher;
-    if (--note->waiting_count > 0) return;
-    /* Shards apply in order, so notes end in order. */
-    list_remove(&note->link);
-    publisher->applied_offset = note->offset;
-    metadata_log_release(publisher->log, note->previous);
-    arena_release(&note->arena);
-    mem_free(publisher->shard->mem, note, note_bytes(publisher));
+static void on_arrived(struct image_notes *notes, struct image *previous) {
+    struct publisher *publisher = CONTAINER_OF(notes, struct publisher, notes);
+    metadata_log_release(publisher->log, previous);
     finish_applied(publisher);
 }
 
 static void on_image(void *owner, struct image *next, struct image *previous,
                      const struct image_delta *delta) {
     struct publisher *publisher = owner;
-    struct broker *broker = publisher->broker;
-    struct image_note *note = mem_need(publisher->shard->mem, note_bytes(publisher));
-    note->publisher = publisher;
-    note->previous = previous;
-    note->offset = image_offset(next);
-    note->waiting_count = broker->shard_count;
-    arena_init(&note->arena, publisher->shard->mem, 1024, 0);
-    image_change_copy(&note->change, next, delta, &note->arena);
-    list_push_back(&publisher->notes, &note->link);
-    for (uint32_t i = 0; i < broker->shard_count; i++) {
-        note->deliveries[i] = (struct image_delivery){
-            .change = &note->change, .broker = broker, .owner = note, .applied = on_applied};
-        image_deliver(publisher->shard->io, i, &note->deliveries[i]);
-    }
+    image_notes_send(&publisher->notes, next, previous, delta);
     if (has_broker_settings(delta)) follow_cordon(publisher);
 }
 
@@ -357,11 +316,10 @@ static bool is_static_voter(const struct str_list *voters, int32_t node_id) {
 enum status publisher_open(struct job *job, struct broker *broker, struct str *ret_message) {
     struct shard *shard = broker->shards[0];
     struct publisher *publisher = MEM_NEW(shard->mem, struct publisher);
-    *publisher = (struct publisher){
-        .broker = broker, .shard = shard, .applied_offset = -1, .broker_epoch = -1};
+    *publisher = (struct publisher){.broker = broker, .shard = shard, .broker_epoch = -1};
     list_init(&publisher->waiting);
     list_init(&publisher->committed);
-    list_init(&publisher->notes);
+    image_notes_init(&publisher->notes, broker, on_arrived);
     struct metadata_log_open open = {
         .dir = &shard->dirs[broker->metadata_dir],
         .cluster_id = str_of(broker->cluster_id),
@@ -380,7 +338,7 @@ enum status publisher_open(struct job *job, struct broker *broker, struct str *r
         MEM_FREE(shard->mem, publisher);
         return st;
     }
-    publisher->applied_offset = image_offset(metadata_log_image(publisher->log));
+    publisher->notes.applied_offset = image_offset(metadata_log_image(publisher->log));
     broker->publisher = publisher;
     return ST_OK;
 }

@@ -68,7 +68,8 @@
     X(SEGMENTS_RETAINED, "segments-retained") /* retention took some of clients' topics */         \
     X(OFFSETS_CLEANED, "offsets-cleaned") /* records of __consumer_offsets were compacted away */  \
     /* of `broker`, likewise */                                                                    \
-    X(LAG_LOOKED_UP, "lag-looked-up") /* when the record was written that a reader reads next */
+    X(LAG_LOOKED_UP, "lag-looked-up") /* when the record was written that a reader reads next */   \
+    X(TOPIC_REMADE, "topic-remade")   /* by one client while another deletes it */
 
 enum fault_kind {
 #define FAULT_ENUM(name, text) FAULT_##name,

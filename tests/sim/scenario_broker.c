@@ -19,6 +19,7 @@ enum {
     SECOND_US = 1000000,
     ASK_EVERY_US = 150000,
     ONLOOKERS = 3,
+    RIVALS = 2,
     CUT_US = 100000,       /* after a load, long enough for somebody to fetch what it shows, */
     START_CUT_US = 600000, /* after a start, that clients connect and fetch, too, */
     LONG_SYNCS = 5,        /* and so much shorter than a sync may take then */
@@ -722,6 +723,7 @@ static void start_clients(struct scenario *s) {
         return;
     }
     client_start_creator(&s->clients, s->plan.topics);
+    for (uint32_t i = 0; i < RIVALS; i++) client_start_rival(&s->clients);
     for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
     for (uint32_t i = 0; i < s->plan.consumers; i++) client_start_consumer(&s->clients);
 }
@@ -780,6 +782,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->world->counts.enabled[FAULT_TOGETHER] = s->plan.frame_direct_bytes != 0 && !has_groups;
     s->world->counts.enabled[FAULT_LONG_BATCH] = s->plan.long_batch_bytes != 0 && !has_groups;
     s->world->counts.enabled[FAULT_LAG_LOOKED_UP] = !has_groups;
+    s->world->counts.enabled[FAULT_TOPIC_REMADE] = !has_groups;
     s->node = node_add(s->world, "broker", true);
     s->world->counts.enabled[FAULT_DIR_DEAD] = s->plan.dir_dies_every_us > 0;
     s->world->counts.enabled[FAULT_DIR_MOVE] = s->plan.dirs > 1 && !has_groups;
