@@ -21,6 +21,7 @@ struct move {
     uint32_t dir_index;
     struct str leftover; /* a `-future` directory of an earlier process; broker->arena */
     bool is_cancelled;
+    bool has_prepared; /* the checkpoint files of where it goes speak of it */
 };
 
 static struct move *move_of(struct log_move *log_move) {
@@ -124,9 +125,10 @@ static void pace(struct job *job, struct log_move *log_move, uint64_t bytes) {
 /* --- what others must know --- */
 
 static enum status prepare(struct job *job, struct log_move *log_move) {
-    const struct move *move = move_of(log_move);
+    struct move *move = move_of(log_move);
     struct partition *p = move->partition;
     enum status st = ST_OK;
+    move->has_prepared = true;
     if (log_start_offset(p->log) > log_first_base_offset(p->log) || p->has_saved_start) {
         st = log_start_save_wait(job, p->shard, move->dir_index, false, p->topic, p->index,
                                  log_start_offset(p->log));
@@ -170,14 +172,15 @@ static enum status decide(struct job *job, struct log_move *log_move) {
     return st;
 }
 
-/* The old directory's checkpoint files would mislead when it comes back there. */
-static void forget(struct job *job, struct partition *p, uint32_t old_dir) {
-    enum status st = checkpoints_forget(job, p->shard, old_dir);
+/* The checkpoint files of the directory that it is not in would mislead: when it comes there again,
+ * or the next topic of its name does, whose records they would cut off. */
+static void forget(struct job *job, struct partition *p, uint32_t dir_index) {
+    enum status st = checkpoints_forget(job, p->shard, dir_index);
     if (st == ST_OK && p->has_saved_start)
-        st = log_start_save_wait(job, p->shard, old_dir, false, p->topic, p->index,
+        st = log_start_save_wait(job, p->shard, dir_index, false, p->topic, p->index,
                                  LOG_START_FORGET);
     if (st == ST_OK && log_clean_end(p->log) >= 0)
-        st = log_start_save_wait(job, p->shard, old_dir, true, p->topic, p->index,
+        st = log_start_save_wait(job, p->shard, dir_index, true, p->topic, p->index,
                                  LOG_START_FORGET);
     if (st != ST_OK) {
         LOG_WARN("partition", "event=move-not-forgotten topic=%s partition=%d status=\"%s\"",
@@ -229,7 +232,11 @@ static void run(struct job *job, struct move *move, struct partition *p) {
                                        .decide = decide};
     enum status st = log_move_to(job, p->log, &move->log_move);
     note_end(p, move, st);
-    if (st == ST_OK) forget(job, p, old_dir);
+    if (st == ST_OK) {
+        forget(job, p, old_dir);
+    } else if (move->has_prepared && !log_is_offline(p->log)) { /* else its copy may have stayed */
+        forget(job, p, move->dir_index);
+    }
 }
 
 static void move_job(struct job *job, void *argument) {
