@@ -56,7 +56,7 @@ static const struct scenario {
 } scenarios[] = {
     {"log", log_scenario_run, 300},
     {"broker", broker_scenario_run, 500},
-    {"group", group_scenario_run, 500},
+    {"group", group_scenario_run, 2000},
     {"lost", lost_scenario_run, 1},
 };
 
