@@ -50,6 +50,7 @@ void client_start_member(struct clients *clients); /* classic protocol */
 void client_start_beater(struct clients *clients); /* KIP-848 */
 void client_start_gardener(struct clients *clients, bool works);
 void client_start_onlooker(struct clients *clients); /* of groups' offsets */
+void client_start_cutter(struct clients *clients);
 void client_start_rival(struct clients *clients);
 void client_start_judge(struct clients *clients);
 

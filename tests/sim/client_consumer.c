@@ -96,7 +96,7 @@ static void partition_answered(struct consumer *c, struct follow *f,
     case KAFKA_NONE: break;
     case KAFKA_OFFSET_OUT_OF_RANGE:
         history_out_of_range(clients->history, &f->reader);
-        f->is_below = clients->history->deletes;
+        f->is_below = history_may_begin_later(clients->history);
         return;
     case KAFKA_CORRUPT_MESSAGE: history_damaged(clients->history, &f->reader); return;
     case KAFKA_UNKNOWN_TOPIC_OR_PARTITION:

@@ -69,7 +69,8 @@
     X(OFFSETS_CLEANED, "offsets-cleaned") /* records of __consumer_offsets were compacted away */  \
     /* of `broker`, likewise */                                                                    \
     X(LAG_LOOKED_UP, "lag-looked-up") /* when the record was written that a reader reads next */   \
-    X(TOPIC_REMADE, "topic-remade")   /* by one client while another deletes it */
+    X(TOPIC_REMADE, "topic-remade")   /* by one client while another deletes it */                 \
+    X(RECORDS_DELETED, "records-deleted") /* by DeleteRecords, acknowledged */
 
 enum fault_kind {
 #define FAULT_ENUM(name, text) FAULT_##name,

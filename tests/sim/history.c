@@ -20,6 +20,7 @@ static const char *const names[ANOMALY_COUNT] = {
     [ANOMALY_WATERMARK_BACK] = "watermark-back",
     [ANOMALY_BEYOND_WATERMARK] = "beyond-watermark",
     [ANOMALY_REFUSED_SEEN] = "refused-seen",
+    [ANOMALY_DELETED_BACK] = "deleted-back",
     [ANOMALY_SHORT_END] = "short-end",
 };
 
@@ -265,7 +266,7 @@ void history_read(struct history *history, struct history_reader *reader, int64_
         found(history, ANOMALY_READ_BACK, partition, "%lld after %lld", (long long)offset,
               (long long)reader->next_offset - 1);
     } else if (offset > reader->next_offset) {
-        bool may_skip = history->compacts || history->deletes; /* the end is judged */
+        bool may_skip = history->compacts || history_may_begin_later(history); /* it is judged */
         int64_t at = may_skip ? offset : reader->next_offset;
         while (at < offset && may_be_gap(&history->partitions[partition], at)) at++;
         if (at < offset) {
@@ -305,7 +306,7 @@ void history_read(struct history *history, struct history_reader *reader, int64_
 }
 
 void history_damaged(struct history *history, struct history_reader *reader) {
-    bool is_cleaned = history->compacts || history->deletes; /* and nothing is left behind it */
+    bool is_cleaned = history->compacts || history_may_begin_later(history); /* nothing is left */
     if (!is_cleaned && !may_be_gap(&history->partitions[reader->partition], reader->next_offset)) {
         found(history, ANOMALY_DAMAGED, reader->partition, "offset %lld is said to be damaged",
               (long long)reader->next_offset);
@@ -316,7 +317,7 @@ void history_damaged(struct history *history, struct history_reader *reader) {
 void history_out_of_range(struct history *history, struct history_reader *reader) {
     const struct history_partition *p = &history->partitions[reader->partition];
     bool may_have_shrunk = !p->flush && history->power_cuts > 0;
-    if (!p->is_deleted && !may_have_shrunk && !history->deletes) {
+    if (!p->is_deleted && !may_have_shrunk && !history_may_begin_later(history)) {
         found(history, ANOMALY_SHORT_END, reader->partition, "%lld is out of range",
               (long long)reader->next_offset);
     }
@@ -335,6 +336,34 @@ void history_watermark(struct history *history, uint32_t partition, int64_t wate
               (long long)watermark, (long long)known);
     }
     p->watermark = MAX(p->watermark, watermark);
+}
+
+/* --- deleted records --- */
+
+void history_cut_asked(struct history *history, uint32_t partition, int64_t offset) {
+    struct history_partition *p = &history->partitions[partition];
+    p->cut_asked = MAX(p->cut_asked, offset);
+}
+
+void history_cut(struct history *history, uint32_t partition, int64_t log_start) {
+    struct history_partition *p = &history->partitions[partition];
+    p->cut = MAX(p->cut, log_start);
+}
+
+bool history_may_begin_later(const struct history *history) {
+    return history->deletes || history->cuts;
+}
+
+static void start_check(struct history *history, uint32_t partition, int64_t log_start) {
+    const struct history_partition *p = &history->partitions[partition];
+    if (log_start < p->cut) {
+        found(history, ANOMALY_DELETED_BACK, partition, "it begins at %lld, %lld was acknowledged",
+              (long long)log_start, (long long)p->cut);
+    }
+    if (log_start > p->cut_asked && !history->deletes) {
+        found(history, ANOMALY_LOST, partition, "it begins at %lld, nobody asked for above %lld",
+              (long long)log_start, (long long)p->cut_asked);
+    }
 }
 
 /* --- nodes --- */
@@ -394,6 +423,7 @@ void history_end(struct history *history, uint32_t partition, int64_t log_start,
     struct history_partition *p = &history->partitions[partition];
     size_t last[KEYS];
     find_last(p, last);
+    start_check(history, partition, log_start);
     for (size_t i = (size_t)log_start; i < p->slot_count; i++) {
         const struct history_slot *slot = &p->slots[i];
         bool is_superseded = history->compacts && (slot->record == NULL ||

@@ -16,7 +16,9 @@
  *
  * Where the broker compacts, every record has a key (history_key), and one that is promised may be
  * gone when a later one of its key is there. Where it deletes, what lies below the log's start is
- * gone, and a reader may find itself there. When it happens is for tests/sim/scenario_log.c. */
+ * gone, and a reader may find itself there. When it happens is for tests/sim/scenario_log.c.
+ * Where a client deletes records (cuts) likewise, but no log begins above what was asked for, nor
+ * below what was acknowledged. */
 #pragma once
 #include "base/bytes.h"
 #include "base/map.h"
@@ -37,6 +39,7 @@ enum anomaly {
     ANOMALY_WATERMARK_BACK, /* a high watermark below one that was known before it was asked for */
     ANOMALY_BEYOND_WATERMARK, /* a record at or above the high watermark of its own answer */
     ANOMALY_REFUSED_SEEN,     /* refused for good, and yet there */
+    ANOMALY_DELETED_BACK,     /* a log begins below what was acknowledged as deleted */
     ANOMALY_SHORT_END,        /* the end is below something that must be there */
     ANOMALY_COUNT
 };
@@ -52,6 +55,7 @@ struct history_partition {
     size_t slot_count, slot_capacity;
     int64_t fragile_from; /* a power cut may have left gaps from here on; INT64_MAX: none was */
     int64_t watermark;    /* the highest that any client knows */
+    int64_t cut, cut_asked; /* deleted below, by DeleteRecords: acknowledged; at most */
 };
 
 struct history {
@@ -62,6 +66,7 @@ struct history {
     uint64_t sent_count, acked_count, read_count; /* records */
     uint64_t anomalies[ANOMALY_COUNT];
     bool compacts, deletes;           /* the broker's cleanup.policy */
+    bool cuts;                        /* a client deletes records */
     uint64_t power_cuts, gaps_left;   /* offsets in gaps that a power cut may leave */
     char first[HISTORY_DETAIL_BYTES]; /* the first anomaly in words; empty: none */
 };
@@ -113,6 +118,12 @@ void history_out_of_range(struct history *history, struct history_reader *reader
 int64_t history_watermark_known(const struct history *history, uint32_t partition);
 void history_watermark(struct history *history, uint32_t partition, int64_t watermark,
                        int64_t known);
+
+/* Who deletes records: before the request leaves, and when it was acknowledged. */
+void history_cut_asked(struct history *history, uint32_t partition, int64_t offset);
+void history_cut(struct history *history, uint32_t partition, int64_t log_start);
+/** Whether a log may begin above offset 0. */
+bool history_may_begin_later(const struct history *history);
 
 /* What happened to the node that has all partitions. */
 

@@ -65,6 +65,7 @@ struct plan {
     bool preallocate;
     const char *policy; /* log.cleanup.policy */
     int64_t retention_bytes, retention_ms;
+    bool cuts_logs; /* somebody deletes records */
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -146,6 +147,7 @@ static struct plan plan_draw(struct prng *prng) {
     uint64_t step = UINT64_C(1) << prng_below(prng, 15);
     step = 1 + prng_below(prng, step);
     plan.removal_step_bytes = prng_chance(prng, 1, 2) ? (uint32_t)step : 0;
+    plan.cuts_logs = prng_chance(prng, 1, 4);
     return plan;
 }
 
@@ -723,6 +725,7 @@ static void start_clients(struct scenario *s) {
         return;
     }
     client_start_creator(&s->clients, s->plan.topics);
+    if (s->plan.cuts_logs) client_start_cutter(&s->clients);
     for (uint32_t i = 0; i < RIVALS; i++) client_start_rival(&s->clients);
     for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
     for (uint32_t i = 0; i < s->plan.consumers; i++) client_start_consumer(&s->clients);
@@ -783,6 +786,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->world->counts.enabled[FAULT_LONG_BATCH] = s->plan.long_batch_bytes != 0 && !has_groups;
     s->world->counts.enabled[FAULT_LAG_LOOKED_UP] = !has_groups;
     s->world->counts.enabled[FAULT_TOPIC_REMADE] = !has_groups;
+    s->world->counts.enabled[FAULT_RECORDS_DELETED] = !has_groups && s->plan.cuts_logs;
     s->node = node_add(s->world, "broker", true);
     s->world->counts.enabled[FAULT_DIR_DEAD] = s->plan.dir_dies_every_us > 0;
     s->world->counts.enabled[FAULT_DIR_MOVE] = s->plan.dirs > 1 && !has_groups;

@@ -29,12 +29,14 @@ static void ten_acked(int acks) {
 }
 
 /* The reader of the end: offsets 0 .. count - 1 with the records that belong there. */
-static void end_read(int64_t count) {
-    struct history_reader reader = {.partition = partition};
+static void end_read_from(int64_t start, int64_t count) {
+    struct history_reader reader = {.partition = partition, .next_offset = start};
     history_end_begin(&h, partition);
-    for (int64_t i = 0; i < count; i++) read_as(&reader, i, id_of(1, (uint64_t)i), count);
-    history_end(&h, partition, 0, count);
+    for (int64_t i = start; i < count; i++) read_as(&reader, i, id_of(1, (uint64_t)i), count);
+    history_end(&h, partition, start, count);
 }
+
+static void end_read(int64_t count) { end_read_from(0, count); }
 
 static void right(void) {
     ten_acked(-1);
@@ -232,6 +234,30 @@ static void short_end(void) {
     end_read(5);
 }
 
+/* DeleteRecords up to 4 was acknowledged, up to 6 asked for. */
+static void ten_acked_and_cut(void) {
+    h.cuts = true;
+    ten_acked(-1);
+    history_cut_asked(&h, partition, 4);
+    history_cut(&h, partition, 4);
+    history_cut_asked(&h, partition, 6);
+}
+
+static void right_after_a_cut(void) {
+    ten_acked_and_cut();
+    end_read_from(6, 10);
+}
+
+static void cut_too_much(void) {
+    ten_acked_and_cut();
+    end_read_from(7, 10);
+}
+
+static void deleted_back(void) {
+    ten_acked_and_cut();
+    end_read_from(3, 10);
+}
+
 Test(history, finds_every_planted_anomaly_and_nothing_in_a_right_history) {
     static const struct {
         const char *name;
@@ -271,6 +297,9 @@ Test(history, finds_every_planted_anomaly_and_nothing_in_a_right_history) {
         {"refused and seen", refused_seen, ANOMALY_REFUSED_SEEN, true},
         {"refused after it was seen", refused_after_it_was_seen, ANOMALY_REFUSED_SEEN, true},
         {"short end", short_end, ANOMALY_SHORT_END, true},
+        {"right after records were deleted", right_after_a_cut, ANOMALY_COUNT, true},
+        {"more deleted than was asked for", cut_too_much, ANOMALY_LOST, true},
+        {"deleted records are back", deleted_back, ANOMALY_DELETED_BACK, true},
     };
     bool seen[ANOMALY_COUNT] = {0};
     for (size_t i = 0; i < COUNT(rows); i++) {
