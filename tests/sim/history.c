@@ -360,7 +360,7 @@ static void start_check(struct history *history, uint32_t partition, int64_t log
         found(history, ANOMALY_DELETED_BACK, partition, "it begins at %lld, %lld was acknowledged",
               (long long)log_start, (long long)p->cut);
     }
-    if (log_start > p->cut_asked && !history->deletes) {
+    if (history->cuts && !history->deletes && log_start > p->cut_asked) {
         found(history, ANOMALY_LOST, partition, "it begins at %lld, nobody asked for above %lld",
               (long long)log_start, (long long)p->cut_asked);
     }
