@@ -6,13 +6,13 @@
 #include "base/limits.h"
 #include "base/logging.h"
 #include "broker/replication/partition.h"
+#include "broker/shard/log_starts.h"
 
 enum kind { RECOVERY_POINTS, HIGH_WATERMARKS, LOG_STARTS, KIND_COUNT };
 
 static const char *const files[KIND_COUNT] = {
     [RECOVERY_POINTS] = RECOVERY_POINT_FILE,
-    [HIGH_WATERMARKS] = "replication-offset-checkpoint",
-    [LOG_STARTS] = LOG_START_FILE,
+    [HIGH_WATERMARKS] = "replication-offset-checkpoint", /* LOG_STARTS: log_starts.h */
 };
 
 /* Where one partition is at. */
@@ -395,27 +395,22 @@ static enum status write_closed(struct job *job, struct broker *broker, uint32_t
                                 uint32_t total) {
     struct arena arena;
     arena_init(&arena, job_mem(job), 4096, 0);
-    struct checkpoint kinds[KIND_COUNT];
-    enum status st = ST_OK;
-    for (int k = 0; k < KIND_COUNT; k++) {
-        kinds[k] = (struct checkpoint){
-            .entries = arena_array(&arena, total, sizeof(struct checkpoint_entry))};
-        if (kinds[k].entries == NULL) st = ST_NOMEM;
-    }
+    struct checkpoint ends = {
+        .entries = arena_array(&arena, total, sizeof(struct checkpoint_entry))};
+    enum status st = ends.entries == NULL ? ST_NOMEM : ST_OK;
     for (uint32_t s = 0; s < broker->shard_count && st == ST_OK; s++) {
         const struct shard *shard = broker->shards[s];
         for (uint32_t i = 0; i < shard->closed_count; i++) {
             const struct closed_partition *closed = &shard->closed[i];
             if (closed->dir_index != dir_index) continue;
-            add(&kinds[RECOVERY_POINTS], closed->topic, closed->partition, closed->end);
-            add(&kinds[HIGH_WATERMARKS], closed->topic, closed->partition, closed->end);
-            /* As Kafka: only partitions whose start is not where their first file begins. */
-            if (closed->log_start > closed->first_base_offset)
-                add(&kinds[LOG_STARTS], closed->topic, closed->partition, closed->log_start);
+            add(&ends, closed->topic, closed->partition, closed->end);
+            log_start_closed(broker, dir_index, closed->topic, closed->partition,
+                             closed->log_start, closed->first_base_offset);
         }
     }
-    for (int k = 0; k < KIND_COUNT && st == ST_OK; k++)
-        st = write_kind(job, &broker->dirs[dir_index], (enum kind)k, &kinds[k]);
+    if (st == ST_OK) st = write_kind(job, &broker->dirs[dir_index], RECOVERY_POINTS, &ends);
+    if (st == ST_OK) st = write_kind(job, &broker->dirs[dir_index], HIGH_WATERMARKS, &ends);
+    if (st == ST_OK) st = log_starts_write(job, broker, dir_index);
     arena_release(&arena);
     return st;
 }

@@ -224,6 +224,25 @@ void log_start_needless(struct broker *broker, uint32_t dir_index, struct str to
     starts->is_stale = true;
 }
 
+/* --- at the stop --- */
+
+void log_start_closed(struct broker *broker, uint32_t dir_index, struct str topic,
+                      int32_t partition, int64_t log_start, int64_t first_base_offset) {
+    struct log_starts *starts = broker->dirs[dir_index].starts;
+    if (log_start > first_base_offset) {
+        put(starts, topic, partition, log_start);
+    } else {
+        struct entry *entry = find(starts, topic, partition);
+        if (entry != NULL) forget(starts, entry);
+    }
+}
+
+enum status log_starts_write(struct job *job, struct broker *broker, uint32_t dir_index) {
+    const struct log_starts *starts = broker->dirs[dir_index].starts;
+    ASSERT(!starts->is_writing && list_is_empty(&starts->waiting));
+    return write_file(job, starts);
+}
+
 /* --- for jobs --- */
 
 struct awaited_save {

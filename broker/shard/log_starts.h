@@ -39,6 +39,14 @@ void log_starts_free(struct broker *broker);
  * writing. On shard 0. */
 void log_start_needless(struct broker *broker, uint32_t dir_index, struct str topic,
                         int32_t partition, int64_t first_base_offset);
+/** At the stop, when nothing is on its way: where a log that was closed in order begins (as Kafka:
+ * an entry only when that is not where its first file does). What the file says of a log that was
+ * not, or was never opened, stays. On shard 0. */
+void log_start_closed(struct broker *broker, uint32_t dir_index, struct str topic,
+                      int32_t partition, int64_t log_start, int64_t first_base_offset);
+/** Then: the file of a directory. */
+MUST_CHECK enum status log_starts_write(struct job *job, struct broker *broker,
+                                        uint32_t dir_index);
 /** On save->home. done may have run when this returns. */
 void log_start_save(struct log_start_save *save);
 /** The same, awaited. On the job's shard. */
