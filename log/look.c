@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "log/impl.h"
 #include "log/partition_metadata.h"
+#include "log/removal.h"
 #include "log/rounds.h"
 
 enum { LOOK_STEPS = 3, MAKE_STEPS_MAX = 5 };
@@ -138,13 +139,16 @@ static bool judge(struct view *view) {
     for (uint32_t i = 0; i < view->count; i++) {
         if (!is_wanted(view, i)) continue;
         int64_t result = view->steps[at++].result;
-        any_made = any_made || result >= 0; /* a name, at least, that is not durable yet */
+        bool has_begun = result >= 0; /* a name, at least, that is not durable yet */
         while (at < view->step_count && view->steps[at].kind != IO_STEP_MKDIR) {
             int64_t next = view->steps[at++].result;
             if (result >= 0) result = next;
         }
         view->looks[i].status = status_from_errno(result);
         view->looks[i].was_made = result >= 0;
+        const char *half = has_begun && result < 0 ? path_of(view, &view->opens[i], "") : NULL;
+        if (half != NULL) remove_unborn(view->job, half);
+        any_made = any_made || has_begun;
     }
     return any_made;
 }

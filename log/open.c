@@ -14,6 +14,7 @@
 #include "log/partition_metadata.h"
 #include "log/producers.h"
 #include "log/recovery.h"
+#include "log/removal.h"
 #include "log/rounds.h"
 #include "log/segment_file.h"
 #include "log/segment_job.h"
@@ -359,6 +360,7 @@ static enum status open_seen(struct job *job, struct log_open open, struct log *
     if (st != ST_OK) {
         if (st != ST_NOT_FOUND && st != ST_STALE)
             LOG_ERROR("log", "cannot open: log=%s reason=\"%s\"", log->path, status_name(st));
+        if (open.look->was_made) remove_unborn(job, log->path);
         log_abandon(log);
         if (job_lost_write(job)) log_dir_fail(open.dir, st);
         return st;

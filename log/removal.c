@@ -68,6 +68,12 @@ enum status remove_directory(struct job *job, const char *path) {
     return remove_whole(job, path, NULL);
 }
 
+void remove_unborn(struct job *job, const char *path) {
+    enum status st = remove_directory(job, path);
+    if (st != ST_OK)
+        LOG_WARN("log", "cannot remove: path=%s reason=\"%s\"", path, status_name(st));
+}
+
 static enum status remove_parts(struct job *job, const struct removal *removal) {
     for (int part = 0; part < PART_COUNT; part++) {
         struct log_path file;

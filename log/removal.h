@@ -29,3 +29,6 @@ MUST_CHECK enum status removal_of_partition(struct job *job, struct log_dir *dir
 void removals_end(struct job *job, struct log_dir *dir);
 /** Removes the files in a directory, then the directory, all at once: at a start. */
 MUST_CHECK enum status remove_directory(struct job *job, const char *path);
+/** The same of a directory that was begun just now and could not be finished: it holds nothing, and
+ * would be in the way of the next topic of its name. What fails is logged. */
+void remove_unborn(struct job *job, const char *path);

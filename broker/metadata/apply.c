@@ -5,12 +5,14 @@
 #include "base/logging.h"
 #include "broker/config/settings.h"
 #include "broker/group/service.h"
+#include "broker/metadata/unopened.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/live.h"
 #include "broker/shard/places.h"
 
 void image_change_copy(struct image_change *change, const struct image *image,
-                       const struct image_delta *delta, struct arena *arena) {
+                       const struct image *previous, const struct image_delta *delta,
+                       struct arena *arena) {
     size_t changed_bytes = delta->topics_changed_count * sizeof(struct uuid);
     size_t deleted_bytes = delta->topics_deleted_count * sizeof(struct topic_image *);
     struct uuid *changed = arena_alloc(arena, changed_bytes);
@@ -28,6 +30,7 @@ void image_change_copy(struct image_change *change, const struct image *image,
     }
     *change = (struct image_change){
         .image = image,
+        .previous = previous,
         .topics_changed = changed,
         .topics_changed_count = delta->topics_changed_count,
         .topics_deleted = deleted,
@@ -37,13 +40,18 @@ void image_change_copy(struct image_change *change, const struct image *image,
     };
 }
 
-bool shard_has_replica(const struct shard *shard, const struct topic_image *topic, int32_t index) {
-    if (shard_of_partition(shard->broker, topic->id, index) != shard->index) return false;
+static bool has_replica(const struct broker *broker, const struct topic_image *topic,
+                        int32_t index) {
     const struct partition_image *partition = &topic->partitions[index];
     for (int32_t r = 0; r < partition->replica_count; r++) {
-        if (partition->replicas[r] == shard->broker->node_id) return true;
+        if (partition->replicas[r] == broker->node_id) return true;
     }
     return false;
+}
+
+bool shard_has_replica(const struct shard *shard, const struct topic_image *topic, int32_t index) {
+    return shard_of_partition(shard->broker, topic->id, index) == shard->index &&
+           has_replica(shard->broker, topic, index);
 }
 
 /* --- opening --- */
@@ -65,14 +73,27 @@ static void open_batch(struct batch *batch) {
     if (batch->count == 0) return;
     partitions_open(batch->job, batch->shard, batch->dir_index, batch->places, batch->count,
                     statuses);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (unopened_is_worth_it(statuses[i]))
+            unopened_add(batch->shard, &batch->places[i], statuses[i]);
+    }
     batch->count = 0;
 }
 
-static void add_topic(struct batch *batch, const struct topic_image *topic) {
+/* What was this node's before is open, or stays closed: opened now it would be taken for new. */
+static bool is_new_here(const struct shard *shard, const struct topic_image *topic, int32_t index,
+                        const struct topic_image *before) {
+    bool was_here = before != NULL && index < before->partition_count &&
+                    has_replica(shard->broker, before, index);
+    return !was_here && shard_has_replica(shard, topic, index);
+}
+
+static void add_topic(struct batch *batch, const struct topic_image *topic,
+                      const struct topic_image *before) {
     struct shard *shard = batch->shard;
     for (int32_t i = 0; i < topic->partition_count; i++) {
         uint32_t dir_index = 0;
-        if (!shard_has_replica(shard, topic, i) || shard_partition(shard, topic->id, i) != NULL ||
+        if (!is_new_here(shard, topic, i, before) ||
             !broker_dir_of(shard->broker, shard->image, topic, i, false, &dir_index) ||
             dir_index != batch->dir_index)
             continue;
@@ -100,7 +121,7 @@ static void open_topics(struct job *job, struct shard *shard, const struct image
                 image_topic_by_id(change->image, change->topics_changed[i]);
             if (topic == NULL) continue;
             if (d == 0) begin_epochs(shard, topic);
-            add_topic(batch, topic);
+            add_topic(batch, topic, image_topic_by_id(change->previous, topic->id));
         }
         open_batch(batch);
     }
@@ -188,22 +209,34 @@ static void apply_configs(struct shard *shard, const struct image_change *change
     }
 }
 
-/* Deletions, then openings, then settings, image after image. */
-static void apply_images(struct job *job, void *argument) {
+/* Deletions, then openings, then settings. */
+static void apply_next(struct job *job, struct shard *shard) {
+    struct image_delivery *delivery =
+        CONTAINER_OF(shard->images.next, struct image_delivery, link);
+    const struct image_change *change = delivery->change;
+    delete_topics(job, shard, change);
+    open_topics(job, shard, change);
+    apply_configs(shard, change);
+    group_service_take_image(shard, change->topics_deleted, change->topics_deleted_count);
+    list_remove(&delivery->link);
+    delivery->message.deliver = delivery->applied;
+    io_post(shard->io, 0, &delivery->message);
+}
+
+static void apply_job(struct job *job, void *argument) {
     struct shard *shard = argument;
-    while (!list_is_empty(&shard->images)) {
-        struct image_delivery *delivery =
-            CONTAINER_OF(shard->images.next, struct image_delivery, link);
-        const struct image_change *change = delivery->change;
-        delete_topics(job, shard, change);
-        open_topics(job, shard, change);
-        apply_configs(shard, change);
-        group_service_take_image(shard, change->topics_deleted, change->topics_deleted_count);
-        list_remove(&delivery->link);
-        delivery->message.deliver = delivery->applied;
-        io_post(shard->io, 0, &delivery->message);
+    for (;;) {
+        unopened_open(job, shard);
+        if (list_is_empty(&shard->images)) break;
+        apply_next(job, shard);
     }
     shard->is_applying = false;
+}
+
+void apply_soon(struct shard *shard) {
+    if (shard->is_applying) return;
+    shard->is_applying = true;
+    job_start(&shard->jobs, apply_job, shard);
 }
 
 static void on_delivery(struct io_message *message, struct io *at) {
@@ -211,9 +244,7 @@ static void on_delivery(struct io_message *message, struct io *at) {
     struct shard *shard = delivery->broker->shards[at->shard];
     shard->image = delivery->change->image;
     list_push_back(&shard->images, &delivery->link);
-    if (shard->is_applying) return;
-    shard->is_applying = true;
-    job_start(&shard->jobs, apply_images, shard);
+    apply_soon(shard);
 }
 
 void image_deliver(struct io *io, uint32_t shard, struct image_delivery *delivery) {

@@ -6,7 +6,7 @@
 
 /* What changed, kept until every shard has applied it. */
 struct image_change {
-    const struct image *image;
+    const struct image *image, *previous;
     const struct uuid *topics_changed;
     uint32_t topics_changed_count;
     const struct topic_image *const *topics_deleted; /* of the previous image */
@@ -26,7 +26,11 @@ struct image_delivery {
 };
 
 void image_change_copy(struct image_change *change, const struct image *image,
-                       const struct image_delta *delta, struct arena *arena);
+                       const struct image *previous, const struct image_delta *delta,
+                       struct arena *arena);
+/** Starts the job that applies images, and opens what could not be opened before
+ * (broker/metadata/unopened.h), unless it is at work. */
+void apply_soon(struct shard *shard);
 /** On shard 0. */
 void image_deliver(struct io *io, uint32_t shard, struct image_delivery *delivery);
 /** Whether this shard owns this node's replica of it, if there is one. */

@@ -98,7 +98,7 @@ void image_notes_send(struct image_notes *notes, struct image *next, struct imag
     note->waiting_count = notes->broker->shard_count;
     note->is_sent = false;
     arena_init(&note->arena, mem_of(notes), 1024, 0);
-    image_change_copy(&note->change, next, delta, &note->arena);
+    image_change_copy(&note->change, next, previous, delta, &note->arena);
     list_push_back(&notes->items, &note->link);
     send_ready(notes);
 }

@@ -9,6 +9,7 @@ struct missing {
     struct list link;
     struct uuid topic_id;
     int32_t index;
+    bool was_there;
     enum status why;
 };
 
@@ -48,6 +49,7 @@ void unopened_add(struct shard *shard, const struct partition_place *place, enum
     struct missing *missing = MEM_NEW(shard->mem, struct missing);
     missing->topic_id = place->topic->id;
     missing->index = place->index;
+    missing->was_there = place->was_there;
     missing->why = why;
     list_push_back(&shard->unopened->items, &missing->link);
     set_next(shard->unopened);
@@ -75,8 +77,8 @@ static bool find_place(const struct shard *shard, const struct missing *missing,
                        struct partition_place *ret_place, uint32_t *ret_dir_index) {
     const struct topic_image *topic = image_topic_by_id(shard->image, missing->topic_id);
     if (topic == NULL || shard_partition(shard, topic->id, missing->index) != NULL) return false;
-    *ret_place = (struct partition_place){topic, missing->index};
-    return broker_dir_of(shard->broker, shard->image, topic, missing->index, false,
+    *ret_place = (struct partition_place){topic, missing->index, missing->was_there};
+    return broker_dir_of(shard->broker, shard->image, topic, missing->index, missing->was_there,
                          ret_dir_index) &&
            !shard->dirs[*ret_dir_index].offline;
 }

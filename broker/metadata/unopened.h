@@ -1,10 +1,9 @@
 /* broker/metadata/unopened.h - partitions whose logs found no room, no memory or no descriptor when
- * they were to be made: nobody leads them until they are tried again. That is every second where
- * their directory has room (broker/shard/disk_watch.h; as long as that does not help less and less
- * often, down to UNOPENED_PAUSE_MAX_US), and not at all while its produce requests are refused.
+ * they were to be opened or made: nobody leads them until they are tried again. That is every
+ * second where their directory has room (broker/shard/disk_watch.h; as long as that does not help
+ * less and less often, down to UNOPENED_PAUSE_MAX_US), and not while its produce requests are
+ * refused.
  *
- * Only partitions that came while the shard served: one that was there at the start may hold
- * records, and stays closed until the next (broker/shard/opening.h).
  * Owner: the partition's shard. They are opened by the job that applies images, and nothing else
  * opens or deletes meanwhile. */
 #pragma once

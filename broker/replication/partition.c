@@ -77,10 +77,10 @@ static void on_offline(struct log_owner *owner) {
     wake_all(p, ST_IO);
 }
 
-static void fill_open(struct log_open *open, struct partition *p,
-                                        uint32_t dir_index) {
+static void fill_open(struct log_open *open, struct partition *p, uint32_t dir_index,
+                      bool was_there) {
     const struct broker_dir *dir = &p->shard->broker->dirs[dir_index];
-    bool is_new = p->shard->has_opened; /* what was read at the start may tell of another topic */
+    bool is_new = !was_there; /* what was read at the start may tell of another topic */
     p->has_saved_start = !is_new && checkpoint_find(&dir->log_starts, p->topic, p->index, 0) > 0;
     p->has_saved_recovery_point =
         checkpoint_find(&dir->recovery_points, p->topic, p->index, -1) >= 0;
@@ -157,9 +157,9 @@ static struct partition *partition_new(struct shard *shard, const struct partiti
 }
 
 /* With the log open. */
-static void enter(struct partition *p, uint32_t dir_index) {
+static void enter(struct partition *p, uint32_t dir_index, bool was_there) {
     struct shard *shard = p->shard;
-    if (!shard->has_opened) {
+    if (was_there) {
         const struct checkpoint *ends = &shard->broker->dirs[dir_index].clean_ends;
         log_set_clean_end(p->log, checkpoint_find(ends, p->topic, p->index, -1));
     }
@@ -173,11 +173,11 @@ static void enter(struct partition *p, uint32_t dir_index) {
 
 /* seen: what logs_look said. */
 static enum status open_one(struct job *job, struct partition *p, uint32_t dir_index,
-                            const struct log_open *open, enum status seen) {
+                            bool was_there, const struct log_open *open, enum status seen) {
     enum status st = seen == ST_OK ? log_open(job, open, &p->log) : seen;
     if (st == ST_OK) st = log_begin_epoch(p->log, p->leader_epoch);
     if (st == ST_OK) {
-        enter(p, dir_index);
+        enter(p, dir_index, was_there);
         return ST_OK;
     }
     bool is_start = !p->shard->has_opened;
@@ -202,13 +202,14 @@ void partitions_open(struct job *job, struct shard *shard, uint32_t dir_index,
     struct settled last = {0};
     for (uint32_t i = 0; i < count; i++) {
         made[i] = partition_new(shard, &places[i], &last);
-        fill_open(&opens[i], made[i], dir_index);
+        fill_open(&opens[i], made[i], dir_index, places[i].was_there);
     }
     enum status seen =
         shard->dirs[dir_index].offline ? ST_IO : logs_look(job, opens, looks, count);
     for (uint32_t i = 0; i < count; i++) {
         opens[i].look = &looks[i];
-        ret_statuses[i] = open_one(job, made[i], dir_index, &opens[i], seen);
+        ret_statuses[i] =
+            open_one(job, made[i], dir_index, places[i].was_there, &opens[i], seen);
         if (seen == ST_OK) log_look_release(&looks[i], mem);
     }
     mem_free(mem, looks, count * sizeof *looks);

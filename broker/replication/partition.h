@@ -61,6 +61,7 @@ struct partition {
 struct partition_place {
     const struct topic_image *topic;
     int32_t index;
+    bool was_there; /* at the start: what the directory's checkpoint files said then is of it */
 };
 /** Opens (or creates) the logs of several partitions in one log directory, which are looked at and
  * made together, and puts the partitions into the shard's map. What fails is logged, and the

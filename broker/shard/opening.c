@@ -7,6 +7,7 @@
 #include "broker/config/settings.h"
 #include "broker/metadata/apply.h"
 #include "broker/metadata/publisher.h"
+#include "broker/metadata/unopened.h"
 #include "broker/replication/partition.h"
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/log_starts.h"
@@ -72,7 +73,7 @@ static void count(struct queue *queue, const struct topic_image *topic, int32_t 
 }
 
 static void put(struct queue *queue, const struct topic_image *topic, int32_t index) {
-    queue->items[queue->count++] = (struct partition_place){topic, index};
+    queue->items[queue->count++] = (struct partition_place){topic, index, .was_there = true};
 }
 
 static void fill(struct opening *opening) {
@@ -112,11 +113,12 @@ static void try_again(struct job *job, struct queue *queue, const struct partiti
         uint64_t now_us = shard->io->now.mono_us;
         if (opening->patient_until_us == 0)
             opening->patient_until_us = now_us + OPENING_PATIENCE_US;
-        if (now_us >= opening->patient_until_us) return;
+        if (now_us >= opening->patient_until_us) break;
         job_sleep_until(job, now_us + pause_us);
         pause_us = MIN(pause_us * 2, PAUSE_MAX_US);
         partitions_open(job, shard, queue->dir_index, place, 1, &st);
     }
+    if (unopened_is_worth_it(st)) unopened_add(shard, place, st);
 }
 
 /* A partition in whose place lies another topic's. */
@@ -130,7 +132,7 @@ struct stranger {
 static void note_stranger(struct queue *queue, const struct partition_place *place) {
     struct shard *shard = queue->opening->shard;
     struct stranger *stranger = MEM_NEW(shard->mem, struct stranger);
-    stranger->place = *place;
+    stranger->place = (struct partition_place){place->topic, place->index};
     stranger->dir_index = queue->dir_index;
     list_push_back(&shard->strangers, &stranger->link);
 }
@@ -148,6 +150,7 @@ static void open_queue(struct job *job, void *argument) {
         partitions_open(job, opening->shard, queue->dir_index, places, count, statuses);
         for (uint32_t i = 0; i < count; i++) {
             if (statuses[i] == ST_NOMEM) try_again(job, queue, &places[i]);
+            if (statuses[i] == ST_NO_SPACE) unopened_add(opening->shard, &places[i], ST_NO_SPACE);
             if (statuses[i] == ST_STALE) note_stranger(queue, &places[i]);
             log_recovery_add(&dir->recovery.logs, -1);
         }

@@ -5,7 +5,8 @@
  * that it recovers. What recovery holds in memory is bounded by that number (log/recovery.h).
  *
  * A log that finds no memory or no descriptor is tried again, for OPENING_PATIENCE_US of the whole
- * start: closed, it would stay so until the next one. */
+ * start; after that, and where there was no room, while the broker serves
+ * (broker/metadata/unopened.h). What fails otherwise stays closed until the next start. */
 #pragma once
 #include "broker/shard/shard.h"
 

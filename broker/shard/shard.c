@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "broker/group/service.h"
+#include "broker/metadata/unopened.h"
 #include "broker/net/connection.h"
 #include "broker/net/listener.h"
 #include "broker/replication/partition.h"
@@ -241,6 +242,8 @@ static void close_some(struct job *job, void *argument) {
 
 void shard_close_partitions(struct job *job, struct shard *shard) {
     scrubbers_wait(job, shard);
+    while (shard->is_applying) job_sleep_until(job, shard->io->now.mono_us + 1000);
+    unopened_release(shard);
     size_t count = shard->partitions.count;
     shard->closed_capacity = (uint32_t)count;
     shard->closed = mem_need(shard->mem, count * sizeof *shard->closed);

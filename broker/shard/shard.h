@@ -114,6 +114,7 @@ struct shard {
     const struct image *image;        /* borrowed until a newer one was acknowledged */
     struct list images;               /* newer ones whose logs are still being opened or deleted */
     bool is_applying;
+    struct unopened *unopened; /* of broker/metadata/unopened.c; NULL: none yet */
     bool has_opened;       /* the partitions there were at the start; later ones are new */
     struct list strangers; /* of broker/shard/opening.c */
     struct map partitions; /* by (topic id, index); only this shard's */

@@ -83,6 +83,7 @@ struct scenario {
     struct lag_asker asker;
     enum phase phase;
     bool is_last_stop, is_healed;
+    bool began_healed; /* the process that runs or starts */
     bool cut_is_due; /* by the next load */
     bool was_killed; /* the last process was: the page cache is still there */
     /* of the process that runs: in its own memory */
@@ -205,7 +206,7 @@ static void on_started(void *owner, enum status st, struct str message) {
     struct scenario *s = owner;
     if (s->node->is_doomed) return; /* crashed in this very turn */
     bool may_fail = s->plan.device_fails || (s->plan.fills && st == ST_NO_SPACE);
-    if (st != ST_OK && may_fail && !s->world->faults_off) {
+    if (st != ST_OK && may_fail && !s->began_healed) {
         event_set(&s->lost, 1);
         return;
     }
@@ -363,6 +364,7 @@ static void boot(struct node *node, struct io **ios, unsigned io_count, struct m
 static void broker_up(struct scenario *s) {
     if (node_runs(s->node)) return;
     event_clear(&s->restart);
+    s->began_healed = s->world->faults_off;
     node_start(s->node, s->plan.shards, boot, s);
 }
 
@@ -672,7 +674,7 @@ static void heal(struct scenario *s) {
     s->node->skew_ms = 0;
     world_trace(world, "healed");
     /* What could not be read when it was opened stays closed until the machine restarts. */
-    if (s->plan.device_fails || s->plan.fills || s->plan.dir_dies_every_us > 0)
+    if (s->plan.device_fails || s->plan.dir_dies_every_us > 0)
         node_power_cut(s->node);
     world_run(world, world->now_us + 2 * SECOND_US);
     s->clients.is_ending = true;
