@@ -265,11 +265,26 @@ static enum status take_id(struct job *job, struct broker_dir *dir, struct meta_
     return meta_properties_write(job, dir->path, meta);
 }
 
+/* Where meta.properties cannot be read. */
+static enum status give_up_unread(struct job *job, struct broker *broker,
+                                  struct str *ret_message) {
+    enum status st = ST_OK;
+    for (uint32_t i = 0; i < broker->dir_count && broker->dir_count > 1 && st == ST_OK; i++) {
+        struct found_dirs found;
+        const struct broker_dir *dir = &broker->dirs[i];
+        if (dir->is_missing) continue;
+        enum status read = format_inspect(job, &dir->path, 1, &broker->arena, &found, ret_message);
+        if (read == ST_IO) st = give_up_dir(broker, i, "meta.properties: i/o error", ret_message);
+    }
+    return st;
+}
+
 static enum status read_metas(struct job *job, struct broker *broker, struct str *ret_message) {
+    enum status st = give_up_unread(job, broker, ret_message);
+    if (st != ST_OK) return st;
     struct usable usable = find_usable(broker);
     struct found_dirs found = {0};
-    enum status st =
-        format_inspect(job, usable.paths, usable.count, &broker->arena, &found, ret_message);
+    st = format_inspect(job, usable.paths, usable.count, &broker->arena, &found, ret_message);
     if (st == ST_OK) st = format_if_empty(job, broker, &usable, &found, ret_message);
     if (st == ST_OK && found.formatted_count < usable.count) { /* it is now */
         st = format_inspect(job, usable.paths, usable.count, &broker->arena, &found, ret_message);
@@ -293,6 +308,11 @@ static enum status lock_dirs(struct job *job, struct broker *broker, struct str 
     for (uint32_t i = 0; i < broker->dir_count; i++) {
         if (broker->dirs[i].failed) continue;
         enum status st = log_dir_lock(job, broker->dirs[i].path, &broker->dirs[i].lock_fd);
+        if (st == ST_IO || st == ST_DENIED) { /* read-only by now, say */
+            struct str why = arena_printf(&broker->arena, ".lock: %s", status_name(st));
+            st = give_up_dir(broker, i, why.ptr, ret_message);
+            if (st != ST_OK) return st;
+        }
         if (st == ST_OK) continue;
         *ret_message = arena_printf(&broker->arena, "%.*s/.lock: %s", STR_ARG(broker->dirs[i].path),
                                     st == ST_BUSY ? "held by another process that is running"
