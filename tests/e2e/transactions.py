@@ -109,10 +109,11 @@ def stamped_out(records):
 
 def read():
     for isolation in (0, 1):
-        answer = client.ask("ListOffsets", 7, ReplicaId=-1, IsolationLevel=isolation,
-                            Topics=[{"Name": topic, "Partitions": [
-                                {"PartitionIndex": 0, "CurrentLeaderEpoch": -1,
-                                 "Timestamp": -1}]}])
+        # Again: Kafka answers before it leads the partition.
+        answer = client.ask_again("ListOffsets", 7, ReplicaId=-1, IsolationLevel=isolation,
+                                  Topics=[{"Name": topic, "Partitions": [
+                                      {"PartitionIndex": 0, "CurrentLeaderEpoch": -1,
+                                       "Timestamp": -1}]}])
         print("latest", isolation, answer["Topics"][0]["Partitions"][0]["Offset"])
     end = fetch(0, 11, 0, 1)["HighWatermark"]
     for isolation in (0, COMMITTED):
