@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include "base/assert.h"
 #include "tools/clock.h"
+#include "tools/interrupt.h"
 
 #define API_TIMEOUT_MS 60000
 #define REQUEST_TIMEOUT_MS 30000
@@ -21,6 +22,10 @@ __attribute__((format(printf, 3, 4))) static enum status fail(struct client *c, 
 }
 
 static void pause_ms(int64_t ms) { (void)poll(NULL, 0, (int)ms); }
+
+static int64_t deadline_of(const struct client *c) {
+    return interrupt_cut(c->began_ms, c->deadline_ms);
+}
 
 static void refuse_security(const struct settings *settings) {
     struct str protocol = settings_get(settings, "security.protocol");
@@ -58,7 +63,7 @@ static enum status learn_versions(struct client *c, struct client_node *node, in
 
 static enum status connect_node(struct client *c, struct client_node *node) {
     if (node->connection.fd >= 0) return ST_OK;
-    int64_t deadline_ms = MIN(c->deadline_ms, clock_ms() + c->request_timeout_ms);
+    int64_t deadline_ms = MIN(deadline_of(c), clock_ms() + c->request_timeout_ms);
     enum status st = connection_open(&node->connection, node->host, node->port, deadline_ms);
     return st == ST_OK ? learn_versions(c, node, deadline_ms) : st;
 }
@@ -106,14 +111,14 @@ enum status client_start(struct client *c, struct arena *arena, const char *boot
     *c = (struct client){
         .arena = arena,
         .bootstrap = bootstrap,
-        .deadline_ms = clock_ms() + timeout_ms,
         .request_timeout_ms = settings_get_ms(settings, "request.timeout.ms", REQUEST_TIMEOUT_MS),
         .retry_backoff_ms = settings_get_ms(settings, "retry.backoff.ms", RETRY_BACKOFF_MS),
     };
+    client_set_patience(c, timeout_ms);
     enum status st = read_bootstrap(c);
     if (st != ST_OK) return st;
     bool told = false;
-    while (clock_ms() < c->deadline_ms) {
+    while (clock_ms() < deadline_of(c)) {
         for (struct client_node *node = c->nodes; node != NULL; node = node->next) {
             st = connect_node(c, node);
             if (st == ST_OK) {
@@ -126,7 +131,7 @@ enum status client_start(struct client *c, struct arena *arena, const char *boot
                         STR_ARG(node->host), node->port, node->connection.why);
         }
         told = true;
-        pause_ms(MIN(BOOTSTRAP_PAUSE_MS, MAX(c->deadline_ms - clock_ms(), 0)));
+        pause_ms(MIN(BOOTSTRAP_PAUSE_MS, MAX(deadline_of(c) - clock_ms(), 0)));
     }
     return fail(c, ST_TIMEOUT,
                 "No broker of %s answered within %" PRId64 " ms; the last reason: %s", bootstrap,
@@ -136,6 +141,11 @@ enum status client_start(struct client *c, struct arena *arena, const char *boot
 void client_stop(struct client *c) {
     for (struct client_node *node = c->nodes; node != NULL; node = node->next)
         connection_close(&node->connection);
+}
+
+void client_set_patience(struct client *c, int64_t patience_ms) {
+    c->began_ms = clock_ms();
+    c->deadline_ms = c->began_ms + patience_ms;
 }
 
 /* The highest version that both sides know; -1: none. */
@@ -152,7 +162,7 @@ int16_t client_version(const struct client *c, int16_t api_key) {
 }
 
 int32_t client_broker_timeout_ms(const struct client *c) {
-    int64_t wait_ms = MIN(c->request_timeout_ms, c->deadline_ms - clock_ms());
+    int64_t wait_ms = MIN(c->request_timeout_ms, deadline_of(c) - clock_ms());
     return (int32_t)MAX(wait_ms - MIN(wait_ms / 10, 1000), 1); /* a setting is an int */
 }
 
@@ -170,7 +180,7 @@ static enum status call_node(struct client *c, struct client_node *node, const s
                        api->name);
         return ST_UNSUPPORTED;
     }
-    int64_t deadline_ms = MIN(c->deadline_ms, clock_ms() + c->request_timeout_ms);
+    int64_t deadline_ms = MIN(deadline_of(c), clock_ms() + c->request_timeout_ms);
     return connection_call(&node->connection, api, version, request, c->arena, response,
                            deadline_ms);
 }
@@ -229,7 +239,8 @@ enum status client_call_up_to(struct client *c, int32_t target, int16_t api_key,
             (void)fail(c, st, "%s from %.*s:%u: %s", api->name, STR_ARG(node->host), node->port,
                        node->connection.why);
         }
-        if ((node != NULL && !is_passing(st)) || clock_ms() + c->retry_backoff_ms >= c->deadline_ms)
+        if ((node != NULL && !is_passing(st)) ||
+            clock_ms() + c->retry_backoff_ms >= deadline_of(c))
             return st;
         if (target != CLIENT_ANY)
             c->cluster = NULL; /* it may be elsewhere now */
@@ -241,7 +252,7 @@ enum status client_call_up_to(struct client *c, int32_t target, int16_t api_key,
 
 bool client_may_retry(struct client *c, int16_t error_code) {
     if (!kafka_error_retriable(error_code)) return false;
-    if (clock_ms() + c->retry_backoff_ms >= c->deadline_ms) return false;
+    if (clock_ms() + c->retry_backoff_ms >= deadline_of(c)) return false;
     pause_ms(c->retry_backoff_ms);
     c->cluster = NULL;
     return true;

@@ -2,9 +2,10 @@
  * broker from the bootstrap list, agrees on versions, sends requests to any broker, to the
  * controller or to a named node.
  *
- * Every public function ends by c->deadline_ms (default.api.timeout.ms after client_start, 60 s); a
- * single request by request.timeout.ms (30 s). Messages live in the client's arena until the tool
- * ends. An error's text is in c->message. Source: KIP-511 (ApiVersions),
+ * Every public function ends by the deadline (default.api.timeout.ms after client_start, 60 s), or
+ * soon after an interrupt that comes meanwhile (tools/interrupt.h); a single request by
+ * request.timeout.ms (30 s). Messages live in the client's arena until the tool ends. An error's
+ * text is in c->message. Source: KIP-511 (ApiVersions),
  * org.apache.kafka.clients.admin.KafkaAdminClient. */
 #pragma once
 #include "protocol/errors.h"
@@ -37,7 +38,7 @@ struct client {
     struct client_versions offered[API_KEY_COUNT]; /* by the broker that was met first */
     struct metadata_response
         *cluster; /* brokers and controller, of the last look; NULL: none yet */
-    int64_t deadline_ms, request_timeout_ms, retry_backoff_ms;
+    int64_t began_ms, deadline_ms, request_timeout_ms, retry_backoff_ms;
     char message[CLIENT_MESSAGE_BYTES];
 };
 
@@ -47,6 +48,8 @@ struct client {
 MUST_CHECK enum status client_start(struct client *c, struct arena *arena, const char *bootstrap,
                                     const struct settings *settings);
 void client_stop(struct client *c);
+/** Another deadline for what comes, from now on. */
+void client_set_patience(struct client *c, int64_t patience_ms);
 
 /** The version in which a request would leave, for those whose fields depend on it; -1: not
  * offered. */

@@ -12,8 +12,10 @@
 #include "base/assert.h"
 #include "protocol/errors.h"
 #include "tools/clock.h"
+#include "tools/interrupt.h"
 
 #define CLIENT_ID "klamm-tools"
+#define LOOK_MS 500 /* for an interrupt that came right before a wait */
 
 void connection_init(struct connection *c) { *c = (struct connection){.fd = -1}; }
 
@@ -35,11 +37,12 @@ static enum status fail_errno(struct connection *c, int code) {
 
 /* Until the socket is ready for `events`; 0 or an errno. */
 static int wait_ready(int fd, short events, int64_t deadline_ms) {
+    int64_t began_ms = clock_ms();
     for (;;) {
-        int64_t left_ms = deadline_ms - clock_ms();
+        int64_t left_ms = interrupt_cut(began_ms, deadline_ms) - clock_ms();
         if (left_ms <= 0) return ETIMEDOUT;
         struct pollfd what = {.fd = fd, .events = events};
-        int ready = poll(&what, 1, (int)MIN(left_ms, INT32_MAX));
+        int ready = poll(&what, 1, (int)MIN(left_ms, LOOK_MS));
         if (ready > 0) return 0;
         if (ready < 0 && errno != EINTR) return errno;
     }

@@ -2,6 +2,7 @@
 #include "tools/interrupt.h"
 #include <signal.h>
 #include <unistd.h>
+#include "base/bytes.h"
 #include "tools/clock.h"
 
 #define REPEAT_MS 500
@@ -28,3 +29,8 @@ void interrupt_catch(void) {
 }
 
 bool interrupt_seen(void) { return seen; }
+
+int64_t interrupt_cut(int64_t began_ms, int64_t deadline_ms) {
+    if (!seen || seen_ms < began_ms) return deadline_ms;
+    return MIN(deadline_ms, seen_ms + INTERRUPT_PATIENCE_MS);
+}

@@ -500,7 +500,7 @@ int main(int argc, char **argv) {
     }
     consumer_groups_check(&cmd, admin_start(&cmd.admin, &mem, cli_text(&cmd.cli, OPT_BOOTSTRAP),
                                             cli_text(&cmd.cli, OPT_COMMAND_CONFIG)));
-    cmd.admin.client.deadline_ms = clock_ms() + cli_number(&cmd.cli, OPT_TIMEOUT);
+    client_set_patience(&cmd.admin.client, cli_number(&cmd.cli, OPT_TIMEOUT));
     if (cli_has(&cmd.cli, OPT_LIST))
         list(&cmd);
     else if (cli_has(&cmd.cli, OPT_DESCRIBE))

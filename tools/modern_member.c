@@ -6,6 +6,7 @@
 #include "tools/clock.h"
 #include "tools/group_member.h"
 #include "tools/groups.h"
+#include "tools/interrupt.h"
 #include "tools/rdkafka_settings.h"
 #include "tools/topics.h"
 
@@ -44,8 +45,7 @@ void modern_member_start(struct modern_member *m, const struct settings *setting
     m->epoch = EPOCH_JOIN;
     m->due_ms = 0;
     m->owned = rd_kafka_topic_partition_list_new(0);
-    m->patience_ms = PATIENCE_MS;
-    m->is_connected = m->tells_owned = m->tells_topics = m->tells_all = false;
+    m->is_leaving = m->is_connected = m->tells_owned = m->tells_topics = m->tells_all = false;
 }
 
 /* --- its topics --- */
@@ -85,12 +85,15 @@ void modern_member_subscribe(struct modern_member *m,
 
 /* --- its connection --- */
 
+/* NULL: none. Who leaves looks for no broker any more, which has a longer time of its own. */
 static struct client *client_of(struct modern_member *m) {
-    if (m->is_connected && m->admin.arena.used_bytes > ARENA_BYTES) {
+    bool is_full = m->is_connected && m->admin.arena.used_bytes > ARENA_BYTES;
+    if (is_full && !m->is_leaving) {
         admin_stop(&m->admin);
         m->is_connected = false;
     }
     if (!m->is_connected) {
+        if (m->is_leaving) return NULL;
         if (admin_start(&m->admin, m->mem, m->bootstrap, m->config_path) != ST_OK) {
             (void)snprintf(m->why, sizeof m->why, "%s", m->admin.client.message);
             admin_stop(&m->admin);
@@ -98,7 +101,8 @@ static struct client *client_of(struct modern_member *m) {
         }
         m->is_connected = true;
     }
-    m->admin.client.deadline_ms = clock_ms() + m->patience_ms;
+    client_set_patience(&m->admin.client,
+                        m->is_leaving || interrupt_seen() ? LEAVE_MS : PATIENCE_MS);
     return &m->admin.client;
 }
 
@@ -336,7 +340,9 @@ enum status modern_member_step(struct modern_member *m) {
         commit_positions(m, m->owned);
         m->committed_ms = clock_ms();
     }
-    return clock_ms() >= m->due_ms ? beat(m) : ST_OK;
+    if (interrupt_seen()) return ST_OK; /* it leaves next */
+    enum status st = clock_ms() >= m->due_ms ? beat(m) : ST_OK;
+    return interrupt_seen() ? ST_OK : st; /* what it ended is no failure */
 }
 
 void modern_member_leave(struct modern_member *m) {
@@ -344,7 +350,7 @@ void modern_member_leave(struct modern_member *m) {
     struct consumer_group_heartbeat_response response;
     int32_t epoch = m->instance_id.ptr != NULL ? EPOCH_LEAVE_FOR_A_WHILE : EPOCH_LEAVE;
     bool is_in = m->epoch > 0;
-    m->patience_ms = LEAVE_MS; /* its last commit, too */
+    m->is_leaving = true;
     lose_all(m);
     struct client *c = is_in ? client_of(m) : NULL;
     if (c != NULL) {

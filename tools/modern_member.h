@@ -35,13 +35,12 @@ struct modern_member {
     struct str group_id, instance_id, assignor; /* the last two: ptr NULL is none */
     int32_t rebalance_timeout_ms;
     int64_t commit_ms, committed_ms;
-    int64_t patience_ms; /* of one call */
     struct mem *mem;
     rd_kafka_t *rk;
     rd_kafka_topic_partition_list_t *topics; /* subscribed to */
     struct uuid *topic_ids;                  /* of each; zero: not known yet */
     struct admin admin;
-    bool is_connected;
+    bool is_connected, is_leaving;
     char id[UUID_TEXT_BYTES + 1];
     int32_t epoch; /* 0: it has to join */
     int64_t due_ms;
