@@ -178,7 +178,7 @@ def no_new_target(*groups):
     """From now on: for longer than what follows takes."""
     client.ask_again("IncrementalAlterConfigs", 1, Resources=[
         {"ResourceType": 32, "ResourceName": group, "Configs": [
-            {"Name": "consumer.assignment.interval.ms", "ConfigOperation": 0, "Value": "15000"}]}
+            {"Name": "consumer.assignment.interval.ms", "ConfigOperation": 0, "Value": "600000"}]}
         for group in groups])
     time.sleep(0.3)
 
