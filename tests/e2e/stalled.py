@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from client import Client, batch, record  # noqa: E402
 
-BATCHES, PATIENCE_S = 40, 5
+BATCHES, PATIENCE_S = 40, 15
 VALUE = os.urandom(500000)
 
 
