@@ -74,11 +74,11 @@ STAGES = (
           peers=True),
     Stage("tools", 200, "tests/tools", files="tests/tools/*.test", quick=True, peers=True,
           jobs=CORES),
-    Stage("e2e", 340, "broker/main.c", builds=BOTH, files="tests/e2e/*.test", quick=True,
+    Stage("e2e", 420, "broker/main.c", builds=BOTH, files="tests/e2e/*.test", quick=True,
           peers=True, jobs=CORES),
     Stage("compat", 150, "broker/main.c", builds=BOTH, files="tests/compat/*.test", quick=True,
           peers=True, jobs=CORES),
-    Stage("hostile", 90, "broker/main.c", builds=("asan",), files="tests/hostile/*.test",
+    Stage("hostile", 130, "broker/main.c", builds=("asan",), files="tests/hostile/*.test",
           jobs=CORES),
 )
 SANITIZER_OPTIONS = {
