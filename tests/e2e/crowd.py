@@ -141,7 +141,7 @@ def append_to(c, name, index):
 
 def clear(address):
     with Client(address) as c:
-        answer = c.ask_again("DeleteTopics", 5, TopicNames=NAMES, TimeoutMs=10000)
+        answer = c.ask("DeleteTopics", 5, TopicNames=NAMES, TimeoutMs=10000)
         for told in answer["Responses"]:
             note("delete", told["ErrorCode"], *GONE)
 
