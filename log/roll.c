@@ -34,7 +34,6 @@ static int64_t segment_ms(const struct log_config *config) {
 
 static bool time_is_up(const struct log *log, const struct log_append *append) {
     const struct segment *active = log_active(log);
-    if (active->size_bytes == 0) return false;
     int64_t waited_ms = active->first_timestamp_ms >= 0
                             ? append->max_timestamp_ms - active->first_timestamp_ms
                             : io_now(log->dir->io).wall_ms - active->created_ms;
@@ -43,9 +42,11 @@ static bool time_is_up(const struct log *log, const struct log_append *append) {
 
 bool roll_is_due(const struct log *log, const struct log_append *append) {
     const struct segment *active = log_active(log);
+    if (append->last_offset - active->base_offset > INT32_MAX) return true;
+    /* An empty one takes whatever comes: limits may have been lowered while it queued. */
+    if (active->size_bytes == 0) return false;
     return (int64_t)active->size_bytes + append->batch_bytes > log->config->segment_bytes ||
-           time_is_up(log, append) || !index_has_room(log, 0) ||
-           append->last_offset - active->base_offset > INT32_MAX;
+           time_is_up(log, append) || !index_has_room(log, 0);
 }
 
 int64_t roll_draw_jitter(const struct log *log) {

@@ -171,6 +171,39 @@ Test(append, rolls_when_the_next_batch_would_pass_segment_bytes) {
     fixture_release(&fx);
 }
 
+/* Settings may be lowered while it waits in the queue. */
+Test(append, a_batch_that_no_segment_has_room_for_any_more_gets_one_of_its_own) {
+    static const struct {
+        const char *name;
+        int64_t segment_bytes, segment_index_bytes;
+    } rows[] = {
+        {"segment.bytes", 300, 10 << 20},
+        {"segment.index.bytes, no entry of either index", 1 << 30, 4},
+        {"segment.index.bytes, none of the time index", 1 << 30, 23},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct fixture fx;
+        struct test_append appends[3];
+        fixture_begin(&fx, 1);
+        fx.plain.deferred = true;
+        for (int k = 0; k < 3; k++) {
+            append_prepare(&fx, &appends[k], 1, 500, 5);
+            cr_assert_eq(log_append(fx.log, &appends[k].append), ST_OK);
+        }
+        fx.config.segment_bytes = rows[i].segment_bytes;
+        fx.config.segment_index_bytes = rows[i].segment_index_bytes;
+        for (int turns = 0; turns < 1000 && plain_io_turn(&fx.plain);) turns++;
+        cr_assert_neq(appends[2].order, 0, "%s: the append never ends", rows[i].name);
+        cr_expect_eq(appends[2].append.status, ST_OK, "%s", rows[i].name);
+        cr_expect_eq(log_end(fx.log), 4, "%s", rows[i].name);
+        cr_expect_eq(log_segment_count(fx.log), 4, "%s", rows[i].name);
+        enum status st;
+        cr_expect_eq(fixture_consume(&fx, 0, &st), 4, "%s", rows[i].name);
+        for (int k = 0; k < 3; k++) append_release(&appends[k]);
+        fixture_release(&fx);
+    }
+}
+
 /* The directory failed, or the broker stops: whoever had the log has gone with its settings, and a
  * roll still waits for the disk. */
 Test(append, a_roll_that_ends_after_its_log_was_abandoned_needs_nothing_of_the_owner) {
