@@ -67,7 +67,6 @@ static enum status create_empty(struct job *job, const struct log *log, int64_t 
 
 /* A file that gets no room in advance gets it along the way. */
 static void preallocate(struct job *job, const struct log *log, int fd) {
-    if (!log->config->preallocate) return;
     enum status st = job_allocate(job, fd, 0, (uint64_t)log->config->segment_bytes);
     if (st == ST_OK) return;
     LOG_WARN("log", "cannot preallocate a segment: log=%s reason=\"%s\"", log->path,
@@ -95,14 +94,15 @@ enum status segment_create(struct job *job, struct log *log, int64_t base_offset
     }
     enum status st = create_empty(job, log, base_offset, PART_LOG, &fd);
     if (st != ST_OK) return st;
-    preallocate(job, log, fd);
+    bool is_preallocated = log->config->preallocate; /* it may be altered meanwhile */
+    if (is_preallocated) preallocate(job, log, fd);
     st = job_dir_sync(job, log->path);
     if (st != ST_OK) {
         job_close(job, fd);
         return st;
     }
     struct segment *segment = segment_new(log->dir, base_offset, fd);
-    segment->preallocated = log->config->preallocate;
+    segment->preallocated = is_preallocated;
     segment->max_known = true;
     segment->indexes_durable = true; /* empty as they are */
     segment->jitter_ms = roll_draw_jitter(log);

@@ -230,6 +230,38 @@ Test(append, a_roll_that_ends_after_its_log_was_abandoned_needs_nothing_of_the_o
     fixture_release(&fx);
 }
 
+static int alter_while_allocating(struct plain_io *plain, const struct plain_call *call) {
+    struct log_config *config = plain->fault_context;
+    if (call->kind == PLAIN_ALLOCATE) config->preallocate = false;
+    return 0;
+}
+
+Test(append, a_segment_is_trimmed_whose_topic_stopped_preallocating_while_it_was_made) {
+    struct fixture fx;
+    fixture_init(&fx);
+    fx.config.preallocate = true;
+    fx.config.segment_bytes = 8192;
+    fx.plain.fault = alter_while_allocating;
+    fx.plain.fault_context = &fx.config;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    cr_expect_not(fx.config.preallocate);
+    fixture_fill(&fx, 10);
+    uint64_t bytes = log_size_bytes(fx.log);
+    fx.config.segment_bytes = (int64_t)bytes;
+    fixture_fill(&fx, 1);
+    cr_assert_eq(log_segment_count(fx.log), 2u);
+    size_t file_bytes = 0;
+    free(file_read(&fx, SEGMENT_0 ".log", &file_bytes));
+    cr_expect_eq(file_bytes, bytes);
+    cr_assert_eq(fixture_close(&fx), ST_OK);
+    fx.open.clean = true;
+    fx.open.recovery_point = 11;
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    enum status st;
+    cr_expect_eq(fixture_consume(&fx, 0, &st), 11, "no zeros are given to consumers");
+    fixture_release(&fx);
+}
+
 Test(append, rolls_by_time_of_the_records_counted_from_the_first_batch) {
     struct fixture fx;
     fixture_init(&fx);
