@@ -129,7 +129,9 @@ struct cleaning {
     uint32_t source_count;
     uint8_t *buffer;
     size_t buffer_bytes;
-    uint64_t began_us, moved_bytes; /* for the throttle */
+    uint64_t began_us;
+    uint64_t paced_us, moved_bytes; /* for the throttle: since then so many at ... */
+    double bytes_per_second;        /* ... this rate */
     struct cleaned *result;
 };
 
@@ -143,16 +145,25 @@ static enum status check_wanted(const struct cleaning *c) {
     return is_compacted(c->log) ? ST_OK : ST_STALE;
 }
 
+/* How long what was moved takes still. */
+static double left_us(struct cleaning *c) {
+    uint64_t now_us = io_now(c->log->dir->io).mono_us;
+    double rate = MAX(c->limits->bytes_per_second, 1.0);
+    if (rate < c->bytes_per_second || rate > c->bytes_per_second) {
+        c->bytes_per_second = rate;
+        c->paced_us = now_us;
+        c->moved_bytes = 0;
+    }
+    return (double)c->moved_bytes / rate * 1e6 - (double)(now_us - c->paced_us);
+}
+
 /* Read and written octets take their time. */
 static void throttle(struct cleaning *c, uint64_t bytes) {
-    c->moved_bytes += bytes;
-    double due_us = (double)c->moved_bytes / MAX(c->limits->bytes_per_second, 1.0) * 1e6;
-    uint64_t spent_us = io_now(c->log->dir->io).mono_us - c->began_us;
     enum { NAP_MIN_US = 1000, NAP_MAX_US = 200000 }; /* a stop need not wait for long */
-    while (due_us >= (double)spent_us + NAP_MIN_US && check_wanted(c) == ST_OK) {
-        uint64_t left_us = (uint64_t)MIN(due_us - (double)spent_us, (double)NAP_MAX_US);
-        job_sleep_until(c->job, io_now(c->log->dir->io).mono_us + left_us);
-        spent_us = io_now(c->log->dir->io).mono_us - c->began_us;
+    c->moved_bytes += bytes;
+    for (double us; (us = left_us(c)) >= NAP_MIN_US && check_wanted(c) == ST_OK;) {
+        uint64_t nap_us = (uint64_t)MIN(us, (double)NAP_MAX_US);
+        job_sleep_until(c->job, io_now(c->log->dir->io).mono_us + nap_us);
     }
 }
 
@@ -500,8 +511,10 @@ enum status log_clean(struct job *job, struct log *log, const struct cleanable *
         .leave = leave,
         .mem = {.source = job_mem(job)->source},
         .began_us = io_now(log->dir->io).mono_us,
+        .bytes_per_second = MAX(limits->bytes_per_second, 1.0),
         .result = ret_cleaned,
     };
+    c->paced_us = c->began_us;
     enum status st = run(c, cleanable);
     if (st == ST_OK) {
         log->clean_end = ret_cleaned->clean_end;

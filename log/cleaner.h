@@ -20,7 +20,8 @@ struct cleaner_limits {
     uint64_t map_bytes;  /* log.cleaner.dedupe.buffer.size, of this cleaner */
     double load_factor;  /* log.cleaner.io.buffer.load.factor */
     uint32_t io_bytes;   /* log.cleaner.io.buffer.size; grows to the largest batch */
-    double bytes_per_second; /* read and written; log.cleaner.io.max.bytes.per.second */
+    /* Read and written; log.cleaner.io.max.bytes.per.second. One that changes acts at once. */
+    double bytes_per_second;
 };
 
 /* Asked again and again whether the cleaning may go on. */

@@ -65,9 +65,19 @@ static struct cleaner_limits limits_of(const struct shard *shard) {
 
 /* --- one log --- */
 
+struct cleaning {
+    const struct cleaner *cleaner;
+    const struct partition *partition;
+    struct cleaner_limits *limits;
+};
+
+/* Also brings what was altered into force. */
 static bool may_go_on(const void *owner) {
-    const struct partition *p = owner;
-    return !p->shard->stopping && p->state == PARTITION_ONLINE && p->move == NULL;
+    const struct cleaning *cleaning = owner;
+    const struct partition *p = cleaning->partition;
+    cleaning->limits->bytes_per_second = limits_of(p->shard).bytes_per_second;
+    return !p->shard->stopping && !is_dismissed(cleaning->cleaner, p->shard) &&
+           p->state == PARTITION_ONLINE && p->move == NULL;
 }
 
 static void note(struct partition *p, const struct cleaned *cleaned) {
@@ -80,9 +90,11 @@ static void note(struct partition *p, const struct cleaned *cleaned) {
 }
 
 /* The partition is used and marked by the caller. */
-static void clean(struct job *job, struct partition *p, const struct cleanable *cleanable) {
+static void clean(struct job *job, const struct cleaner *cleaner, struct partition *p,
+                  const struct cleanable *cleanable) {
     struct cleaner_limits limits = limits_of(p->shard);
-    struct cleaner_leave leave = {may_go_on, p};
+    struct cleaning cleaning = {cleaner, p, &limits};
+    struct cleaner_leave leave = {may_go_on, &cleaning};
     struct cleaned cleaned;
     enum status st = log_clean(job, p->log, cleanable, &limits, &leave, &cleaned);
     if (st == ST_OK) {
@@ -146,7 +158,7 @@ static bool clean_dirtiest(struct job *job, struct cleaner *cleaner, struct shar
         return false;
     p->is_cleaned_now = true;
     partition_use(p);
-    clean(job, p, &choice.cleanable);
+    clean(job, cleaner, p, &choice.cleanable);
     p->is_cleaned_now = false;
     partition_unuse(p);
     return true;
@@ -213,6 +225,17 @@ static void arrive(struct io_message *message, struct io *at) {
     }
 }
 
+/* One that rests, which may have to end, or to rest for less. */
+static void settle_rest(struct cleaner *cleaner, struct shard *shard, int64_t backoff_ms) {
+    if (!io_timer_is_set(&cleaner->rest)) return;
+    if (is_dismissed(cleaner, shard)) {
+        io_timer_clear(shard->io, &cleaner->rest);
+        cleaner->is_out = false;
+    } else if (cleaner->rest.at_us > shard->io->now.mono_us + (uint64_t)backoff_ms * 1000) {
+        rest(cleaner, shard, backoff_ms);
+    }
+}
+
 void cleaners_settle(struct shard *shard) {
     struct broker *broker = shard->broker;
     ASSERT(shard->index == 0);
@@ -220,6 +243,8 @@ void cleaners_settle(struct shard *shard) {
     if (broker->cleaners == NULL) broker->cleaners = MEM_NEW(shard->mem, struct cleaners);
     struct broker_settings settings = settings_of(shard);
     int64_t backoff_ms = setting_number(&settings, STR("log.cleaner.backoff.ms"));
+    for (uint32_t i = 0; i < LIMIT_CLEANERS; i++)
+        settle_rest(&broker->cleaners->items[i], shard, backoff_ms);
     for (uint32_t i = 0; i < thread_count(shard); i++) {
         struct cleaner *cleaner = &broker->cleaners->items[i];
         if (cleaner->is_out) continue;

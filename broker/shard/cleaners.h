@@ -5,8 +5,9 @@
  * no log was due it rests on shard 0 for log.cleaner.backoff.ms. So at most that many logs are
  * cleaned at once in the whole process, however many shards there are, and nothing is shared. Each
  * has its part of log.cleaner.dedupe.buffer.size and of log.cleaner.io.max.bytes.per.second.
- * Settings are looked up at every arrival and after every rest; a cleaner too many begins no log
- * more, and ends on shard 0, where missing ones begin.
+ * Settings are looked up at every arrival; a cleaner that rests, or is at work, also hears of a
+ * shorter rest and of another rate. One too many gives up its log, as Apache Kafka's, and ends on
+ * shard 0, where missing ones begin.
  *
  * How far a log is clean goes into cleaner-offset-checkpoint of its directory when it was cleaned.
  * Stop: on a shard that stops, a cleaner ends where it is. */

@@ -578,6 +578,34 @@ Test(cleaner, a_stop_is_heard) {
     fixture_release(&b.fx);
 }
 
+static bool alters_rate(const void *owner) {
+    struct bench *b = (struct bench *)(uintptr_t)owner;
+    if (++asked == 10) b->limits.bytes_per_second = 1e6;
+    return true;
+}
+
+Test(cleaner, another_rate_acts_at_once) {
+    static const struct {
+        const char *name;
+        double before;
+        uint64_t seconds_max;
+    } rows[] = {{"it was slow", 10, 10}, {"it was fast", 1e9, 2}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct bench b;
+        bench_init(&b, 6);
+        fill(&b, 100);
+        asked = 0;
+        b.may_go_on = alters_rate;
+        b.limits.bytes_per_second = rows[i].before;
+        uint64_t began_us = b.fx.plain.io.now.mono_us;
+        cr_expect_eq(clean(&b), ST_OK, "%s", rows[i].name);
+        uint64_t took_us = b.fx.plain.io.now.mono_us - began_us;
+        cr_expect_lt(took_us, rows[i].seconds_max * 1000000, "%s: %lu us", rows[i].name, took_us);
+        check(&b, true, rows[i].name);
+        fixture_release(&b.fx);
+    }
+}
+
 Test(cleaner, damage_is_left_alone_until_the_start_has_moved_past_it) {
     struct bench b;
     bench_init(&b, 7);
