@@ -126,8 +126,7 @@ static void schedule(struct log_dir *dir, const char *path, int64_t base_offset,
     removal->path_bytes = path_bytes;
     memcpy(removal->path, path, path_bytes);
     list_push_back(&dir->removals, &removal->link);
-    uint64_t delay_us = (uint64_t)MAX(delay_ms, 0) * 1000;
-    io_timer_set(dir->io, &removal->timer, io_now(dir->io).mono_us + delay_us);
+    io_timer_set(dir->io, &removal->timer, io_now(dir->io).mono_us + us_of_ms(delay_ms));
 }
 
 void removals_spare(struct log_dir *dir, const char *path, int64_t base_offset) {

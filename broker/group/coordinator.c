@@ -123,8 +123,7 @@ void group_text_free(struct mem *mem, struct str *text) {
 static void on_expiry(struct io_timer *timer) {
     struct coordinator *c = CONTAINER_OF(timer, struct coordinator, expiry);
     offsets_expire(c);
-    timers_set(&c->timers, timer,
-               c->now.mono_us + (uint64_t)c->settings->retention_check_ms * 1000);
+    timers_set(&c->timers, timer, c->now.mono_us + us_of_ms(c->settings->retention_check_ms));
 }
 
 const struct assignor *group_settings_assignor(const struct group_settings *settings,
@@ -175,8 +174,7 @@ void coordinator_loaded(struct coordinator *c, struct now now, const struct imag
         group->body->kind->loaded(group);
     }
     offsets_forget_missing_topics(c);
-    timers_set(&c->timers, &c->expiry,
-               now.mono_us + (uint64_t)c->settings->retention_check_ms * 1000);
+    timers_set(&c->timers, &c->expiry, now.mono_us + us_of_ms(c->settings->retention_check_ms));
 }
 
 void coordinator_request(struct coordinator *c, struct now now, struct group_ticket *ticket,

@@ -108,7 +108,7 @@ void listeners_close(struct job *job, struct shard *shard) {
 static void on_idle_check(struct io_timer *timer) {
     struct shard *shard = CONTAINER_OF(timer, struct shard, idle_timer);
     uint64_t now_us = shard->io->now.mono_us;
-    uint64_t idle_us = (uint64_t)shard->broker->config->connections_max_idle_ms * 1000;
+    uint64_t idle_us = us_of_ms(shard->broker->config->connections_max_idle_ms);
     LIST_EACH(&shard->connection_list, node) {
         struct connection *c = CONTAINER_OF(node, struct connection, link);
         if (now_us - c->active_us < idle_us) break;

@@ -326,8 +326,7 @@ enum status checkpoints_forget(struct job *job, struct shard *shard, uint32_t di
 static void set_next(struct timed *timed) {
     if (timed->interval_ms <= 0) return;
     struct io *io = timed->checkpoints->broker->setup.ios[0];
-    uint64_t interval_ms = (uint64_t)MIN(timed->interval_ms, INT64_C(1) << 40);
-    io_timer_set(io, &timed->timer, io->now.mono_us + interval_ms * 1000);
+    io_timer_set(io, &timed->timer, io->now.mono_us + us_of_ms(timed->interval_ms));
 }
 
 static void due(struct io_timer *timer) {

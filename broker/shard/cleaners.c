@@ -197,7 +197,7 @@ static void rested(struct io_timer *timer) {
 
 static void rest(struct cleaner *cleaner, struct shard *shard, int64_t ms) {
     cleaner->rest.fire = rested;
-    io_timer_set(shard->io, &cleaner->rest, shard->io->now.mono_us + (uint64_t)ms * 1000);
+    io_timer_set(shard->io, &cleaner->rest, shard->io->now.mono_us + us_of_ms(ms));
 }
 
 /* A round is over. */
@@ -231,7 +231,7 @@ static void settle_rest(struct cleaner *cleaner, struct shard *shard, int64_t ba
     if (is_dismissed(cleaner, shard)) {
         io_timer_clear(shard->io, &cleaner->rest);
         cleaner->is_out = false;
-    } else if (cleaner->rest.at_us > shard->io->now.mono_us + (uint64_t)backoff_ms * 1000) {
+    } else if (cleaner->rest.at_us > shard->io->now.mono_us + us_of_ms(backoff_ms)) {
         rest(cleaner, shard, backoff_ms);
     }
 }

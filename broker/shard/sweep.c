@@ -5,7 +5,7 @@
 
 static void set_next(struct sweep *sweep, int64_t after_ms) {
     const struct io *io = sweep->shard->io;
-    io_timer_set(sweep->shard->io, &sweep->timer, io->now.mono_us + (uint64_t)after_ms * 1000);
+    io_timer_set(sweep->shard->io, &sweep->timer, io->now.mono_us + us_of_ms(after_ms));
 }
 
 struct partition_keys partition_keys_list(const struct shard *shard) {

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include "base/bytes.h"
+#include "base/clock.h"
 
 static struct {
     struct mem mem;
@@ -45,4 +46,20 @@ Test(timers, one_that_is_set_for_the_past_by_itself_holds_up_no_other) {
         cr_expect_eq(t.again_count, rows[i].again, "at %zu: %d", i, t.again_count);
         cr_expect_eq(t.once_count, rows[i].once, "at %zu: %d", i, t.once_count);
     }
+}
+
+Test(timers, what_is_to_wait_for_ever_is_never_due) {
+    static const struct {
+        int64_t ms;
+        uint64_t us;
+    } rows[] = {
+        {-1, 0},
+        {0, 0},
+        {250, 250000},
+        {CLOCK_MS_MAX - 1, (CLOCK_MS_MAX - 1) * 1000},
+        {INT64_MAX / 500 + 1, CLOCK_MS_MAX * 1000}, /* wraps around to less than 1 s */
+        {INT64_MAX, CLOCK_MS_MAX * 1000},           /* to a time that has passed */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        cr_expect_eq(us_of_ms(rows[i].ms), rows[i].us, "row %zu", i);
 }

@@ -226,6 +226,20 @@ Test(retention, old_segments_go_and_the_log_starts_behind_them) {
     fixture_release(&fx);
 }
 
+Test(retention, files_stay_that_are_to_stay_for_ever) {
+    static const int64_t delays_ms[] = {INT64_MAX, INT64_MAX / 1000 + 1, INT64_MAX / 500 + 1};
+    for (size_t i = 0; i < COUNT(delays_ms); i++) {
+        struct fixture fx;
+        make_log(&fx, 35, NOW - WEEK - 20);
+        fx.config.file_delete_delay_ms = delays_ms[i];
+        cr_expect_eq(retain(&fx, 35).segments, 2);
+        advance(&fx, 60001);
+        plain_io_settle(&fx.plain);
+        cr_expect(file_exists(&fx, "00000000000000000010.log.deleted"), "row %zu", i);
+        fixture_release(&fx);
+    }
+}
+
 /* Its octets are read by whoever still has it open. */
 Test(retention, a_segment_that_is_not_read_goes_in_steps) {
     for (int is_read = 0; is_read < 2; is_read++) {
