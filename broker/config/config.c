@@ -131,6 +131,18 @@ static struct str_list split_list(struct str text, struct arena *arena) {
     return list;
 }
 
+/* A directory that is named twice is one, as Apache Kafka has it. */
+static void drop_repeated(struct str_list *list) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        bool is_there = false;
+        for (uint32_t k = 0; k < kept; k++)
+            is_there = is_there || str_eq(list->items[k], list->items[i]);
+        if (!is_there) list->items[kept++] = list->items[i];
+    }
+    list->count = kept;
+}
+
 /* The text passed config_value_problem; NULL is the null default. */
 static void store(const struct config_key *key, const char *text_or_null, struct str text,
                   struct config *values, struct arena *arena) {
@@ -318,6 +330,8 @@ enum status config_load(const struct config_input *input, struct arena *arena,
         store(key, text_or_null, setting != NULL ? setting->value : str_of(key->default_text),
               &found.values, arena);
     }
+    drop_repeated(&found.values.log_dirs);
+    drop_repeated(&found.values.log_dir);
     if (refuse_contradiction(&l, &found) != ST_OK) return ST_INVALID;
     *ret_set = found;
     return ST_OK;

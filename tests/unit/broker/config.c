@@ -51,6 +51,18 @@ Test(config, defaults_hold_where_nothing_is_set) {
     unload(&l);
 }
 
+Test(config, a_log_directory_that_is_named_twice_is_one) {
+    struct loaded l;
+    load(&l, BASE "log.dirs=/b,/a, /b,/a/\n", NULL);
+    cr_assert_eq(l.st, ST_OK, "%.*s", STR_ARG(l.error));
+    const struct str_list *dirs = config_log_dirs(&l.set.values);
+    cr_assert_eq(dirs->count, 3);
+    cr_expect(str_eq(dirs->items[0], STR("/b")));
+    cr_expect(str_eq(dirs->items[1], STR("/a")));
+    cr_expect(str_eq(dirs->items[2], STR("/a/")));
+    unload(&l);
+}
+
 Test(config, an_override_wins_over_the_file) {
     struct loaded l;
     load(&l, BASE "num.partitions=3\n", "num.partitions=5");
