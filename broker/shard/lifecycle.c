@@ -304,6 +304,28 @@ static enum status read_metas(struct job *job, struct broker *broker, struct str
     return ST_INVALID;
 }
 
+/* A metadata log that is not the configured one: by another, or an empty one, all that lies here
+ * would be nobody's. */
+static enum status refuse_other_metadata(struct job *job, struct broker *broker,
+                                         struct str *ret_message) {
+    for (uint32_t i = 0; i < broker->dir_count; i++) {
+        const struct broker_dir *dir = &broker->dirs[i];
+        struct log_path path;
+        struct io_stat stat;
+        if (i == broker->metadata_dir || dir->failed) continue;
+        log_path_of_name(&path, dir->path.ptr, "__cluster_metadata-0", "");
+        /* What cannot be read is left out soon. */
+        if (job_stat(job, path.text, &stat) != ST_OK) continue;
+        *ret_message = arena_printf(
+            &broker->arena,
+            "Found unexpected metadata location in data directory `%s` (the configured metadata "
+            "directory is %.*s).",
+            path.text, STR_ARG(broker->dirs[broker->metadata_dir].path));
+        return ST_EXISTS;
+    }
+    return ST_OK;
+}
+
 static enum status lock_dirs(struct job *job, struct broker *broker, struct str *ret_message) {
     for (uint32_t i = 0; i < broker->dir_count; i++) {
         if (broker->dirs[i].failed) continue;
@@ -449,6 +471,8 @@ static enum status start(struct job *job, struct lifecycle *life, struct str *re
     st = make_dirs(job, broker, ret_message);
     if (st != ST_OK) return st;
     st = read_metas(job, broker, ret_message);
+    if (st != ST_OK) return st;
+    st = refuse_other_metadata(job, broker, ret_message);
     if (st != ST_OK) return st;
     st = lock_dirs(job, broker, ret_message);
     if (st != ST_OK) return st;
