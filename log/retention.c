@@ -52,20 +52,21 @@ bool retention_needs_age(const struct retention *retention,
            !is_below_start(retention, segment) && !is_excess(retention, segment);
 }
 
-static bool is_expired(const struct retention *r, const struct retention_segment *segment) {
+/* By both clocks; where the steady one is wrong, by how long it lay here. */
+static int64_t age_of(const struct retention *r, const struct retention_segment *segment) {
     bool absurd = retention_is_absurd(r, segment->max_timestamp_ms);
-    bool lay_long = segment->idle_ms > r->retention_ms;
-    if ((absurd || r->is_append_time) && segment->appended_here) return lay_long;
+    if ((absurd || r->is_append_time) && segment->appended_here) return segment->idle_ms;
     int64_t born_ms = absurd ? segment->modified_ms : segment->max_timestamp_ms;
-    return age(r->clock.wall_ms, born_ms) > r->retention_ms &&
-           (lay_long || age(r->clock.steady_ms, born_ms) > r->retention_ms);
+    int64_t steady_ms = MAX(age(r->clock.steady_ms, born_ms), segment->idle_ms);
+    return MIN(age(r->clock.wall_ms, born_ms), steady_ms);
 }
 
 bool retention_takes(struct retention *retention, const struct retention_segment *segment) {
     if (segment->end_offset > retention->upper_offset) return false;
     if (segment->is_last && segment->bytes == 0) return false;
     bool goes = is_below_start(retention, segment) || is_excess(retention, segment) ||
-                (retention_needs_age(retention, segment) && is_expired(retention, segment));
+                (retention_needs_age(retention, segment) &&
+                 age_of(retention, segment) > retention->retention_ms);
     if (goes) retention->excess_bytes -= MIN(segment->bytes, retention->excess_bytes);
     return goes;
 }
@@ -104,10 +105,7 @@ enum status log_segment_age(struct job *job, struct log *log, struct segment *se
     retention_begin(&retention, log->config, clock_of(log->dir), 0, 0, 0);
     enum status st = learn_age(job, log, &retention, segment, &facts);
     if (st != ST_OK) return st;
-    bool absurd = retention_is_absurd(&retention, facts.max_timestamp_ms);
-    int64_t born_ms = absurd ? facts.modified_ms : facts.max_timestamp_ms;
-    *ret_age_ms = absurd && facts.appended_here ? facts.idle_ms
-                                                : age(retention.clock.wall_ms, born_ms);
+    *ret_age_ms = age_of(&retention, &facts);
     return ST_OK;
 }
 

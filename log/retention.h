@@ -70,8 +70,7 @@ bool retention_needs_age(const struct retention *retention,
 /** Whether this one, the oldest that is left, goes. False ends the walk. */
 bool retention_takes(struct retention *retention, const struct retention_segment *segment);
 
-/** How old a segment is: by its largest timestamp and the wall clock, or, when that is absurd,
- * since its last append. ST_NOT_FOUND: it went meanwhile. */
+/** How old a segment is, as retention counts it. ST_NOT_FOUND: it went meanwhile. */
 MUST_CHECK enum status log_segment_age(struct job *job, struct log *log, struct segment *segment,
                                        int64_t *ret_age_ms);
 

@@ -730,6 +730,19 @@ Test(cleaner, lags_are_kept) {
     fixture_release(&b.fx);
 }
 
+Test(cleaner, a_clock_that_steps_ahead_ends_no_lag_early) {
+    struct bench b;
+    bench_init(&b, 10);
+    b.fx.plain.io.now.wall_ms = b.fx.dir.opened.wall_ms = INT64_C(1700000000000);
+    fill(&b, 40);
+    b.fx.config.min_compaction_lag_ms = DAY;
+    b.fx.plain.io.now.wall_ms += 3650 * DAY;
+    cr_expect_eq(look(&b, b.end).dirty_bytes, 0, "nobody waited for a day");
+    advance(&b, DAY + 1);
+    cr_expect_gt(look(&b, b.end).dirty_bytes, 0);
+    fixture_release(&b.fx);
+}
+
 Test(cleaner, a_compacted_log_rolls_in_time_for_the_largest_lag) {
     struct bench b;
     bench_init(&b, 11);
