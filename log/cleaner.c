@@ -8,6 +8,7 @@
 #include "log/retention.h"
 #include "log/swap.h"
 
+#define CLOCK_STEP_MS INT64_C(60000) /* less is a clock being set right */
 #define SYNC_BYTES ((uint64_t)32 << 20) /* written without a sync in between */
 #define BUFFER_BYTES_MIN ((size_t)4 << 10)
 
@@ -465,12 +466,25 @@ static enum status list_sources(struct cleaning *c, int64_t upper) {
     return c->source_count > 0 ? ST_OK : ST_STALE;
 }
 
+/* How far the wall clock has stepped ahead of the steady one, 0 once delete.retention.ms has passed
+ * since that was met: so has every horizon from before it. */
+static int64_t clock_ahead_ms(struct log *log) {
+    struct retention_clock clock = retention_clock_of(log->dir);
+    int64_t ahead_ms = MAX(clock.wall_ms - clock.steady_ms, INT64_C(0));
+    uint64_t now_us = io_now(log->dir->io).mono_us;
+    if (ahead_ms > log->clock_ahead_ms + CLOCK_STEP_MS) log->clock_stepped_us = now_us;
+    log->clock_ahead_ms = ahead_ms;
+    bool is_past = now_us - log->clock_stepped_us > us_of_ms(log->config->delete_retention_ms);
+    return ahead_ms > CLOCK_STEP_MS && !is_past ? ahead_ms : 0;
+}
+
 static enum status run(struct cleaning *c, const struct cleanable *cleanable) {
     struct log *log = c->log;
     uint32_t capacity = log->segment_count;
     compaction_init(&c->work, &c->mem);
     c->work.first_dirty = cleanable->first_dirty;
     c->work.now_ms = io_now(log->dir->io).wall_ms;
+    c->work.ahead_ms = clock_ahead_ms(log);
     c->work.delete_retention_ms = log->config->delete_retention_ms;
     enum status st = list_sources(c, cleanable->first_uncleanable);
     if (st == ST_OK) st = grow_buffer(c, MAX((size_t)c->limits->io_bytes, BUFFER_BYTES_MIN));

@@ -140,7 +140,7 @@ static int64_t new_horizon_ms(const struct compaction *c) {
 }
 
 static bool horizon_has_passed(const struct compaction *c, const struct batch_view *view) {
-    return batch_has_delete_horizon(view) && view->base_timestamp <= c->now_ms;
+    return batch_has_delete_horizon(view) && view->base_timestamp <= c->now_ms - c->ahead_ms;
 }
 
 static bool keeps(const struct compaction *c, const struct batch_view *view,

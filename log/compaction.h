@@ -36,6 +36,7 @@ struct compaction {
     int64_t first_dirty;  /* the first walk notes keys from here on */
     int64_t upper_offset; /* the first walk has been here: the cleaning reaches up to it */
     int64_t now_ms;
+    int64_t ahead_ms; /* the clock stepped ahead by so much: horizons pass that much later */
     int64_t delete_retention_ms;
     struct producer_list producers; /* borrowed: those that are remembered, by id */
     struct compaction_stats stats;

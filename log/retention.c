@@ -73,7 +73,7 @@ bool retention_takes(struct retention *retention, const struct retention_segment
 
 /* --- the job --- */
 
-static struct retention_clock clock_of(const struct log_dir *dir) {
+struct retention_clock retention_clock_of(const struct log_dir *dir) {
     struct now now = io_now(dir->io);
     int64_t run_ms = (int64_t)((now.mono_us - dir->opened.mono_us) / 1000);
     return (struct retention_clock){.wall_ms = now.wall_ms,
@@ -102,7 +102,7 @@ enum status log_segment_age(struct job *job, struct log *log, struct segment *se
                             int64_t *ret_age_ms) {
     struct retention retention;
     struct retention_segment facts = {.max_timestamp_ms = -1};
-    retention_begin(&retention, log->config, clock_of(log->dir), 0, 0, 0);
+    retention_begin(&retention, log->config, retention_clock_of(log->dir), 0, 0, 0);
     enum status st = learn_age(job, log, &retention, segment, &facts);
     if (st != ST_OK) return st;
     *ret_age_ms = age_of(&retention, &facts);
@@ -149,7 +149,7 @@ enum status log_retain(struct job *job, struct log *log, int64_t upper_offset,
     if (log_is_offline(log)) return ST_IO;
     log_hold(log);
     struct retention retention;
-    retention_begin(&retention, log->config, clock_of(log->dir), log->log_start,
+    retention_begin(&retention, log->config, retention_clock_of(log->dir), log->log_start,
                     MIN(upper_offset, log->durable_end), log_size_bytes(log));
     struct walk found = {.new_start = -1};
     struct retained gone = {0};

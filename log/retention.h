@@ -57,6 +57,7 @@ struct retention {
     int64_t upper_offset; /* what reaches above it stays: high watermark and durable end */
 };
 
+struct retention_clock retention_clock_of(const struct log_dir *dir);
 /** total_bytes: of all segments. Without `delete` in cleanup.policy only log_start counts. */
 void retention_begin(struct retention *retention, const struct log_config *config,
                      struct retention_clock clock, int64_t log_start, int64_t upper_offset,

@@ -743,6 +743,41 @@ Test(cleaner, a_clock_that_steps_ahead_ends_no_lag_early) {
     fixture_release(&b.fx);
 }
 
+/* Below `end`, the last of their keys. */
+static int tombstones_there(struct bench *b, int64_t end) {
+    bool is_there[OFFSETS_MAX], has_later[KEYS_MAX] = {0};
+    int count = 0;
+    read_back(b, is_there);
+    for (int64_t i = b->end; i-- > 0;) {
+        const struct entry *e = &b->entries[i];
+        if (e->key == NO_KEY) continue;
+        count += i < end && e->is_tombstone && is_there[i] && !has_later[e->key];
+        has_later[e->key] = true;
+    }
+    return count;
+}
+
+Test(cleaner, a_clock_that_steps_ahead_takes_no_tombstone_early) {
+    struct bench b;
+    bench_init(&b, 11);
+    b.keys = KEYS_MAX;
+    b.fx.plain.io.now.wall_ms = b.fx.dir.opened.wall_ms = INT64_C(1700000000000);
+    fill(&b, 150);
+    cr_assert_eq(clean(&b), ST_OK); /* tells them when to go */
+    int64_t end = b.cleaned.clean_end;
+    b.fx.plain.io.now.wall_ms += 3650 * DAY;
+    fill(&b, 60);
+    int before = tombstones_there(&b, end);
+    cr_assert_gt(before, 3);
+    cr_assert_eq(clean(&b), ST_OK);
+    cr_expect_eq(tombstones_there(&b, end), before, "delete.retention.ms is not over");
+    advance(&b, DELETE_RETENTION_MS + 1);
+    fill(&b, 60);
+    cr_assert_eq(clean(&b), ST_OK);
+    cr_expect_eq(tombstones_there(&b, end), 0, "they stay for no longer");
+    fixture_release(&b.fx);
+}
+
 Test(cleaner, a_compacted_log_rolls_in_time_for_the_largest_lag) {
     struct bench b;
     bench_init(&b, 11);
