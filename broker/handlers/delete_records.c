@@ -35,7 +35,9 @@ static int16_t raise_start(struct job *job, struct deletion_part *part, struct p
     if ((policy & CLEANUP_DELETE) == 0 && policy != 0) return KAFKA_POLICY_VIOLATION;
     int64_t offset = part->offset == UP_TO_HIGH_WATERMARK ? p->high_watermark : part->offset;
     if (offset < 0 || offset > p->high_watermark) return KAFKA_OFFSET_OUT_OF_RANGE;
-    if (offset > log_start_offset(p->log)) {
+    /* A start that another request raised may not be in the file yet, or its saving failed. */
+    int64_t start = log_start_offset(p->log);
+    if (offset > start || start > log_first_base_offset(p->log)) {
         part->is_saving = true; /* the save may be done before this returns */
         part->save.done = on_saved;
         enum status st = partition_raise_start(job, p, offset, &part->save);

@@ -251,9 +251,11 @@ enum status partition_raise_start(struct job *job, struct partition *p, int64_t 
         job_sleep_until(job, p->shard->io->now.mono_us + 1000);
     }
     if (p->state != PARTITION_ONLINE) return p->state == PARTITION_OFFLINE ? ST_IO : ST_CLOSED;
-    enum status st = log_raise_start(job, p->log, offset);
-    if (st != ST_OK) return st;
-    partition_start_moved(p);
+    if (offset > log_start_offset(p->log)) {
+        enum status st = log_raise_start(job, p->log, offset);
+        if (st != ST_OK) return st;
+        partition_start_moved(p);
+    }
     p->has_saved_start = true;
     save->home = p->shard;
     save->dir_index = dir_index_of(p);

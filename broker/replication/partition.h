@@ -88,9 +88,9 @@ struct partition_deletion {
  * file of their directory. That file names every partition there: it is written once for all. */
 void partitions_delete(struct job *job, struct partition_deletion *deletions, uint32_t count);
 
-/** DeleteRecords: the log starts at `offset`, which is not above the high watermark. ST_OK: that is
- * on its way into the checkpoint file, save->done tells when it is there. The partition is used
- * until this returns. */
+/** DeleteRecords: the log starts at `offset`, which is not above the high watermark, or where it
+ * does when that is above. ST_OK: that is on its way into the checkpoint file, save->done tells
+ * when it is there. The partition is used until this returns. */
 MUST_CHECK enum status partition_raise_start(struct job *job, struct partition *partition,
                                              int64_t offset, struct log_start_save *save);
 
