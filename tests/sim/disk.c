@@ -99,8 +99,8 @@ struct inode *inode_new(struct disk *disk, const char *path, bool is_directory, 
     inode->modified_ms = disk->wall_ms;
     list_init(&inode->dirty);
     list_init(&inode->shrinks);
-    list_init(&inode->names);
-    list_init(&inode->stable_names);
+    names_init(disk, &inode->names);
+    names_init(disk, &inode->stable_names);
     list_init(&inode->changes);
     list_push_back(&disk->inodes, &inode->link);
     return inode;
@@ -383,18 +383,25 @@ struct disk_sync *disk_sync_begin_path(struct disk *disk, const char *path, int6
     return sync_of(disk, inode);
 }
 
+/* A sync would change nothing of it. */
+static bool is_settled(const struct inode *inode) {
+    return list_is_empty(&inode->dirty) && list_is_empty(&inode->shrinks) &&
+           list_is_empty(&inode->changes) && inode->size_bytes == inode->stable_size_bytes;
+}
+
 struct disk_sync *disk_sync_begin_all(struct disk *disk, const struct disk_file *file) {
     size_t inodes = 0, pages = 0;
     LIST_EACH(&disk->inodes, node) {
         struct inode *inode = CONTAINER_OF(node, struct inode, link);
-        if (inode->volume != file->inode->volume) continue;
+        if (inode->volume != file->inode->volume || is_settled(inode)) continue;
         inodes++;
         pages += dirty_count(inode);
     }
     struct disk_sync *sync = sync_new(disk, inodes, pages);
     LIST_EACH(&disk->inodes, node) {
         struct inode *inode = CONTAINER_OF(node, struct inode, link);
-        if (inode->volume == file->inode->volume) sync_add(disk, sync, inode);
+        if (inode->volume == file->inode->volume && !is_settled(inode))
+            sync_add(disk, sync, inode);
     }
     return sync;
 }

@@ -26,7 +26,7 @@ static void names_cut(struct disk *disk, struct inode *directory) {
         changes_drop(disk, directory);
     }
     names_clear(disk, &directory->names);
-    LIST_EACH(&directory->stable_names, node) {
+    LIST_EACH(&directory->stable_names.all, node) {
         struct name *name = CONTAINER_OF(node, struct name, link);
         names_set(disk, &directory->names, name->text, name->inode);
     }

@@ -1,6 +1,7 @@
 /* tests/sim/disk_inode.h - what disk.c, disk_names.c and disk_crash.c share: inodes, pages, names.
  */
 #pragma once
+#include "base/map.h"
 #include "tests/sim/disk.h"
 
 struct page_data {
@@ -23,9 +24,16 @@ struct leaf {
 };
 
 struct name {
-    struct list link;
-    struct inode *inode; /* shared */
-    char text[];         /* terminated */
+    struct list link;     /* in names->all */
+    struct map_node node; /* in names->by_text */
+    struct inode *inode;  /* shared */
+    char text[];          /* terminated */
+};
+
+/* Of one directory. */
+struct names {
+    struct list all;
+    struct map by_text;
 };
 
 /* One change of a directory's names that is not stable yet. */
@@ -64,9 +72,9 @@ struct inode {
     uint64_t reserved_bytes;       /* allocated up to here */
     uint32_t lost_count;           /* syncs that lost pages of it */
     /* a directory */
-    struct list names;        /* struct name, as they are now */
-    struct list stable_names; /* as they are on the device */
-    struct list changes;      /* struct change: what leads from the one to the other */
+    struct names names;        /* as they are now */
+    struct names stable_names; /* as they are on the device */
+    struct list changes;       /* struct change: what leads from the one to the other */
 };
 
 /** Octets that the disk holds now; 0: endless. */
@@ -81,11 +89,11 @@ void shrinks_commit(struct disk *disk, struct inode *inode);
 /** Forgets truncations up to a sequence. */
 void shrinks_drop(struct disk *disk, struct inode *inode, uint64_t sequence);
 
-/* Lists of names. */
-struct name *names_find(const struct list *names, const char *text);
-void names_set(struct disk *disk, struct list *names, const char *text, struct inode *inode);
-void names_remove(struct disk *disk, struct list *names, const char *text);
-void names_clear(struct disk *disk, struct list *names);
+void names_init(struct disk *disk, struct names *names);
+struct name *names_find(const struct names *names, const char *text);
+void names_set(struct disk *disk, struct names *names, const char *text, struct inode *inode);
+void names_remove(struct disk *disk, struct names *names, const char *text);
+void names_clear(struct disk *disk, struct names *names);
 /** Moves changes up to a sequence into the stable names. */
 void changes_apply(struct disk *disk, struct inode *directory, uint64_t sequence);
 void changes_drop(struct disk *disk, struct inode *directory);

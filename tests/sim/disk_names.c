@@ -1,50 +1,57 @@
 /* tests/sim/disk_names.c - directories of the simulated disk: names, paths, and the changes not yet
  * stable. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/disk_inode.h"
 
-struct name *names_find(const struct list *names, const char *text) {
-    LIST_EACH(names, node) {
-        struct name *name = CONTAINER_OF(node, struct name, link);
-        if (strcmp(name->text, text) == 0) return name;
-    }
-    return NULL;
+static uint64_t text_hash(const char *text) { return hash_bytes(text, strlen(text), 0); }
+
+static bool has_text(const struct map_node *node, const void *key) {
+    return strcmp(CONTAINER_OF(node, struct name, node)->text, key) == 0;
 }
 
-static void name_free(struct disk *disk, struct name *name) {
+void names_init(struct disk *disk, struct names *names) {
+    list_init(&names->all);
+    map_init(&names->by_text, disk->mem);
+}
+
+struct name *names_find(const struct names *names, const char *text) {
+    struct map_node *node = map_find(&names->by_text, text_hash(text), has_text, text);
+    return node != NULL ? CONTAINER_OF(node, struct name, node) : NULL;
+}
+
+static void name_free(struct disk *disk, struct names *names, struct name *name) {
     list_remove(&name->link);
+    map_remove(&names->by_text, &name->node);
     inode_unref(disk, name->inode);
     mem_free(disk->mem, name, sizeof *name + strlen(name->text) + 1);
 }
 
-void names_remove(struct disk *disk, struct list *names, const char *text) {
+void names_remove(struct disk *disk, struct names *names, const char *text) {
     struct name *name = names_find(names, text);
-    if (name != NULL) name_free(disk, name);
+    if (name != NULL) name_free(disk, names, name);
 }
 
-void names_set(struct disk *disk, struct list *names, const char *text, struct inode *inode) {
+void names_set(struct disk *disk, struct names *names, const char *text, struct inode *inode) {
     inode->refs++;
     names_remove(disk, names, text);
     size_t len = strlen(text);
     struct name *name = mem_need(disk->mem, sizeof *name + len + 1);
     name->inode = inode;
     memcpy(name->text, text, len + 1);
-    struct list *at = names; /* kept sorted: a listing is */
-    LIST_EACH(names, node) {
-        if (strcmp(CONTAINER_OF(node, struct name, link)->text, text) > 0) {
-            at = node;
-            break;
-        }
-    }
-    list_insert_before(at, &name->link);
+    list_push_back(&names->all, &name->link);
+    map_insert(&names->by_text, text_hash(text), &name->node);
 }
 
-void names_clear(struct disk *disk, struct list *names) {
-    LIST_EACH(names, node) name_free(disk, CONTAINER_OF(node, struct name, link));
+void names_clear(struct disk *disk, struct names *names) {
+    LIST_EACH(&names->all, node)
+    name_free(disk, names, CONTAINER_OF(node, struct name, link));
+    map_release(&names->by_text);
+    map_init(&names->by_text, disk->mem);
 }
 
 static char *text_copy(struct disk *disk, const char *text) {
@@ -198,7 +205,7 @@ int64_t disk_rename(struct disk *disk, const char *from, const char *to) {
         if (old->inode == inode) return 0;
         if (inode->is_directory && !old->inode->is_directory) return -ENOTDIR;
         if (!inode->is_directory && old->inode->is_directory) return -EISDIR;
-        if (old->inode->is_directory && !list_is_empty(&old->inode->names)) return -ENOTEMPTY;
+        if (old->inode->is_directory && !list_is_empty(&old->inode->names.all)) return -ENOTEMPTY;
     }
     if (old == NULL && strlen(to_part) > strlen(from_part) && is_full(disk)) return -ENOSPC;
     change_names(disk, parent, from_part, to_part, inode);
@@ -236,9 +243,14 @@ int64_t disk_rmdir(struct disk *disk, const char *path) {
     struct name *name = names_find(&parent->names, part);
     if (name == NULL) return -ENOENT;
     if (!name->inode->is_directory) return -ENOTDIR;
-    if (!list_is_empty(&name->inode->names)) return -ENOTEMPTY;
+    if (!list_is_empty(&name->inode->names.all)) return -ENOTEMPTY;
     change_names(disk, parent, part, NULL, NULL);
     return 0;
+}
+
+static int by_name(const void *a, const void *b) {
+    const struct io_entry *x = a, *y = b;
+    return strcmp(x->name, y->name);
 }
 
 int64_t disk_list(struct disk *disk, const char *path, struct mem *mem,
@@ -249,7 +261,7 @@ int64_t disk_list(struct disk *disk, const char *path, struct mem *mem,
     if (!inode->is_directory) return -ENOTDIR;
     uint32_t count = 0;
     size_t text_bytes = 0;
-    LIST_EACH(&inode->names, node) {
+    LIST_EACH(&inode->names.all, node) {
         count++;
         text_bytes += strlen(CONTAINER_OF(node, struct name, link)->text) + 1;
     }
@@ -258,7 +270,7 @@ int64_t disk_list(struct disk *disk, const char *path, struct mem *mem,
     if (entries == NULL) return -ENOMEM;
     char *text = (char *)(entries + count);
     uint32_t at = 0;
-    LIST_EACH(&inode->names, node) {
+    LIST_EACH(&inode->names.all, node) {
         struct name *name = CONTAINER_OF(node, struct name, link);
         size_t len = strlen(name->text) + 1;
         memcpy(text, name->text, len);
@@ -268,6 +280,7 @@ int64_t disk_list(struct disk *disk, const char *path, struct mem *mem,
                                           .size_bytes = is_file ? name->inode->size_bytes : 0};
         text += len;
     }
+    qsort(entries, count, sizeof *entries, by_name);
     *ret_listing = (struct io_listing){.entries = entries, .count = count, .bytes = bytes};
     return count;
 }
