@@ -19,6 +19,20 @@ NAMES, MOST_PARTITIONS, CLIENTS = ["a", "b", "c"], 6, 5
 # Kafka's errors that one of a crowd may get: names come and go while its request is under way.
 GONE = {3, 5, 6, 100}  # unknown topic or partition, no leader yet, not the leader, unknown topic id
 EXISTS, WRONG_PARTITIONS, OUT_OF_RANGE, BUSY, POLICY = 36, 37, 1, 7, 44
+SETTINGS = [
+    ("cleanup.policy", ["compact", "delete", "compact,delete"]),
+    ("compression.type", ["producer", "uncompressed", "gzip", "zstd"]),
+    ("flush.messages", ["1", "100"]),
+    ("index.interval.bytes", ["1", "4096"]),
+    ("message.timestamp.type", ["CreateTime", "LogAppendTime"]),
+    ("min.cleanable.dirty.ratio", ["0", "0.5"]),
+    ("preallocate", ["true", "false"]),
+    ("retention.bytes", ["-1", "10000"]),
+    ("retention.ms", ["1000", "-1"]),
+    ("segment.bytes", ["1048576", "104857600"]),
+    ("segment.index.bytes", ["4", "40", "10485760"]),
+    ("segment.ms", ["10", "604800000"]),
+]
 NOW_MS = int(time.time() * 1000)
 wrong, done = [], {}
 
@@ -48,12 +62,10 @@ def grow(c, draw, name, _):
 
 
 def alter(c, draw, name, _):
-    key, value = draw.choice([("cleanup.policy", "compact"), ("cleanup.policy", "delete"),
-                              ("segment.bytes", "1048576"), ("retention.ms", "1000"),
-                              ("flush.messages", "1")])
+    key, values = draw.choice(SETTINGS)
     answer = c.ask("IncrementalAlterConfigs", 1, ValidateOnly=False, Resources=[{
         "ResourceType": 2, "ResourceName": name,
-        "Configs": [{"Name": key, "ConfigOperation": 0, "Value": value}]}])
+        "Configs": [{"Name": key, "ConfigOperation": 0, "Value": draw.choice(values)}]}])
     note("alter", answer["Responses"][0]["ErrorCode"], *GONE)
 
 
