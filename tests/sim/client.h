@@ -52,6 +52,7 @@ void client_start_gardener(struct clients *clients, bool works);
 void client_start_onlooker(struct clients *clients); /* of groups' offsets */
 void client_start_cutter(struct clients *clients);
 void client_start_rival(struct clients *clients);
+void client_start_tuner(struct clients *clients);
 void client_start_judge(struct clients *clients);
 
 /* --- what the actors share --- */

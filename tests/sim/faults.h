@@ -70,7 +70,8 @@
     /* of `broker`, likewise */                                                                    \
     X(LAG_LOOKED_UP, "lag-looked-up") /* when the record was written that a reader reads next */   \
     X(TOPIC_REMADE, "topic-remade")   /* by one client while another deletes it */                 \
-    X(RECORDS_DELETED, "records-deleted") /* by DeleteRecords, acknowledged */
+    X(RECORDS_DELETED, "records-deleted") /* by DeleteRecords, acknowledged */                     \
+    X(SETTING_ALTERED, "setting-altered") /* of a topic, acknowledged */
 
 enum fault_kind {
 #define FAULT_ENUM(name, text) FAULT_##name,

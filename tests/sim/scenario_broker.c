@@ -66,6 +66,7 @@ struct plan {
     const char *policy; /* log.cleanup.policy */
     int64_t retention_bytes, retention_ms;
     bool cuts_logs; /* somebody deletes records */
+    bool tunes;     /* somebody alters settings */
 };
 
 enum phase { STARTING, SERVING, STOPPING, GONE };
@@ -149,6 +150,7 @@ static struct plan plan_draw(struct prng *prng) {
     step = 1 + prng_below(prng, step);
     plan.removal_step_bytes = prng_chance(prng, 1, 2) ? (uint32_t)step : 0;
     plan.cuts_logs = prng_chance(prng, 1, 4);
+    plan.tunes = prng_chance(prng, 1, 3);
     return plan;
 }
 
@@ -728,6 +730,7 @@ static void start_clients(struct scenario *s) {
     }
     client_start_creator(&s->clients, s->plan.topics);
     if (s->plan.cuts_logs) client_start_cutter(&s->clients);
+    if (s->plan.tunes) client_start_tuner(&s->clients);
     for (uint32_t i = 0; i < RIVALS; i++) client_start_rival(&s->clients);
     for (uint32_t i = 0; i < s->plan.producers; i++) client_start_producer(&s->clients);
     for (uint32_t i = 0; i < s->plan.consumers; i++) client_start_consumer(&s->clients);
@@ -789,6 +792,7 @@ static void run(uint64_t seed, bool trace, bool has_groups, struct scenario_resu
     s->world->counts.enabled[FAULT_LAG_LOOKED_UP] = !has_groups;
     s->world->counts.enabled[FAULT_TOPIC_REMADE] = !has_groups;
     s->world->counts.enabled[FAULT_RECORDS_DELETED] = !has_groups && s->plan.cuts_logs;
+    s->world->counts.enabled[FAULT_SETTING_ALTERED] = !has_groups && s->plan.tunes;
     s->node = node_add(s->world, "broker", true);
     s->world->counts.enabled[FAULT_DIR_DEAD] = s->plan.dir_dies_every_us > 0;
     s->world->counts.enabled[FAULT_DIR_MOVE] = s->plan.dirs > 1 && !has_groups;
