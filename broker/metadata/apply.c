@@ -154,6 +154,7 @@ static void delete_leaving(struct leaving *leaving) {
 static void delete_topic(struct leaving *leaving, struct shard *shard,
                          const struct topic_image *topic) {
     group_service_leave(shard, topic->id);
+    unopened_delete(leaving->job, shard, topic);
     for (int32_t i = 0; i < topic->partition_count; i++) {
         struct partition *partition = shard_partition(shard, topic->id, i);
         if (partition == NULL) continue;

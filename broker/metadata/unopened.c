@@ -3,7 +3,11 @@
 #include "base/logging.h"
 #include "broker/group/service.h"
 #include "broker/metadata/apply.h"
+#include "broker/shard/checkpoints.h"
+#include "broker/shard/log_starts.h"
 #include "broker/shard/places.h"
+#include "log/partition_metadata.h"
+#include "log/removal.h"
 
 struct missing {
     struct list link;
@@ -125,4 +129,48 @@ void unopened_open(struct job *job, struct shard *shard) {
                              ? MIN(unopened->pause_us * 2, UNOPENED_PAUSE_MAX_US)
                              : UNOPENED_PAUSE_US;
     if (!list_is_empty(&unopened->items)) set_next(unopened);
+}
+
+/* --- deleted --- */
+
+/* At once: nobody reads it, and what it takes may be what there is no room for. What lies there of
+ * another topic, or of nobody knows whom, stays. */
+static enum status delete_log(struct job *job, struct shard *shard, const struct topic_image *topic,
+                              int32_t index, uint32_t dir_index) {
+    struct log_path path;
+    struct uuid id;
+    places_path(&path, &shard->broker->dirs[dir_index], topic->name, index);
+    if (partition_metadata_read(job, path.text, &id) != ST_OK || !uuid_eq(id, topic->id))
+        return ST_OK;
+    enum status st = checkpoints_forget(job, shard, dir_index);
+    if (st == ST_OK) st = log_starts_forget(job, shard, dir_index, topic->name, index);
+    if (st != ST_OK) return st;
+    return removal_of_partition(job, &shard->dirs[dir_index], path.text, topic->name, index, false,
+                                0);
+}
+
+static void delete_missing(struct job *job, struct shard *shard, const struct topic_image *topic,
+                           const struct missing *missing) {
+    uint32_t dir_index;
+    if (!missing->was_there || /* else nothing was left of it */
+        !broker_dir_of(shard->broker, shard->image, topic, missing->index, true, &dir_index) ||
+        shard->dirs[dir_index].offline)
+        return;
+    enum status st = delete_log(job, shard, topic, missing->index, dir_index);
+    if (st == ST_OK) return;
+    LOG_ERROR("partition", "event=delete-failed topic=%s partition=%d status=\"%s\"",
+              LOG_TEXT(topic->name), missing->index, status_name(st));
+}
+
+void unopened_delete(struct job *job, struct shard *shard, const struct topic_image *topic) {
+    if (shard->unopened == NULL) return;
+    struct list *items = &shard->unopened->items;
+    for (struct list *at = items->next, *next; at != items; at = next) {
+        struct missing *missing = CONTAINER_OF(at, struct missing, link);
+        next = at->next;
+        if (!uuid_eq(missing->topic_id, topic->id)) continue;
+        delete_missing(job, shard, topic, missing);
+        next = at->next; /* others may have come meanwhile */
+        drop(shard, missing);
+    }
 }

@@ -18,5 +18,8 @@ bool unopened_is_worth_it(enum status st);
 void unopened_add(struct shard *shard, const struct partition_place *place, enum status why);
 /** Tries those whose time has come. */
 void unopened_open(struct job *job, struct shard *shard);
+/** A topic is deleted: the logs of its partitions that are listed here go, too, before a topic of
+ * its name can come. What fails is logged, and the directory stays until the next start. */
+void unopened_delete(struct job *job, struct shard *shard, const struct topic_image *topic);
 /** The shard has stopped, and that job has ended. */
 void unopened_release(struct shard *shard);

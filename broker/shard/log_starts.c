@@ -274,3 +274,14 @@ enum status log_start_save_wait(struct job *job, struct shard *shard, uint32_t d
     }
     return awaited.save.status;
 }
+
+enum status log_starts_forget(struct job *job, struct shard *shard, uint32_t dir_index,
+                              struct str topic, int32_t partition) {
+    const struct broker_dir *dir = &shard->broker->dirs[dir_index];
+    enum status st = ST_OK;
+    if (checkpoint_find(&dir->log_starts, topic, partition, 0) > 0)
+        st = log_start_save_wait(job, shard, dir_index, false, topic, partition, LOG_START_FORGET);
+    if (st == ST_OK && checkpoint_find(&dir->clean_ends, topic, partition, -1) >= 0)
+        st = log_start_save_wait(job, shard, dir_index, true, topic, partition, LOG_START_FORGET);
+    return st;
+}

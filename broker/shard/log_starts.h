@@ -53,3 +53,7 @@ void log_start_save(struct log_start_save *save);
 MUST_CHECK enum status log_start_save_wait(struct job *job, struct shard *shard, uint32_t dir_index,
                                            bool of_cleaner, struct str topic, int32_t partition,
                                            int64_t offset);
+/** What this file and the cleaner's said at the start of a partition that was not opened since is
+ * forgotten. On the job's shard. */
+MUST_CHECK enum status log_starts_forget(struct job *job, struct shard *shard, uint32_t dir_index,
+                                         struct str topic, int32_t partition);

@@ -1,7 +1,6 @@
 /* broker/shard/opening.c - a queue of logs for each directory, and some jobs at each. */
 #include "broker/shard/opening.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include "base/limits.h"
 #include "base/logging.h"
 #include "broker/config/settings.h"
@@ -12,7 +11,6 @@
 #include "broker/shard/checkpoints.h"
 #include "broker/shard/log_starts.h"
 #include "broker/shard/places.h"
-#include "log/names.h"
 #include "log/partition_metadata.h"
 
 #define REPORT_US UINT64_C(5000000)
@@ -201,12 +199,9 @@ void shard_open_partitions(struct job *job, struct shard *shard) {
 static bool is_of_deleted(struct job *job, const struct shard *shard,
                           const struct stranger *stranger) {
     const struct broker_dir *dir = &shard->broker->dirs[stranger->dir_index];
-    char name[LIMIT_TOPIC_NAME_BYTES + 16];
-    snprintf(name, sizeof name, "%.*s-%d", STR_ARG(stranger->place.topic->name),
-             stranger->place.index);
     struct log_path path;
-    log_path_of_name(&path, dir->path.ptr, name, "");
     struct uuid id;
+    places_path(&path, dir, stranger->place.topic->name, stranger->place.index);
     return partition_metadata_read(job, path.text, &id) == ST_OK &&
            publisher_saw_deletion(shard->broker->publisher, id);
 }
@@ -221,13 +216,7 @@ static enum status set_aside(struct job *job, struct shard *shard,
     struct str topic = stranger->place.topic->name;
     int32_t index = stranger->place.index;
     enum status st = places_set_aside(job, dir, topic, index, "it is that of another topic id");
-    if (st == ST_OK && checkpoint_find(&dir->log_starts, topic, index, 0) > 0)
-        st = log_start_save_wait(job, shard, stranger->dir_index, false, topic, index,
-                                 LOG_START_FORGET);
-    if (st == ST_OK && checkpoint_find(&dir->clean_ends, topic, index, -1) >= 0)
-        st = log_start_save_wait(job, shard, stranger->dir_index, true, topic, index,
-                                 LOG_START_FORGET);
-    return st;
+    return st == ST_OK ? log_starts_forget(job, shard, stranger->dir_index, topic, index) : st;
 }
 
 /* One file says of all of them nothing any more. */

@@ -125,6 +125,13 @@ static enum status set_aside(struct job *job, const struct broker_dir *dir,
     return ST_OK;
 }
 
+void places_path(struct log_path *ret_path, const struct broker_dir *dir, struct str topic,
+                 int32_t index) {
+    char name[LIMIT_TOPIC_NAME_BYTES + 16];
+    (void)snprintf(name, sizeof name, "%.*s-%d", STR_ARG(topic), index); /* fits */
+    log_path_of_name(ret_path, dir->path.ptr, name, "");
+}
+
 enum status places_set_aside(struct job *job, const struct broker_dir *dir, struct str topic,
                              int32_t index, const char *why) {
     char name[LIMIT_TOPIC_NAME_BYTES + 16];

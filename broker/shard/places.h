@@ -2,6 +2,7 @@
  * what the metadata says. */
 #pragma once
 #include "broker/shard/shard.h"
+#include "log/names.h"
 
 /** Whether a partition's directory was found there at the start. */
 bool broker_dir_holds(const struct broker_dir *dir, struct str topic, int32_t index);
@@ -17,6 +18,9 @@ bool broker_dir_of(const struct broker *broker, const struct image *image,
  * metadata.version knows of it. */
 bool broker_dir_is_cordoned(const struct broker *broker, const struct image *image,
                             uint32_t dir_index);
+/** Of a partition's directory. */
+void places_path(struct log_path *ret_path, const struct broker_dir *dir, struct str topic,
+                 int32_t index);
 /** Sets one aside. ST_IO: the directory has failed. */
 MUST_CHECK enum status places_set_aside(struct job *job, const struct broker_dir *dir,
                                         struct str topic, int32_t index, const char *why);
