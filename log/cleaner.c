@@ -466,16 +466,20 @@ static enum status list_sources(struct cleaning *c, int64_t upper) {
     return c->source_count > 0 ? ST_OK : ST_STALE;
 }
 
-/* How far the wall clock has stepped ahead of the steady one, 0 once delete.retention.ms has passed
- * since that was met: so has every horizon from before it. */
+/* How far the wall clock has stepped ahead since horizons were written that may not be over: from
+ * the lowest that cleanings found it at, against the steady one. 0 once delete.retention.ms has
+ * passed since a cleaning met the last step: so has every horizon from before it. */
 static int64_t clock_ahead_ms(struct log *log) {
     struct retention_clock clock = retention_clock_of(log->dir);
-    int64_t ahead_ms = MAX(clock.wall_ms - clock.steady_ms, INT64_C(0));
+    int64_t offset_ms = clock.wall_ms - clock.steady_ms;
     uint64_t now_us = io_now(log->dir->io).mono_us;
-    if (ahead_ms > log->clock_ahead_ms + CLOCK_STEP_MS) log->clock_stepped_us = now_us;
-    log->clock_ahead_ms = ahead_ms;
     bool is_past = now_us - log->clock_stepped_us > us_of_ms(log->config->delete_retention_ms);
-    return ahead_ms > CLOCK_STEP_MS && !is_past ? ahead_ms : 0;
+    if (is_past) log->clock_low_ms = log->clock_offset_ms;
+    if (offset_ms > log->clock_offset_ms + CLOCK_STEP_MS) log->clock_stepped_us = now_us;
+    log->clock_low_ms = MIN(log->clock_low_ms, offset_ms);
+    log->clock_offset_ms = offset_ms;
+    int64_t ahead_ms = offset_ms - log->clock_low_ms;
+    return ahead_ms > CLOCK_STEP_MS ? ahead_ms : 0;
 }
 
 static enum status run(struct cleaning *c, const struct cleanable *cleanable) {

@@ -84,8 +84,10 @@ struct log {
     int64_t clean_end;           /* log/cleaner.h; -1: nothing is */
     enum status uncleanable;     /* why it was given up, while ... */
     int64_t uncleanable_start;   /* ... this is log_start */
-    int64_t clock_ahead_ms;      /* the last cleaning found the wall clock ahead by so much, ... */
-    uint64_t clock_stepped_us;   /* ... and the step a cleaning at this time */
+    /* The last cleaning found the wall clock ahead of the steady one by so much (behind: below 0),
+     * the lowest that counts, and when a cleaning met the last step ahead. */
+    int64_t clock_offset_ms, clock_low_ms;
+    uint64_t clock_stepped_us;
 
     bool offline; /* and said so */
     bool abandoned;

@@ -778,6 +778,28 @@ Test(cleaner, a_clock_that_steps_ahead_takes_no_tombstone_early) {
     fixture_release(&b.fx);
 }
 
+Test(cleaner, a_clock_that_was_back_and_is_set_right_takes_no_tombstone_early) {
+    struct bench b;
+    bench_init(&b, 11);
+    b.keys = KEYS_MAX;
+    b.fx.plain.io.now.wall_ms = b.fx.dir.opened.wall_ms = INT64_C(1700000000000);
+    fill(&b, 150);
+    b.fx.plain.io.now.wall_ms -= 30 * DAY;
+    cr_assert_eq(clean(&b), ST_OK); /* by the wrong clock */
+    int64_t end = b.cleaned.clean_end;
+    b.fx.plain.io.now.wall_ms += 30 * DAY;
+    fill(&b, 60);
+    int before = tombstones_there(&b, end);
+    cr_assert_gt(before, 3);
+    cr_assert_eq(clean(&b), ST_OK);
+    cr_expect_eq(tombstones_there(&b, end), before, "delete.retention.ms is not over");
+    advance(&b, DELETE_RETENTION_MS + 1);
+    fill(&b, 60);
+    cr_assert_eq(clean(&b), ST_OK);
+    cr_expect_eq(tombstones_there(&b, end), 0, "they stay for no longer");
+    fixture_release(&b.fx);
+}
+
 Test(cleaner, a_compacted_log_rolls_in_time_for_the_largest_lag) {
     struct bench b;
     bench_init(&b, 11);
