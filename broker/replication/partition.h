@@ -53,6 +53,7 @@ struct partition {
     bool has_saved_start;          /* it may stand in log-start-offset-checkpoint */
     bool has_saved_recovery_point; /* the same of recovery-point-offset-checkpoint */
     bool is_cleaned_now;           /* by a cleaner */
+    uint64_t cleaning_failed_us;   /* when the last one did; 0: it did not */
     struct move *move; /* to another log directory: broker/shard/moves.h; NULL: none */
     uint64_t pool_bytes;           /* of this struct */
 };

@@ -33,6 +33,11 @@ static int64_t thread_count(const struct shard *shard) {
     return MIN(setting_number(&settings, STR("log.cleaner.threads")), (int64_t)LIMIT_CLEANERS);
 }
 
+static int64_t backoff_ms(const struct shard *shard) {
+    struct broker_settings settings = settings_of(shard);
+    return setting_number(&settings, STR("log.cleaner.backoff.ms"));
+}
+
 static double number_of(const struct broker_settings *settings, struct str name) {
     char number[SETTING_NUMBER_BYTES];
     double value = 0;
@@ -101,6 +106,7 @@ static void clean(struct job *job, const struct cleaner *cleaner, struct partiti
         note(p, &cleaned);
         st = partition_save_clean_end(job, p);
     }
+    p->cleaning_failed_us = st == ST_OK ? 0 : io_now(p->shard->io).mono_us;
     bool is_ordinary = st == ST_OK || st == ST_CANCELLED || st == ST_STALE;
     if (!is_ordinary) {
         LOG_WARN("partition", "event=compaction-failed topic=%s partition=%d status=\"%s\"",
@@ -119,6 +125,12 @@ struct choice {
 static bool may_be_cleaned(const struct partition *p) {
     return p != NULL && p->state == PARTITION_ONLINE && !p->is_cleaned_now && p->move == NULL &&
            (p->config.cleanup_policy & CLEANUP_COMPACT) != 0;
+}
+
+/* Else a log that finds no room would be tried without a rest, and before all others. */
+static bool has_just_failed(const struct partition *p) {
+    uint64_t since_us = io_now(p->shard->io).mono_us - p->cleaning_failed_us;
+    return p->cleaning_failed_us > 0 && since_us < us_of_ms(backoff_ms(p->shard));
 }
 
 static void consider(struct job *job, struct partition *p, struct choice *choice) {
@@ -141,6 +153,7 @@ static struct choice choose(struct job *job, struct shard *shard) {
             uncleanable++;
             continue;
         }
+        if (has_just_failed(p)) continue;
         partition_use(p);
         consider(job, p, &choice);
         partition_unuse(p);
@@ -202,7 +215,6 @@ static void rest(struct cleaner *cleaner, struct shard *shard, int64_t ms) {
 
 /* A round is over. */
 static void come_round(struct cleaner *cleaner, struct shard *shard) {
-    struct broker_settings settings = settings_of(shard);
     metrics_set(&shard->metrics, METRIC_CLEANER_LAST_ROUND, shard->io->now.wall_ms / 1000);
     if (is_dismissed(cleaner, shard)) {
         cleaner->is_out = false;
@@ -210,7 +222,7 @@ static void come_round(struct cleaner *cleaner, struct shard *shard) {
         cleaner->cleaned = 0;
         work_on(cleaner, shard);
     } else {
-        rest(cleaner, shard, setting_number(&settings, STR("log.cleaner.backoff.ms")));
+        rest(cleaner, shard, backoff_ms(shard));
     }
 }
 
@@ -226,13 +238,13 @@ static void arrive(struct io_message *message, struct io *at) {
 }
 
 /* One that rests, which may have to end, or to rest for less. */
-static void settle_rest(struct cleaner *cleaner, struct shard *shard, int64_t backoff_ms) {
+static void settle_rest(struct cleaner *cleaner, struct shard *shard) {
     if (!io_timer_is_set(&cleaner->rest)) return;
     if (is_dismissed(cleaner, shard)) {
         io_timer_clear(shard->io, &cleaner->rest);
         cleaner->is_out = false;
-    } else if (cleaner->rest.at_us > shard->io->now.mono_us + us_of_ms(backoff_ms)) {
-        rest(cleaner, shard, backoff_ms);
+    } else if (cleaner->rest.at_us > shard->io->now.mono_us + us_of_ms(backoff_ms(shard))) {
+        rest(cleaner, shard, backoff_ms(shard));
     }
 }
 
@@ -241,15 +253,13 @@ void cleaners_settle(struct shard *shard) {
     ASSERT(shard->index == 0);
     if (!broker->config->log_cleaner_enable || shard->stopping) return;
     if (broker->cleaners == NULL) broker->cleaners = MEM_NEW(shard->mem, struct cleaners);
-    struct broker_settings settings = settings_of(shard);
-    int64_t backoff_ms = setting_number(&settings, STR("log.cleaner.backoff.ms"));
     for (uint32_t i = 0; i < LIMIT_CLEANERS; i++)
-        settle_rest(&broker->cleaners->items[i], shard, backoff_ms);
+        settle_rest(&broker->cleaners->items[i], shard);
     for (uint32_t i = 0; i < thread_count(shard); i++) {
         struct cleaner *cleaner = &broker->cleaners->items[i];
         if (cleaner->is_out) continue;
         *cleaner = (struct cleaner){.broker = broker, .index = i, .is_out = true};
-        rest(cleaner, shard, MIN(backoff_ms, FIRST_REST_MS));
+        rest(cleaner, shard, MIN(backoff_ms(shard), FIRST_REST_MS));
     }
 }
 

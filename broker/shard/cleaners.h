@@ -2,7 +2,8 @@
  *
  * log.cleaner.threads cleaners walk from shard to shard, as messages. Where one arrives it cleans
  * the dirtiest log of that shard that is due (log/cleaner.h) and walks on; after a round on which
- * no log was due it rests on shard 0 for log.cleaner.backoff.ms. So at most that many logs are
+ * no log was due it rests on shard 0 for log.cleaner.backoff.ms; a log whose cleaning failed, for
+ * want of room as it may be, is passed over for as long. So at most that many logs are
  * cleaned at once in the whole process, however many shards there are, and nothing is shared. Each
  * has its part of log.cleaner.dedupe.buffer.size and of log.cleaner.io.max.bytes.per.second.
  * Settings are looked up at every arrival; a cleaner that rests, or is at work, also hears of a
