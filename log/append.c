@@ -27,7 +27,7 @@ static enum status note_producer(struct log *log, struct log_append *append, int
         if (st != ST_OK && st != ST_NOT_FOUND) return st;
         if (st == ST_OK) found = &marker;
     }
-    return producer_states_append(&log->producers, &view, found, base, io_now(log->dir->io).wall_ms,
+    return producer_states_append(&log->producers, &view, found, base, log_steady_ms(log),
                                   &append->change);
 }
 

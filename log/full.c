@@ -26,7 +26,7 @@ static enum status forget_producers(struct log *log, const struct list *appends)
     LIST_EACH(appends, node)
     later[count++] = &CONTAINER_OF(node, struct log_append, link)->change;
     enum status st = producer_states_undo(&log->producers, later, count, log->end,
-                                          io_now(log->dir->io).wall_ms);
+                                          log_steady_ms(log));
     mem_free(mem, later, bytes);
     return st;
 }

@@ -116,6 +116,11 @@ bool log_segment_is_there(const struct log *log, const struct segment *segment);
 /** Makes it the active one (taken). */
 void log_push_segment(struct log *log, struct segment *segment);
 
+/** Of the clock that never steps. */
+static inline int64_t log_steady_ms(const struct log *log) {
+    return (int64_t)(io_now(log->dir->io).mono_us / 1000);
+}
+
 /** The struct stays until it is let go. */
 void log_hold(struct log *log);
 void log_let_go(struct log *log);

@@ -132,7 +132,7 @@ enum producer_verdict log_check_producer(const struct log *log, const struct bat
 enum producer_verdict log_check_marker(const struct log *log, const struct batch_view *batch,
                                        const struct txn_marker *marker);
 /** Forgets producers that appended nothing for expiration_ms and have no open transaction. */
-void log_expire_producers(struct log *log, int64_t wall_ms, int64_t expiration_ms);
+void log_expire_producers(struct log *log, int64_t expiration_ms);
 /** All producers that are remembered, by id: what DescribeProducers tells. The caller releases the
  * list (producer_list_release with the shard's mem). */
 MUST_CHECK enum status log_list_producers(const struct log *log, struct producer_list *ret_list);

@@ -9,7 +9,7 @@ struct producer_entry {
     struct map_node node;
     struct list link; /* in states->by_use or states->open */
     int64_t producer_id;
-    int64_t noted_ms;         /* wall clock of the last append or replay */
+    int64_t noted_ms;         /* steady, of the last append or replay */
     int64_t txn_first_offset; /* NO_TRANSACTION: none open */
     int64_t last_timestamp_ms;
     int32_t coordinator_epoch;
@@ -209,7 +209,7 @@ static void end_txn(struct producer_states *states, struct producer_entry *entry
 
 enum status producer_states_append(struct producer_states *states, const struct batch_view *batch,
                                    const struct txn_marker *marker, int64_t base_offset,
-                                   int64_t wall_ms, struct producer_change *ret_change) {
+                                   int64_t steady_ms, struct producer_change *ret_change) {
     *ret_change = (struct producer_change){.before.producer_id = NO_PRODUCER_ID};
     if (!batch_has_producer_id(batch) || (batch_is_control(batch) && marker == NULL)) return ST_OK;
     if (marker != NULL && !reserve_ended(states)) return ST_NOMEM;
@@ -218,7 +218,7 @@ enum status producer_states_append(struct producer_states *states, const struct 
     if (entry == NULL) entry = add(states, batch->producer_id);
     if (entry == NULL) return ST_NOMEM;
     ret_change->before = summary_of(entry);
-    entry->noted_ms = wall_ms;
+    entry->noted_ms = steady_ms;
     entry->last_timestamp_ms = marker != NULL ? marker->timestamp : batch->max_timestamp;
     if (batch->producer_epoch != entry->epoch) {
         entry->epoch = batch->producer_epoch;
@@ -245,12 +245,11 @@ enum status producer_states_append(struct producer_states *states, const struct 
     return ST_OK;
 }
 
-void producer_states_expire(struct producer_states *states, int64_t wall_ms,
+void producer_states_expire(struct producer_states *states, int64_t steady_ms,
                             int64_t expiration_ms) {
     LIST_EACH(&states->by_use, node) {
         struct producer_entry *entry = CONTAINER_OF(node, struct producer_entry, link);
-        /* The clock may have stepped back: an entry of the future is kept. */
-        if (entry->noted_ms < wall_ms - expiration_ms) forget(states, entry);
+        if (entry->noted_ms < steady_ms - expiration_ms) forget(states, entry);
     }
 }
 
@@ -327,11 +326,11 @@ enum status producer_states_list(const struct producer_states *states,
 }
 
 static enum status restore_one(struct producer_states *states, const struct producer_summary *from,
-                               int64_t wall_ms) {
+                               int64_t steady_ms) {
     if (find(states, from->producer_id) != NULL) return ST_CORRUPT; /* one id twice */
     struct producer_entry *entry = add(states, from->producer_id);
     if (entry == NULL) return ST_NOMEM;
-    entry->noted_ms = wall_ms;
+    entry->noted_ms = steady_ms;
     entry->epoch = from->epoch;
     entry->last_timestamp_ms = from->last_timestamp_ms;
     entry->coordinator_epoch = from->coordinator_epoch;
@@ -350,26 +349,26 @@ static enum status restore_one(struct producer_states *states, const struct prod
 }
 
 enum status producer_states_restore(struct producer_states *states, struct producer_list *list,
-                                    int64_t wall_ms) {
+                                    int64_t steady_ms) {
     ASSERT(states->map.count == 0 && states->ended_count == 0);
     enum status st = ST_OK;
     if (list->count > 0) /* as the open ones are to stand */
         qsort(list->producers, list->count, sizeof *list->producers, by_txn);
     for (size_t i = 0; st == ST_OK && i < list->count; i++)
-        st = restore_one(states, &list->producers[i], wall_ms);
+        st = restore_one(states, &list->producers[i], steady_ms);
     if (st != ST_OK) producer_states_clear(states);
     return st;
 }
 
 enum status producer_states_undo(struct producer_states *states,
                                  const struct producer_change *const *later, size_t later_count,
-                                 int64_t end, int64_t wall_ms) {
+                                 int64_t end, int64_t steady_ms) {
     struct producer_list list = {0};
     enum status st = producer_states_list(states, later, later_count, &list);
     if (st != ST_OK) return st;
     uint32_t ended_count = states->ended_count;
     producer_states_clear(states);
-    st = producer_states_restore(states, &list, wall_ms);
+    st = producer_states_restore(states, &list, steady_ms);
     producer_list_release(&list, states->mem);
     /* What those batches ended is open again; what ended before is as undecided as it was. */
     const struct ended_txn *ended = states->ended + states->ended_first;

@@ -8,6 +8,8 @@
  * replay), a snapshot file only shortens the replay. Entries without a batch or marker for
  * producer.id.expiration.ms are forgotten, and the least recently used when there would be more
  * than the cap; one with an open transaction never is, since the last stable offset hangs on it.
+ * That is counted by a clock that never steps (steady_ms, from any point): who is forgotten early
+ * could append a batch twice.
  *
  * A transaction is unstable from its first record until its marker is below the high watermark: a
  * reader that believed a marker earlier would see a decision that can still be lost.
@@ -112,9 +114,11 @@ enum producer_verdict producer_states_check_marker(const struct producer_states 
 MUST_CHECK enum status producer_states_append(struct producer_states *states,
                                               const struct batch_view *batch,
                                               const struct txn_marker *marker, int64_t base_offset,
-                                              int64_t wall_ms, struct producer_change *ret_change);
-/** Forgets producers whose last batch was noted before `wall_ms - expiration_ms`. */
-void producer_states_expire(struct producer_states *states, int64_t wall_ms, int64_t expiration_ms);
+                                              int64_t steady_ms,
+                                              struct producer_change *ret_change);
+/** Forgets producers whose last batch was noted before `steady_ms - expiration_ms`. */
+void producer_states_expire(struct producer_states *states, int64_t steady_ms,
+                            int64_t expiration_ms);
 
 /** Where the first transaction began that is open, or whose marker is not below the high watermark;
  *  NO_UNSTABLE_OFFSET: there is none. */
@@ -126,7 +130,7 @@ void producer_states_decide(struct producer_states *states, int64_t offset);
  * ST_NOMEM: nothing has changed. */
 MUST_CHECK enum status producer_states_undo(struct producer_states *states,
                                             const struct producer_change *const *later,
-                                            size_t later_count, int64_t end, int64_t wall_ms);
+                                            size_t later_count, int64_t end, int64_t steady_ms);
 
 /** Everybody, by producer id, as it was before the batches whose changes are `later` (in the order
  * of their offsets) were noted. The caller releases the list (with states->mem). */
@@ -136,4 +140,4 @@ MUST_CHECK enum status producer_states_list(const struct producer_states *states
 /** Fills empty states; the list is sorted anew. ST_CORRUPT: it names one twice; then they are
  * empty. */
 MUST_CHECK enum status producer_states_restore(struct producer_states *states,
-                                               struct producer_list *list, int64_t wall_ms);
+                                               struct producer_list *list, int64_t steady_ms);

@@ -124,7 +124,7 @@ static enum status read_snapshot(struct producers_load *load, int64_t offset) {
     if (st == ST_OK) {
         producer_states_clear(load->states);
         load->at = NOTHING_YET;
-        st = producer_states_restore(load->states, &list, io_now(log->dir->io).wall_ms);
+        st = producer_states_restore(load->states, &list, log_steady_ms(log));
     }
     producer_list_release(&list, job_mem(load->job));
     if (st == ST_OK) load->at = load->good = offset;
@@ -235,7 +235,7 @@ enum status producers_note(struct producers_load *load, struct scan *scan, uint6
         if (st != ST_OK && st != ST_NOT_FOUND && st != ST_CORRUPT) return st;
     }
     return producer_states_append(load->states, view, found, view->base_offset,
-                                  io_now(log->dir->io).wall_ms, ret_change);
+                                  log_steady_ms(log), ret_change);
 }
 
 /* From load->at on, up to `offset`. */
@@ -410,8 +410,8 @@ enum producer_verdict log_check_marker(const struct log *log, const struct batch
     return producer_states_check_marker(&log->producers, batch, marker);
 }
 
-void log_expire_producers(struct log *log, int64_t wall_ms, int64_t expiration_ms) {
-    producer_states_expire(&log->producers, wall_ms, expiration_ms);
+void log_expire_producers(struct log *log, int64_t expiration_ms) {
+    producer_states_expire(&log->producers, log_steady_ms(log), expiration_ms);
 }
 
 enum status log_list_producers(const struct log *log, struct producer_list *ret_list) {

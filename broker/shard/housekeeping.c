@@ -27,7 +27,7 @@ static void expire_producers(struct io_timer *timer) {
     for (struct map_node *node = map_next(&shard->partitions, NULL); node != NULL;
          node = map_next(&shard->partitions, node)) {
         struct partition *p = CONTAINER_OF(node, struct partition, node);
-        log_expire_producers(p->log, shard->io->now.wall_ms, expiration_ms);
+        log_expire_producers(p->log, expiration_ms);
     }
     set_next(keeping);
 }

@@ -7,6 +7,7 @@
 #include "protocol/crc32c.h"
 
 #define RECORD_BYTES 100
+#define DAY_MS INT64_C(86400000)
 
 static void stamp_producer(struct test_append *a, int64_t id, int32_t sequence) {
     uint8_t *batch = a->batch;
@@ -206,6 +207,21 @@ Test(producers, a_compaction_that_a_crash_cut_keeps_the_snapshot_where_it_begins
     cr_expect_eq(log_end(fx.log), 9);
     cr_expect_eq(produce(&fx, 3, 0, &offset), PRODUCER_DUPLICATE);
     cr_expect_eq(offset, 0);
+    fixture_release(&fx);
+}
+
+Test(producers, a_clock_that_steps_ahead_lets_nothing_be_appended_twice) {
+    struct fixture fx;
+    int64_t offset = -1;
+    fixture_init(&fx);
+    cr_assert_eq(fixture_open(&fx), ST_OK);
+    cr_assert_eq(produce(&fx, 1, 0, &offset), PRODUCER_APPEND);
+    fx.plain.io.now.wall_ms += 3650 * DAY_MS;
+    log_expire_producers(fx.log, DAY_MS);
+    cr_expect_eq(produce(&fx, 1, 0, &offset), PRODUCER_DUPLICATE, "sent again");
+    fx.plain.io.now.mono_us += (DAY_MS + 1) * UINT64_C(1000);
+    log_expire_producers(fx.log, DAY_MS);
+    cr_expect_eq(produce(&fx, 1, 5, &offset), PRODUCER_APPEND, "forgotten");
     fixture_release(&fx);
 }
 
