@@ -62,6 +62,7 @@ static enum status learn_versions(struct client *c, struct client_node *node, in
 }
 
 static enum status connect_node(struct client *c, struct client_node *node) {
+    node->connection.began_ms = c->began_ms;
     if (node->connection.fd >= 0) return ST_OK;
     int64_t deadline_ms = MIN(deadline_of(c), clock_ms() + c->request_timeout_ms);
     enum status st = connection_open(&node->connection, node->host, node->port, deadline_ms);

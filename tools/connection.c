@@ -36,12 +36,11 @@ static enum status fail_errno(struct connection *c, int code) {
 }
 
 /* Until the socket is ready for `events`; 0 or an errno. */
-static int wait_ready(int fd, short events, int64_t deadline_ms) {
-    int64_t began_ms = clock_ms();
+static int wait_ready(const struct connection *c, short events, int64_t deadline_ms) {
     for (;;) {
-        int64_t left_ms = interrupt_cut(began_ms, deadline_ms) - clock_ms();
+        int64_t left_ms = interrupt_cut(c->began_ms, deadline_ms) - clock_ms();
         if (left_ms <= 0) return ETIMEDOUT;
-        struct pollfd what = {.fd = fd, .events = events};
+        struct pollfd what = {.fd = c->fd, .events = events};
         int ready = poll(&what, 1, (int)MIN(left_ms, LOOK_MS));
         if (ready > 0) return 0;
         if (ready < 0 && errno != EINTR) return errno;
@@ -55,7 +54,7 @@ static int connect_one(struct connection *c, const struct addrinfo *address, int
     if (c->fd < 0) return errno;
     if (connect(c->fd, address->ai_addr, address->ai_addrlen) < 0) {
         if (errno != EINPROGRESS) return errno;
-        int code = wait_ready(c->fd, POLLOUT, deadline_ms);
+        int code = wait_ready(c, POLLOUT, deadline_ms);
         socklen_t len = sizeof code;
         if (code == 0 && getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &code, &len) < 0) code = errno;
         if (code != 0) return code;
@@ -92,7 +91,7 @@ static enum status send_all(struct connection *c, struct bytes out, int64_t dead
     while (out.len > 0) {
         ssize_t sent = send(c->fd, out.ptr, out.len, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
-            int code = wait_ready(c->fd, POLLOUT, deadline_ms);
+            int code = wait_ready(c, POLLOUT, deadline_ms);
             if (code != 0) return fail_errno(c, code);
             continue;
         }
@@ -105,7 +104,7 @@ static enum status send_all(struct connection *c, struct bytes out, int64_t dead
 
 static enum status recv_all(struct connection *c, uint8_t *in, size_t len, int64_t deadline_ms) {
     while (len > 0) {
-        int code = wait_ready(c->fd, POLLIN, deadline_ms);
+        int code = wait_ready(c, POLLIN, deadline_ms);
         if (code != 0) return fail_errno(c, code);
         ssize_t got = recv(c->fd, in, len, 0);
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;

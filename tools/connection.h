@@ -13,6 +13,9 @@ struct connection {
     char host[256];
     uint16_t port;
     int32_t correlation_id;
+    /* The caller's: when what it does with the connection began. An interrupt since then cuts every
+     * wait (tools/interrupt.h). */
+    int64_t began_ms;
     char why[CONNECTION_WHY_BYTES]; /* after a failure: what happened, without the address */
 };
 

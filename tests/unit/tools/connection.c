@@ -3,12 +3,15 @@
 #include "tools/connection.h"
 #include <criterion/criterion.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "protocol/errors.h"
 #include "tools/clock.h"
+#include "tools/interrupt.h"
 
 /* A broker of one answer: takes one connection and one request, sends fixed octets, then
  * waits or closes. */
@@ -17,6 +20,7 @@ struct broker {
     uint16_t port;
     struct bytes answer;
     bool stays_open;
+    bool interrupts; /* between its answer and nothing */
     pthread_t thread;
 };
 
@@ -25,8 +29,13 @@ static void *serve(void *argument) {
     uint8_t request[512];
     int fd = accept(broker->listener, NULL, NULL);
     if (fd < 0) return NULL;
-    if (recv(fd, request, sizeof request, 0) > 0 && broker->answer.len > 0)
+    if (recv(fd, request, sizeof request, 0) > 0 && broker->answer.len > 0 && !broker->interrupts)
         (void)!send(fd, broker->answer.ptr, broker->answer.len, MSG_NOSIGNAL);
+    if (broker->interrupts) {
+        (void)kill(getpid(), SIGINT);
+        (void)poll(NULL, 0, 200);
+        (void)!send(fd, broker->answer.ptr, broker->answer.len, MSG_NOSIGNAL);
+    }
     while (broker->stays_open && recv(fd, request, sizeof request, 0) > 0) {
     }
     close(fd);
@@ -142,4 +151,28 @@ Test(connection, says_why_it_could_not_be_made) {
                  ST_NOT_FOUND);
     cr_expect_str_neq(connection.why, "");
     cr_expect_eq(connection.fd, -1);
+}
+
+Test(connection, an_interrupt_cuts_all_waits_of_a_call_that_began_before_it) {
+    const struct api *api = api_find(API_API_VERSIONS);
+    struct broker broker = {
+        .answer = OCTETS("\0\0\0\x10"), .stays_open = true, .interrupts = true};
+    struct mem mem = {0};
+    struct arena arena;
+    struct connection connection;
+    struct api_versions_request request;
+    struct api_versions_response response;
+    interrupt_catch();
+    broker_start(&broker);
+    arena_init(&arena, &mem, 4096, 0);
+    connection_init(&connection);
+    codec_defaults(api->request, &request);
+    int64_t began_ms = connection.began_ms = clock_ms(), deadline_ms = began_ms + 10000;
+    cr_assert_eq(connection_open(&connection, STR("127.0.0.1"), broker.port, deadline_ms), ST_OK);
+    cr_expect_eq(connection_call(&connection, api, 0, &request, &arena, &response, deadline_ms),
+                 ST_TIMEOUT);
+    int64_t took_ms = clock_ms() - began_ms;
+    cr_expect_leq(took_ms, INTERRUPT_PATIENCE_MS + 1000, "%lld ms", (long long)took_ms);
+    broker_stop(&broker);
+    arena_release(&arena);
 }
