@@ -76,6 +76,31 @@ static enum status settle_names(struct job *job, struct log *log, const int64_t 
     return ST_OK;
 }
 
+static enum status remove_swap(struct job *job, const struct log *log, int64_t base_offset) {
+    for (int part = 0; part < PART_COUNT; part++) {
+        struct log_path path;
+        log_path_of_part(&path, log->path, base_offset, (enum segment_part)part, SUFFIX_SWAP);
+        enum status st = job_unlink(job, path.text);
+        if (st != ST_OK && st != ST_NOT_FOUND) return st;
+    }
+    return ST_OK;
+}
+
+/* From .cleaned to .swap, for good. ST_NO_SPACE: there are no .swap files; a full file system may
+ * have no room for a shorter name either, which is there before the old one goes. After any other
+ * failure the log is offline. */
+static enum status begin_swap(struct job *job, struct log *log, int64_t base_offset) {
+    enum status st = segment_rename(job, log, base_offset, SUFFIX_CLEANED, SUFFIX_SWAP, false);
+    bool is_full = st == ST_NO_SPACE;
+    if (is_full) st = remove_swap(job, log, base_offset);
+    if (st == ST_OK) st = job_dir_sync(job, log->path); /* before any .cleaned file goes */
+    if (st != ST_OK) {
+        log_fail(log, st);
+        return ST_IO;
+    }
+    return is_full ? ST_NO_SPACE : ST_OK;
+}
+
 /* Its files have their names: they hold the entries, and memory need not. */
 static void forget_entries(struct segment *segment) {
     struct mem *mem = segment->dir->io->mem;
@@ -98,21 +123,18 @@ enum status segments_swap(struct job *job, struct log *log, struct segment *clea
     log_job_begin(job, log);
     enum status st = log_is_offline(log) ? ST_IO : ST_OK;
     if (st == ST_OK && (!is_wanted(log) || !are_there(log, bases, count, &first))) st = ST_STALE;
+    if (st == ST_OK) st = begin_swap(job, log, bases[0]);
     if (st != ST_OK) {
         segment_let_go(cleaned);
         log_job_end(log);
         return st;
     }
-    st = segment_rename(job, log, bases[0], SUFFIX_CLEANED, SUFFIX_SWAP, false);
-    if (st == ST_OK) st = job_dir_sync(job, log->path);
-    if (st == ST_OK) {
-        segment_hold(cleaned);
-        cleaned->file_uses++; /* its file is not opened by a name that is not its own yet */
-        bool is_shared = replace(log, first, count, cleaned);
-        st = settle_names(job, log, bases, count, is_shared);
-        if (st == ST_OK) forget_entries(cleaned);
-        segment_file_unuse(cleaned);
-    }
+    segment_hold(cleaned);
+    cleaned->file_uses++; /* its file is not opened by a name that is not its own yet */
+    bool is_shared = replace(log, first, count, cleaned);
+    st = settle_names(job, log, bases, count, is_shared);
+    if (st == ST_OK) forget_entries(cleaned);
+    segment_file_unuse(cleaned);
     segment_let_go(cleaned);
     if (st != ST_OK) log_fail(log, st);
     log_job_end(log);

@@ -24,9 +24,9 @@ MUST_CHECK enum status segment_set_aside(struct job *job, const struct log *log,
                                          int64_t base_offset, bool with_snapshot);
 /** Puts `cleaned` (taken, also on failure) in the place of `count` segments that begin with the one
  * of its base offset; `bases` are theirs. Its .cleaned files are durable, its index entries all in
- * memory. ST_STALE: those segments are not the log's any more, or is_wanted says no; nothing
- * changed, the .cleaned files stay. After any other failure the log is offline. For a job that does
- * not have the log. */
+ * memory. ST_STALE: those segments are not the log's any more, or is_wanted says no; ST_NO_SPACE:
+ * later; nothing changed, the .cleaned files that are there stay. After any other failure the log
+ * is offline. For a job that does not have the log. */
 MUST_CHECK enum status segments_swap(struct job *job, struct log *log, struct segment *cleaned,
                                      const int64_t *bases, uint32_t count,
                                      bool (*is_wanted)(const struct log *log));
