@@ -106,7 +106,8 @@ static void clean(struct job *job, const struct cleaner *cleaner, struct partiti
         note(p, &cleaned);
         st = partition_save_clean_end(job, p);
     }
-    p->cleaning_failed_us = st == ST_OK ? 0 : io_now(p->shard->io).mono_us;
+    bool has_failed = st != ST_OK && st != ST_CANCELLED;
+    p->cleaning_failed_us = has_failed ? io_now(p->shard->io).mono_us : 0;
     bool is_ordinary = st == ST_OK || st == ST_CANCELLED || st == ST_STALE;
     if (!is_ordinary) {
         LOG_WARN("partition", "event=compaction-failed topic=%s partition=%d status=\"%s\"",
